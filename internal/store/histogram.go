@@ -1,0 +1,86 @@
+package store
+
+import "math/bits"
+
+// Histogram counts durations in log-linear buckets: below 16 ns one bucket a
+// nanosecond, above it 16 buckets an octave, so a bucket is at most 6.25 % wide
+// (HdrHistogram's layout with one significant hex digit). The zero value is
+// empty and ready.
+type Histogram struct {
+	counts []uint64 // by bucket, grown to the highest one used
+	count  uint64
+}
+
+// buckets per octave, as a power of two.
+const histogramBits = 4
+
+// HistogramBucket returns the bucket of a duration in nanoseconds.
+func HistogramBucket(nanos uint64) int {
+	if nanos < 1<<histogramBits {
+		return int(nanos)
+	}
+	exp := bits.Len64(nanos) - 1 - histogramBits
+	return exp<<histogramBits + int(nanos>>exp)
+}
+
+// HistogramBounds returns the durations [low, high] that bucket i counts.
+func HistogramBounds(i int) (low, high uint64) {
+	if i < 2<<histogramBits {
+		return uint64(i), uint64(i)
+	}
+	exp := i>>histogramBits - 1
+	mantissa := uint64(i&(1<<histogramBits-1)) | 1<<histogramBits
+	low = mantissa << exp
+	return low, low + 1<<exp - 1
+}
+
+// Add counts n durations of bucket i.
+func (h *Histogram) Add(i int, n uint64) {
+	for len(h.counts) <= i {
+		h.counts = append(h.counts, 0)
+	}
+	h.counts[i] += n
+	h.count += n
+}
+
+// Observe counts one duration.
+func (h *Histogram) Observe(nanos uint64) { h.Add(HistogramBucket(nanos), 1) }
+
+// Merge adds what o counted.
+func (h *Histogram) Merge(o *Histogram) {
+	for i, n := range o.counts {
+		if n > 0 {
+			h.Add(i, n)
+		}
+	}
+}
+
+// Count is the number of durations.
+func (h *Histogram) Count() uint64 { return h.count }
+
+// Buckets calls f for every non-empty bucket, lowest first.
+func (h *Histogram) Buckets(f func(i int, n uint64)) {
+	for i, n := range h.counts {
+		if n > 0 {
+			f(i, n)
+		}
+	}
+}
+
+// Quantile returns the duration below which the fraction q (0..1) lies, as the
+// middle of its bucket: at most 3.2 % off. An empty histogram gives 0.
+func (h *Histogram) Quantile(q float64) uint64 {
+	rank := uint64(q * float64(h.count))
+	if rank >= h.count && h.count > 0 {
+		rank = h.count - 1
+	}
+	var seen uint64
+	for i, n := range h.counts {
+		seen += n
+		if n > 0 && seen > rank {
+			low, high := HistogramBounds(i)
+			return low + (high-low)/2
+		}
+	}
+	return 0
+}

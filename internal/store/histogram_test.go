@@ -1,0 +1,39 @@
+package store
+
+import "testing"
+
+// Every duration lies within the bounds of its bucket, buckets touch without
+// gaps, and none is wider than one sixteenth of its lower bound.
+func TestHistogramBucketsCoverAllDurations(t *testing.T) {
+	for exp := range 64 {
+		for _, nanos := range []uint64{1<<exp - 1, 1 << exp, 1<<exp + 1, 1<<exp | 1<<exp>>1} {
+			i := HistogramBucket(nanos)
+			low, high := HistogramBounds(i)
+			if nanos < low || nanos > high {
+				t.Errorf("duration %d: got bucket %d with bounds [%d, %d]", nanos, i, low, high)
+			}
+			if next, _ := HistogramBounds(i + 1); high+1 != next && high != 1<<64-1 {
+				t.Errorf("bucket %d ends at %d; next starts at %d", i, high, next)
+			}
+			if width := high - low + 1; width > 1 && width*16 > low {
+				t.Errorf("bucket %d [%d, %d] is wider than 1/16", i, low, high)
+			}
+		}
+	}
+}
+
+func TestHistogramQuantile(t *testing.T) {
+	var h Histogram
+	for d := uint64(1); d <= 1000; d++ {
+		h.Observe(d * 1_000_000)
+	}
+	for _, q := range []float64{0, 0.5, 0.95, 0.99, 1} {
+		got, want := float64(h.Quantile(q)), q*1e9
+		if want == 0 {
+			want = 1e6
+		}
+		if got < want*0.96 || got > want*1.04 {
+			t.Errorf("Quantile(%v): got %v; want %v within 4 %%", q, got, want)
+		}
+	}
+}
