@@ -1,0 +1,43 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// Reader is the store's contract for records. It exists so that questions are
+// answered alike by the engine of package store, by ClickHouse and by
+// storetest.Memory. A record that it yields is read-only and valid until the
+// iteration goes on.
+type Reader interface {
+	// Spans yields the spans that q asks for.
+	Spans(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error]
+	// Logs yields the log records that q asks for.
+	Logs(ctx context.Context, q store.Query) iter.Seq2[*store.Log, error]
+	// Trace yields all spans of one trace, in any order; none when it is not known.
+	Trace(ctx context.Context, id store.TraceID, report *store.Report) iter.Seq2[*store.Span, error]
+	// Operations yields the pre-aggregates of all minutes that overlap
+	// [start, end); one operation's minute may come in several parts.
+	Operations(ctx context.Context, start, end uint64, report *store.Report) iter.Seq2[*store.OperationMinute, error]
+}
+
+// Catalog is the store's contract for completion: which attributes are there
+// and which values they have. It is apart from Reader because a server can do
+// without it.
+type Catalog interface {
+	Keys(ctx context.Context, q store.FieldQuery) iter.Seq2[store.FieldKey, error]
+	Values(ctx context.Context, q store.FieldQuery) iter.Seq2[store.FieldValue, error]
+}
+
+// Follower hands out batches as they are appended. The channel is closed when
+// the store closes; the function ends the subscription and may be called more
+// than once. A follower that reads too slowly may miss batches.
+type Follower interface {
+	Follow(kind store.Kind) (batches <-chan *store.Batch, stop func())
+}
+
+// ErrNotFound is returned for a trace that the store does not have.
+var ErrNotFound = errors.New("not found")

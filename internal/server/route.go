@@ -1,0 +1,108 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// handler answers a request or returns why it did not; once it has written
+// something it must not return an error (see stream).
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one line of the server's table.
+type route struct {
+	method  string // GET answers HEAD too
+	pattern string // as http.ServeMux has it, without the method
+	doc     string // one line, for readers of the table and of logs
+	handle  handler
+	// fail writes an error in the shape that the API's clients expect; nil: ours.
+	fail func(w http.ResponseWriter, p *problem)
+	// endless says that the answer goes on until the client leaves: it has no
+	// timeout and is not compressed.
+	endless bool
+}
+
+// routes is the table of everything that the server answers, but for the two
+// handlers that Deps brings (Metrics, Pages).
+func (s *Server) routes() []route {
+	return slices.Concat(s.ownRoutes(), s.jaegerRoutes(), []route{
+		{method: "GET", pattern: "/healthz", doc: "says that the server is up", handle: s.health},
+		{method: "GET", pattern: "/metrics", doc: "metrics of this process in the Prometheus format", handle: s.ownMetrics},
+	})
+}
+
+// mount registers the routes, and below them what answers the rest.
+func (s *Server) mount(routes []route) {
+	methods := map[string]map[string]*route{}
+	for i := range routes {
+		rt := &routes[i]
+		if methods[rt.pattern] == nil {
+			methods[rt.pattern] = map[string]*route{}
+		}
+		methods[rt.pattern][rt.method] = rt
+	}
+	for pattern, byMethod := range methods {
+		s.mux.Handle(pattern, s.watch(pattern, s.choose(byMethod)))
+	}
+	s.mux.Handle("/api/", s.watch("/api/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, writeProblem, &problem{Status: http.StatusNotFound, Kind: "not_found", Message: "there is no such path in the API; see " + apiPrefix + "openapi.yaml"})
+	})))
+	if s.deps.Pages == nil {
+		s.mux.Handle("/", s.watch("/", s.choose(map[string]*route{"GET": {handle: s.home}})))
+	}
+}
+
+// choose answers with the route of the request's method, or says which methods
+// there are.
+func (s *Server) choose(byMethod map[string]*route) http.Handler {
+	allowed := []string{"OPTIONS"}
+	for method := range byMethod {
+		allowed = append(allowed, method)
+		if method == "GET" {
+			allowed = append(allowed, "HEAD")
+		}
+	}
+	slices.Sort(allowed)
+	allow := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == "HEAD" {
+			method = "GET"
+		}
+		rt := byMethod[method]
+		switch {
+		case rt != nil:
+			s.run(w, r, rt)
+		case r.Method == "OPTIONS":
+			w.Header().Set("Allow", allow)
+			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
+			w.Header().Set("Access-Control-Allow-Headers", "Accept, Content-Type")
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.Header().Set("Allow", allow)
+			s.fail(w, r, writeProblem, &problem{Status: http.StatusMethodNotAllowed, Kind: "method", Message: "this path answers " + allow})
+		}
+	})
+}
+
+// run calls the route's handler within its limits.
+func (s *Server) run(w http.ResponseWriter, r *http.Request, rt *route) {
+	r.Body = http.MaxBytesReader(w, r.Body, s.deps.Limits.BodyBytes)
+	if !rt.endless {
+		ctx, cancel := context.WithTimeout(r.Context(), s.deps.Limits.Timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		zw := compress(w, r)
+		defer zw.close()
+		w = zw
+	}
+	if err := rt.handle(w, r); err != nil {
+		fail := rt.fail
+		if fail == nil {
+			fail = writeProblem
+		}
+		s.fail(w, r, fail, problemOf(err))
+	}
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/signalbox-otel/signalbox/internal/query"
+)
+
+// Deps is what a Server is made of. Reader and Catalog are required; everything
+// else has a sensible absence.
+type Deps struct {
+	Reader  query.Reader
+	Catalog query.Catalog
+	// Follower feeds the live tails; nil: they answer 503.
+	Follower query.Follower
+	// Metrics is the Prometheus HTTP API, mounted with its full paths at
+	// /api/v1/; nil: 404.
+	Metrics http.Handler
+	// Pages answers every path that no API has; nil: a plain page that says what
+	// is running and how to send data.
+	Pages http.Handler
+	// Gatherer is what /metrics shows; nil: only the server's own metrics.
+	Gatherer prometheus.Gatherer
+	// Registerer takes the server's own metrics; nil: a registry of its own,
+	// which /metrics shows when Gatherer is nil too.
+	Registerer prometheus.Registerer
+	Logger     *slog.Logger // nil: slog.Default()
+	Version    string
+	// StoreStats is called for the status answer, which holds its result as
+	// JSON; nil: left out.
+	StoreStats func() any
+	// Endpoints are the addresses that data can be sent to, for the status
+	// answer and the plain page.
+	Endpoints []Endpoint
+	Limits    Limits
+	Now       func() time.Time // nil: time.Now
+}
+
+// Endpoint is one address that the collector listens on.
+type Endpoint struct {
+	Name string `json:"name"` // "OTLP/gRPC"
+	URL  string `json:"url"`
+}
+
+// Limits bounds what requests may cost. A zero field means its default.
+type Limits struct {
+	Timeout   time.Duration // of a request that is not a tail; 30 s
+	URLBytes  int           // 64 KiB
+	BodyBytes int64         // 1 MiB
+	Tails     int           // open live tails; 100
+	Heartbeat time.Duration // between signs of life of a quiet tail; 15 s
+	Query     query.Limits
+}
+
+func (l Limits) withDefaults() Limits {
+	set(&l.Timeout, 30*time.Second)
+	set(&l.URLBytes, 64<<10)
+	set(&l.BodyBytes, 1<<20)
+	set(&l.Tails, 100)
+	set(&l.Heartbeat, 15*time.Second)
+	return l
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Server answers HTTP requests. It is made by New, has no goroutines of its own
+// and needs no closing: cancel the base context of the http.Server to end open
+// tails.
+type Server struct {
+	deps    Deps
+	engine  *query.Engine
+	mux     *http.ServeMux
+	metrics *serverMetrics
+	tails   chan struct{} // one token for each open tail
+	started time.Time
+}
+
+// New makes a server of deps.
+func New(deps Deps) *Server {
+	deps.Limits = deps.Limits.withDefaults()
+	set(&deps.Logger, slog.Default())
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Registerer == nil {
+		own := prometheus.NewRegistry()
+		deps.Registerer = own
+		if deps.Gatherer == nil {
+			deps.Gatherer = own
+		}
+	}
+	if deps.Gatherer == nil {
+		deps.Gatherer = prometheus.NewRegistry()
+	}
+	s := &Server{
+		deps:    deps,
+		engine:  query.New(deps.Reader, deps.Catalog, deps.Follower, deps.Limits.Query),
+		mux:     http.NewServeMux(),
+		metrics: newServerMetrics(deps.Registerer),
+		tails:   make(chan struct{}, deps.Limits.Tails),
+		started: deps.Now(),
+	}
+	s.mount(s.routes())
+	if deps.Metrics != nil {
+		s.mux.Handle("/api/v1/", s.watch("/api/v1/", deps.Metrics))
+	}
+	if deps.Pages != nil {
+		s.mux.Handle("/", s.watch("/", deps.Pages))
+	}
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header(), r)
+	if len(r.RequestURI) > s.deps.Limits.URLBytes {
+		s.fail(w, r, writeProblem, &problem{Status: http.StatusRequestURITooLong, Kind: "too_large", Message: "the URL is too long"})
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// setHeaders sets what every answer carries: that nothing sniffs or frames it,
+// and that pages of any origin may read what a GET answers.
+func setHeaders(h http.Header, r *http.Request) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Cache-Control", "no-store")
+	}
+}
