@@ -1,0 +1,168 @@
+package ingest
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// TracesFromWire reads the bytes of an ExportTraceServiceRequest. The batch
+// keeps the payload, and its strings are parts of it: neither may change any
+// more. An error is a *MalformedError, and then nothing is kept.
+func TracesFromWire(payload []byte) (*store.Batch, error) { return Decode(store.Spans, payload) }
+
+// LogsFromWire is TracesFromWire for an ExportLogsServiceRequest.
+func LogsFromWire(payload []byte) (*store.Batch, error) { return Decode(store.Logs, payload) }
+
+// Decode reads a payload of that kind, on arrival or when the store replays
+// its log.
+func Decode(k store.Kind, payload []byte) (*store.Batch, error) {
+	d := decoder{kind: k, left: memoryFloor + memoryFactor*len(payload)}
+	c := cursor{buf: payload}
+	n, err := countRecords(c, 0)
+	if err != nil {
+		return nil, err
+	}
+	switch k {
+	case store.Spans:
+		err = d.spend(&c, n*int(unsafe.Sizeof(store.Span{})))
+		if err == nil {
+			d.spans = make([]store.Span, 0, n)
+		}
+	case store.Logs:
+		err = d.spend(&c, n*int(unsafe.Sizeof(store.Log{})))
+		if err == nil {
+			d.logs = make([]store.Log, 0, n)
+		}
+	default:
+		return nil, fmt.Errorf("decoding a payload of kind %d: no such kind", k)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := d.request(c); err != nil {
+		return nil, err
+	}
+	return &store.Batch{Kind: k, Payload: payload, Spans: d.spans, Logs: d.logs}, nil
+}
+
+// A request may take memoryFloor and memoryFactor times its length in memory.
+// Two bytes on the wire can ask for a span of 250 in memory, so that 100 MB of
+// nothing would take 12 GB; records with ids, times and attributes take two to
+// six times their length.
+const (
+	memoryFloor  = 1 << 20
+	memoryFactor = 16
+)
+
+// decoder reads one request.
+type decoder struct {
+	kind  store.Kind
+	spans []store.Span // its capacity is the number of spans in the request
+	logs  []store.Log  // likewise
+
+	// attrs holds the attributes of the message being read. Those of events
+	// and links have their own arena: they come between a span's.
+	attrs  arena[store.Attr]
+	inner  arena[store.Attr]
+	events arena[store.Event]
+	links  arena[store.Link]
+
+	left int // bytes of memory that may still be taken
+}
+
+// spend takes n bytes from what the request may use.
+func (d *decoder) spend(c *cursor, n int) error {
+	if d.left -= n; d.left < 0 {
+		return c.fail("request takes more than %d times its length in memory", memoryFactor)
+	}
+	return nil
+}
+
+// arena cuts slices from chunks, so that most messages cost no allocation of
+// their own. The open run is what was added since the last cut.
+type arena[T any] struct {
+	chunk []T
+	start int // of the open run
+}
+
+// Elements per chunk: the first is small for small requests, the largest stays
+// below the size from which the runtime allocates pages.
+const (
+	minChunk = 16
+	maxChunk = 512
+)
+
+// add appends a zero element to the open run. The pointer is good until the
+// next add.
+func (a *arena[T]) add(d *decoder, c *cursor) (*T, error) {
+	if len(a.chunk) == cap(a.chunk) {
+		if err := a.grow(d, c); err != nil {
+			return nil, err
+		}
+	}
+	a.chunk = a.chunk[:len(a.chunk)+1]
+	return &a.chunk[len(a.chunk)-1], nil
+}
+
+// grow begins a new chunk with the open run.
+func (a *arena[T]) grow(d *decoder, c *cursor) error {
+	var zero T
+	run := a.chunk[a.start:]
+	n := max(minChunk, min(2*cap(a.chunk), maxChunk), 2*len(run))
+	if err := d.spend(c, n*int(unsafe.Sizeof(zero))); err != nil {
+		return err
+	}
+	a.chunk = append(make([]T, 0, n), run...)
+	a.start = 0
+	return nil
+}
+
+// cut ends the open run and returns it, nil when it is empty.
+func (a *arena[T]) cut() []T {
+	n := len(a.chunk)
+	if a.start == n {
+		return nil
+	}
+	run := a.chunk[a.start:n:n]
+	a.start = n
+	return run
+}
+
+// countRecords counts the records in a request by its frame alone: level 0 is
+// the request, 1 a resource with its scopes, 2 a scope with its records.
+func countRecords(c cursor, level int) (int, error) {
+	total := 0
+	for c.more() {
+		t, err := c.tag()
+		if err != nil {
+			return 0, err
+		}
+		if t != frame[level] && (level != 1 || t != resourceRecordsLegacy<<3|wireLen) {
+			if err := c.pass(t); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		sub, err := c.message()
+		if err != nil {
+			return 0, err
+		}
+		n := 1
+		if level < 2 {
+			if n, err = countRecords(sub, level+1); err != nil {
+				return 0, err
+			}
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// frame is the tag that leads from each level of a request to the next.
+var frame = [...]tag{
+	requestRecords<<3 | wireLen,
+	resourceRecordsScopes<<3 | wireLen,
+	scopeRecordsRecords<<3 | wireLen,
+}
