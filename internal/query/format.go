@@ -1,0 +1,153 @@
+package query
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// Format writes a condition so that Parse reads it back as the same condition
+// on records of that kind. A nil condition gives "".
+func Format(kind store.Kind, e store.Expr) string {
+	if e == nil {
+		return ""
+	}
+	var b strings.Builder
+	formatter{&b, kind}.expr(e, false)
+	return b.String()
+}
+
+// formatter writes conditions.
+type formatter struct {
+	*strings.Builder
+	kind store.Kind
+}
+
+// expr writes e; inAnd says that an Or needs brackets.
+func (w formatter) expr(e store.Expr, inAnd bool) {
+	switch e := e.(type) {
+	case store.And:
+		w.parts(e, " && ", "true", true)
+	case store.Or:
+		brackets := inAnd && len(e) > 1
+		if brackets {
+			w.WriteString("(")
+		}
+		w.parts(e, " || ", "false", inAnd && len(e) == 1)
+		if brackets {
+			w.WriteString(")")
+		}
+	case store.Not:
+		if c, ok := e.Expr.(store.Cond); ok && c.Op == store.Exists {
+			w.WriteString(FormatField(w.kind, c.Field) + " = nil")
+			return
+		}
+		w.WriteString("!(")
+		w.expr(e.Expr, false)
+		w.WriteString(")")
+	case store.Cond:
+		w.cond(e)
+	}
+}
+
+func (w formatter) parts(parts []store.Expr, join, empty string, inAnd bool) {
+	if len(parts) == 0 {
+		w.WriteString(empty)
+	}
+	for i, part := range parts {
+		if i > 0 {
+			w.WriteString(join)
+		}
+		w.expr(part, inAnd)
+	}
+}
+
+var symbols = map[store.Op]string{
+	store.Eq: " = ", store.Ne: " != ", store.Lt: " < ", store.Le: " <= ", store.Gt: " > ", store.Ge: " >= ",
+	store.Regexp: " =~ ",
+}
+
+func (w formatter) cond(c store.Cond) {
+	if c.Op == store.ContainsFold && c.Field == languageOf(w.kind).text {
+		w.WriteString(strconv.Quote(c.Value.Str()))
+		return
+	}
+	w.WriteString(FormatField(w.kind, c.Field))
+	switch c.Op {
+	case store.Exists:
+		w.WriteString(" != nil")
+	case store.Contains:
+		w.WriteString(" =~ " + strconv.Quote(".*"+regexp.QuoteMeta(c.Value.Str())+".*"))
+	case store.ContainsFold:
+		w.WriteString(" =~ " + strconv.Quote("(?i).*"+regexp.QuoteMeta(c.Value.Str())+".*"))
+	default:
+		w.WriteString(symbols[c.Op] + formatValue(c.Field, c.Value))
+	}
+}
+
+// formatValue writes a value as a literal for field f.
+func formatValue(f store.Field, v store.Value) string {
+	switch v.Type {
+	case store.Bool:
+		return strconv.FormatBool(v.Bool())
+	case store.Double:
+		s := strconv.FormatFloat(v.Double(), 'g', -1, 64)
+		if strings.Trim(s, "-0123456789") == "" {
+			s += ".0" // or it would be read as an int
+		}
+		return s
+	case store.Int:
+		n := v.Int()
+		switch {
+		case f == store.Field{Name: store.FieldDuration}:
+			return time.Duration(n).String()
+		case f == store.Field{Name: store.FieldKind} && n >= 0 && n < int64(len(kindWords)):
+			return kindWords[n]
+		case f == store.Field{Name: store.FieldStatus} && n >= 0 && n < int64(len(statusWords)):
+			return statusWords[n]
+		}
+		return strconv.FormatInt(n, 10)
+	}
+	return strconv.Quote(v.Str())
+}
+
+// formattedNames are the intrinsics that are not written as the store names them.
+var formattedNames = map[string]string{
+	store.FieldTraceID: "trace:id", store.FieldSpanID: "span:id", store.FieldParentID: "span:parentID",
+	store.FieldEventName: "event:name", store.FieldScopeName: "instrumentation:name", store.FieldScopeVersion: "instrumentation:version",
+}
+
+// FormatField writes the name of a field as conditions have it.
+func FormatField(kind store.Kind, f store.Field) string {
+	scope := ""
+	switch f.Place {
+	case store.Intrinsic:
+		if name := formattedNames[f.Name]; name != "" {
+			return name
+		}
+		return f.Name
+	case store.RecordAttr:
+		if scope = "span"; kind == store.Logs {
+			scope = "log"
+		}
+	case store.ResourceAttr:
+		scope = "resource"
+	case store.ScopeAttr:
+		scope = "instrumentation"
+	case store.EventAttr:
+		scope = "event"
+	case store.LinkAttr:
+		scope = "link"
+	}
+	plain := scope + "." + f.Name
+	tokens, err := lex(plain)
+	if err == nil && len(tokens) == 2 && tokens[0].kind == tokenWord {
+		if place, name, ok := languageOf(kind).scope(tokens[0]); ok && place == f.Place && name == f.Name {
+			return plain
+		}
+	}
+	return scope + "." + strconv.Quote(f.Name)
+}
