@@ -19,30 +19,8 @@ func LogsFromWire(payload []byte) (*store.Batch, error) { return Decode(store.Lo
 // its log.
 func Decode(k store.Kind, payload []byte) (*store.Batch, error) {
 	d := decoder{kind: k, left: memoryFloor + memoryFactor*len(payload)}
-	c := cursor{buf: payload}
-	n, err := countRecords(c, 0)
-	if err != nil {
-		return nil, err
-	}
-	switch k {
-	case store.Spans:
-		err = d.spend(&c, n*int(unsafe.Sizeof(store.Span{})))
-		if err == nil {
-			d.spans = make([]store.Span, 0, n)
-		}
-	case store.Logs:
-		err = d.spend(&c, n*int(unsafe.Sizeof(store.Log{})))
-		if err == nil {
-			d.logs = make([]store.Log, 0, n)
-		}
-	default:
-		return nil, fmt.Errorf("decoding a payload of kind %d: no such kind", k)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := d.request(c); err != nil {
-		return nil, err
+	if err := d.decode(payload); err != nil {
+		return nil, located(err, payload)
 	}
 	return &store.Batch{Kind: k, Payload: payload, Spans: d.spans, Logs: d.logs}, nil
 }
@@ -72,10 +50,33 @@ type decoder struct {
 	left int // bytes of memory that may still be taken
 }
 
-// spend takes n bytes from what the request may use.
-func (d *decoder) spend(c *cursor, n int) error {
+// decode makes room for the records and reads them.
+func (d *decoder) decode(payload []byte) error {
+	n, err := countRecords(payload, 0)
+	if err != nil {
+		return err
+	}
+	switch d.kind {
+	case store.Spans:
+		if err := d.spend(payload, n*int(unsafe.Sizeof(store.Span{}))); err != nil {
+			return err
+		}
+		d.spans = make([]store.Span, 0, n)
+	case store.Logs:
+		if err := d.spend(payload, n*int(unsafe.Sizeof(store.Log{}))); err != nil {
+			return err
+		}
+		d.logs = make([]store.Log, 0, n)
+	default:
+		return fmt.Errorf("decoding a payload of kind %d: no such kind", d.kind)
+	}
+	return d.request(payload)
+}
+
+// spend takes n bytes from what the request may use; b is where it is read.
+func (d *decoder) spend(b []byte, n int) error {
 	if d.left -= n; d.left < 0 {
-		return c.fail("request takes more than %d times its length in memory", memoryFactor)
+		return failAt(b, "request takes more than %d times its length in memory", memoryFactor)
 	}
 	return nil
 }
@@ -96,9 +97,9 @@ const (
 
 // add appends a zero element to the open run. The pointer is good until the
 // next add.
-func (a *arena[T]) add(d *decoder, c *cursor) (*T, error) {
+func (a *arena[T]) add(d *decoder, b []byte) (*T, error) {
 	if len(a.chunk) == cap(a.chunk) {
-		if err := a.grow(d, c); err != nil {
+		if err := a.grow(d, b); err != nil {
 			return nil, err
 		}
 	}
@@ -107,11 +108,11 @@ func (a *arena[T]) add(d *decoder, c *cursor) (*T, error) {
 }
 
 // grow begins a new chunk with the open run.
-func (a *arena[T]) grow(d *decoder, c *cursor) error {
+func (a *arena[T]) grow(d *decoder, b []byte) error {
 	var zero T
 	run := a.chunk[a.start:]
 	n := max(minChunk, min(2*cap(a.chunk), maxChunk), 2*len(run))
-	if err := d.spend(c, n*int(unsafe.Sizeof(zero))); err != nil {
+	if err := d.spend(b, n*int(unsafe.Sizeof(zero))); err != nil {
 		return err
 	}
 	a.chunk = append(make([]T, 0, n), run...)
@@ -128,41 +129,4 @@ func (a *arena[T]) cut() []T {
 	run := a.chunk[a.start:n:n]
 	a.start = n
 	return run
-}
-
-// countRecords counts the records in a request by its frame alone: level 0 is
-// the request, 1 a resource with its scopes, 2 a scope with its records.
-func countRecords(c cursor, level int) (int, error) {
-	total := 0
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
-			return 0, err
-		}
-		if t != frame[level] && (level != 1 || t != resourceRecordsLegacy<<3|wireLen) {
-			if err := c.pass(t); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		sub, err := c.message()
-		if err != nil {
-			return 0, err
-		}
-		n := 1
-		if level < 2 {
-			if n, err = countRecords(sub, level+1); err != nil {
-				return 0, err
-			}
-		}
-		total += n
-	}
-	return total, nil
-}
-
-// frame is the tag that leads from each level of a request to the next.
-var frame = [...]tag{
-	requestRecords<<3 | wireLen,
-	resourceRecordsScopes<<3 | wireLen,
-	scopeRecordsRecords<<3 | wireLen,
 }

@@ -3,47 +3,62 @@ package ingest
 import "github.com/signalbox-otel/signalbox/internal/store"
 
 // span reads a Span message into s.
-func (d *decoder) span(c cursor, s *store.Span) error {
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
+func (d *decoder) span(b []byte, s *store.Span) error {
+	for len(b) > 0 {
+		var t tag
+		var m []byte // a message inside
+		var n uint64
+		var err error
+		if t, b, err = readTag(b); err != nil {
 			return err
 		}
 		switch t {
 		case spanTraceID<<3 | wireLen:
-			err = c.id(s.TraceID[:])
+			b, err = readID(b, s.TraceID[:])
 		case spanSpanID<<3 | wireLen:
-			err = c.id(s.SpanID[:])
+			b, err = readID(b, s.SpanID[:])
 		case spanTraceState<<3 | wireLen:
-			s.TraceState, err = c.text()
+			s.TraceState, b, err = readText(b)
 		case spanParentID<<3 | wireLen:
-			err = c.id(s.ParentID[:])
+			b, err = readID(b, s.ParentID[:])
 		case spanName<<3 | wireLen:
-			s.Name, err = c.text()
+			s.Name, b, err = readText(b)
 		case spanKind<<3 | wireVarint:
-			err = c.int32(&s.Kind)
+			n, b, err = readVarint(b)
+			s.Kind = int32(n)
 		case spanStart<<3 | wireI64:
-			s.Start, err = c.i64()
+			s.Start, b, err = readI64(b)
 		case spanEnd<<3 | wireI64:
-			s.End, err = c.i64()
+			s.End, b, err = readI64(b)
 		case spanAttrs<<3 | wireLen:
-			err = d.attr(&c, &d.attrs)
+			if m, b, err = readBytes(b); err == nil {
+				err = d.attr(m, &d.attrs)
+			}
 		case spanDroppedAttrs<<3 | wireVarint:
-			err = c.uint32(&s.DroppedAttrs)
+			n, b, err = readVarint(b)
+			s.DroppedAttrs = uint32(n)
 		case spanEvents<<3 | wireLen:
-			err = d.event(&c)
+			if m, b, err = readBytes(b); err == nil {
+				err = d.event(m)
+			}
 		case spanDroppedEvents<<3 | wireVarint:
-			err = c.uint32(&s.DroppedEvents)
+			n, b, err = readVarint(b)
+			s.DroppedEvents = uint32(n)
 		case spanLinks<<3 | wireLen:
-			err = d.link(&c)
+			if m, b, err = readBytes(b); err == nil {
+				err = d.link(m)
+			}
 		case spanDroppedLinks<<3 | wireVarint:
-			err = c.uint32(&s.DroppedLinks)
+			n, b, err = readVarint(b)
+			s.DroppedLinks = uint32(n)
 		case spanStatus<<3 | wireLen:
-			err = status(&c, s)
+			if m, b, err = readBytes(b); err == nil {
+				err = readStatus(m, s)
+			}
 		case spanFlags<<3 | wireI32:
-			s.Flags, err = c.i32()
+			s.Flags, b, err = readI32(b)
 		default:
-			err = c.skip(t, spanFields)
+			b, err = skip(b, t, spanFields)
 		}
 		if err != nil {
 			return err
@@ -53,32 +68,34 @@ func (d *decoder) span(c cursor, s *store.Span) error {
 	return nil
 }
 
-// event reads the Event message at c into the open run of d.events.
-func (d *decoder) event(at *cursor) error {
-	c, err := at.message()
+// event reads an Event message into the open run of d.events.
+func (d *decoder) event(b []byte) error {
+	e, err := d.events.add(d, b)
 	if err != nil {
 		return err
 	}
-	e, err := d.events.add(d, &c)
-	if err != nil {
-		return err
-	}
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
+	for len(b) > 0 {
+		var t tag
+		var m []byte
+		var n uint64
+		var err error
+		if t, b, err = readTag(b); err != nil {
 			return err
 		}
 		switch t {
 		case eventTime<<3 | wireI64:
-			e.Time, err = c.i64()
+			e.Time, b, err = readI64(b)
 		case eventName<<3 | wireLen:
-			e.Name, err = c.text()
+			e.Name, b, err = readText(b)
 		case eventAttrs<<3 | wireLen:
-			err = d.attr(&c, &d.inner)
+			if m, b, err = readBytes(b); err == nil {
+				err = d.attr(m, &d.inner)
+			}
 		case eventDroppedAttrs<<3 | wireVarint:
-			err = c.uint32(&e.DroppedAttrs)
+			n, b, err = readVarint(b)
+			e.DroppedAttrs = uint32(n)
 		default:
-			err = c.skip(t, eventFields)
+			b, err = skip(b, t, eventFields)
 		}
 		if err != nil {
 			return err
@@ -88,36 +105,38 @@ func (d *decoder) event(at *cursor) error {
 	return nil
 }
 
-// link reads the Link message at c into the open run of d.links.
-func (d *decoder) link(at *cursor) error {
-	c, err := at.message()
+// link reads a Link message into the open run of d.links.
+func (d *decoder) link(b []byte) error {
+	l, err := d.links.add(d, b)
 	if err != nil {
 		return err
 	}
-	l, err := d.links.add(d, &c)
-	if err != nil {
-		return err
-	}
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
+	for len(b) > 0 {
+		var t tag
+		var m []byte
+		var n uint64
+		var err error
+		if t, b, err = readTag(b); err != nil {
 			return err
 		}
 		switch t {
 		case linkTraceID<<3 | wireLen:
-			err = c.id(l.TraceID[:])
+			b, err = readID(b, l.TraceID[:])
 		case linkSpanID<<3 | wireLen:
-			err = c.id(l.SpanID[:])
+			b, err = readID(b, l.SpanID[:])
 		case linkTraceState<<3 | wireLen:
-			l.TraceState, err = c.text()
+			l.TraceState, b, err = readText(b)
 		case linkAttrs<<3 | wireLen:
-			err = d.attr(&c, &d.inner)
+			if m, b, err = readBytes(b); err == nil {
+				err = d.attr(m, &d.inner)
+			}
 		case linkDroppedAttrs<<3 | wireVarint:
-			err = c.uint32(&l.DroppedAttrs)
+			n, b, err = readVarint(b)
+			l.DroppedAttrs = uint32(n)
 		case linkFlags<<3 | wireI32:
-			l.Flags, err = c.i32()
+			l.Flags, b, err = readI32(b)
 		default:
-			err = c.skip(t, linkFields)
+			b, err = skip(b, t, linkFields)
 		}
 		if err != nil {
 			return err
@@ -127,24 +146,23 @@ func (d *decoder) link(at *cursor) error {
 	return nil
 }
 
-// status reads one piece of the Status message at c.
-func status(at *cursor, s *store.Span) error {
-	c, err := at.message()
-	if err != nil {
-		return err
-	}
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
+// readStatus reads one piece of a Status message.
+func readStatus(b []byte, s *store.Span) error {
+	for len(b) > 0 {
+		var t tag
+		var n uint64
+		var err error
+		if t, b, err = readTag(b); err != nil {
 			return err
 		}
 		switch t {
 		case statusMessage<<3 | wireLen:
-			s.StatusMessage, err = c.text()
+			s.StatusMessage, b, err = readText(b)
 		case statusCode<<3 | wireVarint:
-			err = c.int32(&s.StatusCode)
+			n, b, err = readVarint(b)
+			s.StatusCode = int32(n)
 		default:
-			err = c.skip(t, statusFields)
+			b, err = skip(b, t, statusFields)
 		}
 		if err != nil {
 			return err

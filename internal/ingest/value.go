@@ -10,38 +10,35 @@ import (
 // protobuf's usual limit.
 const maxDepth = 100
 
-// attr reads the KeyValue message at c into the open run of a.
-func (d *decoder) attr(at *cursor, a *arena[store.Attr]) error {
-	c, err := at.message()
+// attr reads a KeyValue message into the open run of a.
+func (d *decoder) attr(b []byte, a *arena[store.Attr]) error {
+	dst, err := a.add(d, b)
 	if err != nil {
 		return err
 	}
-	dst, err := a.add(d, &c)
-	if err != nil {
-		return err
-	}
-	return readKeyValue(c, dst, maxDepth)
+	return readKeyValue(b, dst, maxDepth)
 }
 
 // readKeyValue reads a KeyValue message whose value may have that many levels.
-func readKeyValue(c cursor, a *store.Attr, depth int) error {
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
+func readKeyValue(b []byte, a *store.Attr, depth int) error {
+	for len(b) > 0 {
+		var t tag
+		var m []byte
+		var err error
+		if t, b, err = readTag(b); err != nil {
 			return err
 		}
 		switch t {
 		case keyValueKey<<3 | wireLen:
-			a.Key, err = c.text()
+			a.Key, b, err = readText(b)
 		case keyValueValue<<3 | wireLen:
-			var sub cursor
-			if sub, err = c.message(); err == nil {
-				err = readValue(sub, &a.Value, depth)
+			if m, b, err = readBytes(b); err == nil {
+				err = readValue(m, &a.Value, depth)
 			}
 		case keyValueStrindex<<3 | wireVarint:
-			_, err = c.varint()
+			_, b, err = readVarint(b)
 		default:
-			err = c.skip(t, keyValueFields)
+			b, err = skip(b, t, keyValueFields)
 		}
 		if err != nil {
 			return err
@@ -54,54 +51,50 @@ func readKeyValue(c cursor, a *store.Attr, depth int) error {
 // value; a piece without a member leaves v alone. An Array or Map is walked to
 // its end, and its encoding is the piece that it came in: reading the encoding
 // again gives the same value.
-func readValue(c cursor, v *store.Value, depth int) error {
+func readValue(b []byte, v *store.Value, depth int) error {
 	if depth == 0 {
-		return c.fail("values nested deeper than %d", maxDepth)
+		return failAt(b, "values nested deeper than %d", maxDepth)
 	}
-	whole := c
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
+	piece := b
+	for len(b) > 0 {
+		var t tag
+		var m []byte
+		var n uint64
+		var err error
+		if t, b, err = readTag(b); err != nil {
 			return err
 		}
 		switch t {
 		case valueString<<3 | wireLen:
-			var s string
-			s, err = c.text()
-			*v = store.StringValue(s)
+			m, b, err = readBytes(b)
+			*v = store.StringValue(text(m))
 		case valueBool<<3 | wireVarint:
-			var n uint64
-			n, err = c.varint()
+			n, b, err = readVarint(b)
 			*v = store.BoolValue(n != 0)
 		case valueInt<<3 | wireVarint:
-			var n uint64
-			n, err = c.varint()
+			n, b, err = readVarint(b)
 			*v = store.IntValue(int64(n))
 		case valueDouble<<3 | wireI64:
-			var n uint64
-			n, err = c.i64()
+			n, b, err = readI64(b)
 			*v = store.DoubleValue(math.Float64frombits(n))
 		case valueArray<<3 | wireLen:
-			var sub cursor
-			if sub, err = c.message(); err == nil {
-				err = readArray(sub, depth-1, nil)
+			if m, b, err = readBytes(b); err == nil {
+				err = readArray(m, depth-1, nil)
 			}
-			*v = store.ArrayValue(whole.rest())
+			*v = store.ArrayValue(text(piece))
 		case valueMap<<3 | wireLen:
-			var sub cursor
-			if sub, err = c.message(); err == nil {
-				err = readMap(sub, depth-1, nil)
+			if m, b, err = readBytes(b); err == nil {
+				err = readMap(m, depth-1, nil)
 			}
-			*v = store.MapValue(whole.rest())
+			*v = store.MapValue(text(piece))
 		case valueBytes<<3 | wireLen:
-			var s string
-			s, err = c.text()
-			*v = store.BytesValue(s)
+			m, b, err = readBytes(b)
+			*v = store.BytesValue(text(m))
 		case valueStrindex<<3 | wireVarint:
-			_, err = c.varint()
+			_, b, err = readVarint(b)
 			*v = store.Value{}
 		default:
-			err = c.skip(t, valueFields)
+			b, err = skip(b, t, valueFields)
 		}
 		if err != nil {
 			return err
@@ -111,10 +104,10 @@ func readValue(c cursor, v *store.Value, depth int) error {
 }
 
 // readArray reads an ArrayValue message; visit may be nil.
-func readArray(c cursor, depth int, visit func(store.Value)) error {
-	return eachListValue(c, func(c cursor) error {
+func readArray(b []byte, depth int, visit func(store.Value)) error {
+	return each(b, listValues<<3|wireLen, listFields, func(m []byte) error {
 		var v store.Value
-		err := readValue(c, &v, depth)
+		err := readValue(m, &v, depth)
 		if err == nil && visit != nil {
 			visit(v)
 		}
@@ -123,10 +116,10 @@ func readArray(c cursor, depth int, visit func(store.Value)) error {
 }
 
 // readMap reads a KeyValueList message; visit may be nil.
-func readMap(c cursor, depth int, visit func(store.Attr)) error {
-	return eachListValue(c, func(c cursor) error {
+func readMap(b []byte, depth int, visit func(store.Attr)) error {
+	return each(b, listValues<<3|wireLen, listFields, func(m []byte) error {
 		var a store.Attr
-		err := readKeyValue(c, &a, depth)
+		err := readKeyValue(m, &a, depth)
 		if err == nil && visit != nil {
 			visit(a)
 		}
@@ -134,34 +127,12 @@ func readMap(c cursor, depth int, visit func(store.Attr)) error {
 	})
 }
 
-// eachListValue visits the values field of an ArrayValue or KeyValueList.
-func eachListValue(c cursor, visit func(cursor) error) error {
-	for c.more() {
-		t, err := c.tag()
-		if err != nil {
-			return err
-		}
-		if t != listValues<<3|wireLen {
-			err = c.skip(t, listFields)
-		} else {
-			var sub cursor
-			if sub, err = c.message(); err == nil {
-				err = visit(sub)
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Elements are the elements of an Array. Values of other types, and an
 // encoding that this package did not make, have none.
 func Elements(v store.Value) []store.Value {
 	var out []store.Value
-	if c, ok := content(v, store.Array, valueArray<<3|wireLen); ok {
-		err := readArray(c, maxDepth, func(e store.Value) { out = append(out, e) })
+	if m, ok := content(v, store.Array, valueArray<<3|wireLen); ok {
+		err := readArray(m, maxDepth, func(e store.Value) { out = append(out, e) })
 		if err != nil {
 			return nil
 		}
@@ -174,8 +145,8 @@ func Elements(v store.Value) []store.Value {
 // make, have none.
 func Entries(v store.Value) []store.Attr {
 	var out []store.Attr
-	if c, ok := content(v, store.Map, valueMap<<3|wireLen); ok {
-		err := readMap(c, maxDepth, func(a store.Attr) { out = append(out, a) })
+	if m, ok := content(v, store.Map, valueMap<<3|wireLen); ok {
+		err := readMap(m, maxDepth, func(a store.Attr) { out = append(out, a) })
 		if err != nil {
 			return nil
 		}
@@ -185,28 +156,17 @@ func Entries(v store.Value) []store.Attr {
 
 // content finds the ArrayValue or KeyValueList in the encoding of v: the last
 // one, as in readValue.
-func content(v store.Value, want store.ValueType, under tag) (cursor, bool) {
-	var found cursor
-	ok := false
+func content(v store.Value, want store.ValueType, under tag) ([]byte, bool) {
 	if v.Type != want {
-		return found, false
+		return nil, false
 	}
-	for c := over(v.Str()); c.more(); {
-		t, err := c.tag()
-		if err != nil {
-			return found, false
-		}
-		if t != under {
-			err = c.pass(t)
-		} else {
-			found, err = c.message()
-			ok = true
-		}
-		if err != nil {
-			return found, false
-		}
-	}
-	return found, ok
+	var last []byte
+	found := false
+	err := each(bytesOf(v.Str()), under, 0, func(m []byte) error {
+		last, found = m, true
+		return nil
+	})
+	return last, found && err == nil
 }
 
 // JSON is v as a plain Go value for encoding/json: nil, string, bool, int64,
