@@ -1,4 +1,306 @@
 package server
 
-// jaegerRoutes is the part of the table that speaks Jaeger's HTTP APIs.
-func (s *Server) jaegerRoutes() []route { return nil }
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// jaegerRoutes is the part of the table that speaks Jaeger's HTTP APIs: the
+// unversioned one of its page and of Grafana, and version 3.
+func (s *Server) jaegerRoutes() []route {
+	legacy := func(pattern, doc string, h handler) route {
+		return route{method: "GET", pattern: pattern, doc: doc, handle: h, fail: writeJaegerError}
+	}
+	return append(s.jaegerV3Routes(),
+		legacy("/api/services", "Jaeger: names of services", s.jaegerServiceNames),
+		legacy("/api/services/{service}/operations", "Jaeger: names of a service's operations", s.jaegerOperationNames),
+		legacy("/api/operations", "Jaeger: operations of a service with their span kinds", s.jaegerOperationKinds),
+		legacy("/api/traces", "Jaeger: search for traces, or several by id", s.jaegerTraces),
+		legacy("/api/traces/{id}", "Jaeger: one trace", s.jaegerTraceByID),
+		legacy("/api/dependencies", "Jaeger: calls between services", s.jaegerDependencies),
+	)
+}
+
+// writeJaegerError writes an error as clients of the unversioned API expect it.
+func writeJaegerError(w http.ResponseWriter, p *problem) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(p.Status)
+	answer := jaegerAnswer{Errors: []jaegerError{{Code: p.Status, Msg: p.Message}}}
+	_ = json.NewEncoder(w).Encode(answer) // the client may be gone: nobody to tell
+}
+
+// params are the parameters of a request's URL; a malformed query string is
+// refused, not half read.
+func params(r *http.Request) (url.Values, error) {
+	v, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &paramError{"query string", err}
+	}
+	return v, nil
+}
+
+func (s *Server) jaegerServiceNames(w http.ResponseWriter, r *http.Request) error {
+	services, err := s.jaegerServices(r.Context())
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, jaegerAnswer{Data: services, Total: len(services)})
+}
+
+func (s *Server) jaegerOperationNames(w http.ResponseWriter, r *http.Request) error {
+	operations, err := s.jaegerOperations(r.Context(), r.PathValue("service"), "")
+	if err != nil {
+		return err
+	}
+	names := make([]string, 0, len(operations))
+	for _, op := range operations { // ordered by name
+		if len(names) == 0 || names[len(names)-1] != op.Name {
+			names = append(names, op.Name)
+		}
+	}
+	return writeJSON(w, jaegerAnswer{Data: names, Total: len(names)})
+}
+
+func (s *Server) jaegerOperationKinds(w http.ResponseWriter, r *http.Request) error {
+	v, err := params(r)
+	if err != nil {
+		return err
+	}
+	if v.Get("service") == "" {
+		return &paramError{"service", errRequired}
+	}
+	operations, err := s.jaegerOperations(r.Context(), v.Get("service"), v.Get("spanKind"))
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, jaegerAnswer{Data: operations, Total: len(operations)})
+}
+
+func (s *Server) jaegerTraces(w http.ResponseWriter, r *http.Request) error {
+	v, err := params(r)
+	if err != nil {
+		return err
+	}
+	search, ids, err := legacySearch(v, s.deps.Now())
+	if err != nil {
+		return err
+	}
+	traces := []*jaegerTrace{}
+	var failed []jaegerError
+	if search != nil {
+		found, report, err := s.findTraces(r.Context(), search)
+		if err != nil {
+			return err
+		}
+		warnings := partialWarnings(report)
+		for _, spans := range found {
+			traces = append(traces, toJaegerTrace(spans, warnings))
+		}
+		if len(traces) == 0 {
+			for _, warning := range warnings {
+				failed = append(failed, jaegerError{Msg: warning})
+			}
+		}
+	}
+	for _, id := range ids {
+		spans, report, err := s.wholeTrace(r.Context(), id)
+		switch {
+		case errors.Is(err, query.ErrNotFound):
+			failed = append(failed, jaegerError{Msg: err.Error(), TraceID: jaegerTraceID(id)})
+		case err != nil:
+			return err
+		default:
+			traces = append(traces, toJaegerTrace(spans, partialWarnings(report)))
+		}
+	}
+	return writeJSON(w, jaegerAnswer{Data: traces, Errors: failed})
+}
+
+func (s *Server) jaegerTraceByID(w http.ResponseWriter, r *http.Request) error {
+	id, err := parseTraceID(r.PathValue("id"))
+	if err != nil {
+		return &paramError{"trace id", err}
+	}
+	spans, report, err := s.wholeTrace(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, jaegerAnswer{Data: []*jaegerTrace{toJaegerTrace(spans, partialWarnings(report))}})
+}
+
+// jaegerDependency is an edge of the unversioned API's service graph.
+type jaegerDependency struct {
+	Parent    string `json:"parent"`
+	Child     string `json:"child"`
+	CallCount uint64 `json:"callCount"`
+}
+
+func (s *Server) jaegerDependencies(w http.ResponseWriter, r *http.Request) error {
+	v, err := params(r)
+	if err != nil {
+		return err
+	}
+	end := uint64(s.deps.Now().UnixNano())
+	if text := v.Get("endTs"); text != "" {
+		if end, err = unitParam("endTs", text, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	lookback := uint64(24 * time.Hour)
+	if text := v.Get("lookback"); text != "" {
+		if lookback, err = unitParam("lookback", text, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	deps, report, err := s.engine.Dependencies(r.Context(), end-min(end, lookback), end)
+	if err != nil {
+		return err
+	}
+	answer := jaegerAnswer{}
+	edges := []jaegerDependency{}
+	service := v.Get("service")
+	for _, d := range deps {
+		edge := jaegerDependency{jaegerServiceName(d.Parent), jaegerServiceName(d.Child), d.Calls}
+		if service == "" || edge.Parent == service || edge.Child == service {
+			edges = append(edges, edge)
+		}
+	}
+	for _, warning := range partialWarnings(report) {
+		answer.Errors = append(answer.Errors, jaegerError{Msg: warning})
+	}
+	answer.Data = edges
+	return writeJSON(w, answer)
+}
+
+// jaegerOperation is one operation of a service and one kind of its spans.
+type jaegerOperation struct {
+	Name     string `json:"name"`
+	SpanKind string `json:"spanKind"`
+}
+
+// jaegerServices are the services of all data, by name.
+func (s *Server) jaegerServices(ctx context.Context) ([]string, error) {
+	seen := map[string]bool{}
+	err := s.eachOperation(ctx, func(om *store.OperationMinute) { seen[om.Service] = true })
+	if err != nil {
+		return nil, err
+	}
+	services := make([]string, 0, len(seen))
+	for name := range seen {
+		services = append(services, jaegerServiceName(name))
+	}
+	slices.Sort(services)
+	return services, nil
+}
+
+// jaegerOperations are the operations of a service in all data, by name, then
+// kind; kind "" is every kind.
+func (s *Server) jaegerOperations(ctx context.Context, service, kind string) ([]jaegerOperation, error) {
+	seen := map[jaegerOperation]bool{}
+	err := s.eachOperation(ctx, func(om *store.OperationMinute) {
+		op := jaegerOperation{Name: om.Operation, SpanKind: spanKindName(om.SpanKind)}
+		if jaegerServiceName(om.Service) == service && (kind == "" || op.SpanKind == kind) {
+			seen[op] = true
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	operations := make([]jaegerOperation, 0, len(seen))
+	for op := range seen {
+		operations = append(operations, op)
+	}
+	slices.SortFunc(operations, func(a, b jaegerOperation) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.SpanKind, b.SpanKind))
+	})
+	return operations, nil
+}
+
+// eachOperation visits the pre-aggregates of all data.
+func (s *Server) eachOperation(ctx context.Context, visit func(*store.OperationMinute)) error {
+	for om, err := range s.deps.Reader.Operations(ctx, 0, math.MaxInt64, &store.Report{}) {
+		if err != nil {
+			return err
+		}
+		visit(om)
+	}
+	return nil
+}
+
+// maxAnswerSpans bounds the spans of one answer, so that a few huge traces do
+// not take all memory.
+const maxAnswerSpans = 300_000
+
+// findTraces gives the newest traces of a search, each whole and in order.
+func (s *Server) findTraces(ctx context.Context, search *jaegerSearch) ([][]*store.Span, *store.Report, error) {
+	report := &store.Report{}
+	q := store.Query{Start: search.start, End: search.end, Where: search.where(), Limit: search.limit,
+		OnePerTrace: true, Need: store.NeedCore, MaxRows: s.deps.Limits.Query.MaxRows, Report: report}
+	var ids []store.TraceID
+	for span, err := range s.deps.Reader.Spans(ctx, q) {
+		if err != nil {
+			return nil, report, err
+		}
+		ids = append(ids, span.TraceID)
+	}
+	traces := make([][]*store.Span, 0, len(ids))
+	total := 0
+	for _, id := range ids {
+		spans, part, err := s.wholeTrace(ctx, id)
+		if errors.Is(err, query.ErrNotFound) {
+			continue // retention took it in between
+		}
+		if err != nil {
+			return nil, report, err
+		}
+		report.Unreadable = append(report.Unreadable, part.Unreadable...)
+		if total += len(spans); total > maxAnswerSpans && len(traces) > 0 {
+			report.Stopped = "too many spans for one answer"
+			break
+		}
+		traces = append(traces, spans)
+	}
+	return traces, report, nil
+}
+
+// wholeTrace gives all spans of a trace by time; it needs no time range.
+func (s *Server) wholeTrace(ctx context.Context, id store.TraceID) ([]*store.Span, *store.Report, error) {
+	report := &store.Report{}
+	var spans []*store.Span
+	for span, err := range s.deps.Reader.Trace(ctx, id, report) {
+		if err != nil {
+			return nil, report, err
+		}
+		spans = append(spans, span)
+	}
+	if len(spans) == 0 {
+		return nil, report, query.ErrNotFound
+	}
+	slices.SortStableFunc(spans, compareSpans)
+	return spans, report, nil
+}
+
+// partialWarnings says what an answer lacks, in the words that users see.
+func partialWarnings(r *store.Report) []string {
+	var warnings []string
+	if n := len(r.Unreadable); n > 0 {
+		slices.Sort(r.Unreadable)
+		blocks := slices.Compact(slices.Clone(r.Unreadable))
+		warnings = append(warnings, "spans may be missing: unreadable data in "+strings.Join(blocks[:min(len(blocks), 3)], ", "))
+	}
+	if r.Stopped != "" {
+		warnings = append(warnings, "spans may be missing: the search stopped at the "+r.Stopped)
+	}
+	return warnings
+}

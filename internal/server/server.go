@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
 )
@@ -80,6 +81,7 @@ type Server struct {
 	deps    Deps
 	engine  *query.Engine
 	mux     *http.ServeMux
+	grpc    *grpc.Server
 	metrics *serverMetrics
 	tails   chan struct{} // one token for each open tail
 	started time.Time
@@ -111,6 +113,7 @@ func New(deps Deps) *Server {
 		started: deps.Now(),
 	}
 	s.mount(s.routes())
+	s.grpc = s.newGRPC()
 	if deps.Metrics != nil {
 		s.mux.Handle("/api/v1/", s.watch("/api/v1/", deps.Metrics))
 	}
@@ -120,8 +123,12 @@ func New(deps Deps) *Server {
 	return s
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP answers one request, or one call of gRPC (see Protocols).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isGRPC(r) {
+		s.grpc.ServeHTTP(w, r)
+		return
+	}
 	setHeaders(w.Header(), r)
 	if len(r.RequestURI) > s.deps.Limits.URLBytes {
 		s.fail(w, r, writeProblem, &problem{Status: http.StatusRequestURITooLong, Kind: "too_large", Message: "the URL is too long"})
