@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"iter"
+)
+
+// Part is a head or a block, for tests in package store_test, which compare
+// them with storetest.Memory.
+type Part struct{ part }
+
+// NewTestHead returns an empty head.
+func NewTestHead(k Kind) Part { return Part{newHead(k)} }
+
+// Append appends to a head.
+func (p Part) Append(b *Batch) { p.part.(*head).append(b) }
+
+// SizeBytes is the memory of a head.
+func (p Part) SizeBytes() int64 { return p.part.(*head).sizeBytes() }
+
+// Columns is the number of attribute columns of a head or block.
+func (p Part) Columns() int { return len(p.snapshot().attrs) }
+
+// TestView is a view over parts.
+type TestView struct{ v view }
+
+// NewTestView returns a view over parts.
+func NewTestView(onCorrupt func(*CorruptionError), parts ...Part) *TestView {
+	v := &TestView{view{onCorrupt: onCorrupt}}
+	for _, p := range parts {
+		v.v.parts = append(v.v.parts, p.part)
+	}
+	return v
+}
+
+// Spans is view.spans.
+func (v *TestView) Spans(ctx context.Context, q Query) iter.Seq2[*Span, error] {
+	return v.v.spans(ctx, q)
+}
+
+// Logs is view.logs.
+func (v *TestView) Logs(ctx context.Context, q Query) iter.Seq2[*Log, error] { return v.v.logs(ctx, q) }
+
+// Trace is view.trace.
+func (v *TestView) Trace(ctx context.Context, id TraceID, r *Report) iter.Seq2[*Span, error] {
+	return v.v.trace(ctx, id, r)
+}
+
+// Operations is view.operations.
+func (v *TestView) Operations(ctx context.Context, start, end uint64, r *Report) iter.Seq2[*OperationMinute, error] {
+	return v.v.operations(ctx, start, end, r)
+}
+
+// Keys is view.keys.
+func (v *TestView) Keys(ctx context.Context, q FieldQuery) iter.Seq2[FieldKey, error] {
+	return v.v.keys(ctx, q)
+}
+
+// Values is view.values.
+func (v *TestView) Values(ctx context.Context, q FieldQuery) iter.Seq2[FieldValue, error] {
+	return v.v.values(ctx, q)
+}

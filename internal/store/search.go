@@ -1,0 +1,400 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"slices"
+)
+
+// view is what one query sees of the store: the parts there were when it
+// began.
+type view struct {
+	parts []part
+	// onCorrupt is told of every part that turned out to be unreadable; nil
+	// when nobody wants to know.
+	onCorrupt func(*CorruptionError)
+}
+
+// hit is a row that satisfies a query.
+type hit struct {
+	time  uint64
+	part  int // in the searcher's list
+	row   uint32
+	trace TraceID // for OnePerTrace only
+}
+
+// searcher answers one Query.
+type searcher struct {
+	view   *view
+	query  Query
+	match  *Matcher
+	report *Report
+	parts  []part
+	snaps  []*snapshot // by part; nil when not opened or unreadable
+	failed map[int]bool
+
+	best  *topHits
+	rows  int  // examined
+	spent bool // the row limit is reached
+}
+
+// newestFirst orders hits, newest first, those of a part by row.
+func newestFirst(a, b hit) int {
+	return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.part, b.part), cmp.Compare(a.row, b.row))
+}
+
+// topHits keeps the newest hits, of each trace one when perTrace. limit 0 keeps
+// all.
+type topHits struct {
+	limit    int
+	perTrace bool
+	hits     []hit
+	// floor is the time that a hit must exceed to matter; full says that there
+	// is one.
+	floor uint64
+	full  bool
+}
+
+func (t *topHits) add(h hit) {
+	if t.full && h.time <= t.floor {
+		return
+	}
+	t.hits = append(t.hits, h)
+	if len(t.hits) >= 4*t.limit+1024 && t.limit > 0 {
+		t.cut()
+	}
+}
+
+// cut drops the hits that no longer matter.
+func (t *topHits) cut() {
+	slices.SortFunc(t.hits, newestFirst)
+	if t.perTrace {
+		seen := map[TraceID]bool{}
+		t.hits = slices.DeleteFunc(t.hits, func(h hit) bool {
+			if seen[h.trace] {
+				return true
+			}
+			seen[h.trace] = true
+			return false
+		})
+	}
+	if t.limit > 0 && len(t.hits) >= t.limit {
+		t.hits = t.hits[:t.limit]
+		t.floor, t.full = t.hits[t.limit-1].time, true
+	}
+}
+
+func (v *view) spans(ctx context.Context, q Query) iter.Seq2[*Span, error] {
+	return searchParts(ctx, v, q, Spans, (*snapshot).spans)
+}
+
+func (v *view) logs(ctx context.Context, q Query) iter.Seq2[*Log, error] {
+	return searchParts(ctx, v, q, Logs, (*snapshot).logs)
+}
+
+// searchParts runs a query over the parts of one kind; records fills the rows
+// of one part that are to be given.
+func searchParts[T any](ctx context.Context, v *view, q Query, k Kind,
+	records func(*snapshot, []uint32, Need) ([]*T, error)) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		m, err := NewMatcher(q.Where)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		s := newSearcher(v, q, k, m)
+		if q.Limit == 0 && !q.OnePerTrace {
+			err = everyHit(ctx, s, records, yield)
+		} else if err = s.collect(ctx); err == nil {
+			err = newestHits(ctx, s, records, yield)
+		}
+		if err != nil && err != errStopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// errStopped says that the caller wants no more.
+var errStopped = errors.New("stopped")
+
+func newSearcher(v *view, q Query, k Kind, m *Matcher) *searcher {
+	s := &searcher{view: v, query: q, match: m, report: q.Report, failed: map[int]bool{},
+		best: &topHits{limit: q.Limit, perTrace: q.OnePerTrace}}
+	if s.report == nil {
+		s.report = &Report{}
+	}
+	for _, p := range v.parts {
+		if p.kind() == k && p.rows() > 0 {
+			s.parts = append(s.parts, p)
+		}
+	}
+	slices.SortStableFunc(s.parts, func(a, b part) int {
+		_, x := a.timeRange()
+		_, y := b.timeRange()
+		return cmp.Compare(y, x)
+	})
+	s.snaps = make([]*snapshot, len(s.parts))
+	return s
+}
+
+// fail notes that a part cannot be read, and returns err when it is no
+// corruption.
+func (s *searcher) fail(part int, err error) error {
+	if !s.view.unreadable(s.report, err) {
+		return err
+	}
+	s.failed[part] = true
+	return nil
+}
+
+// unreadable notes a corruption in the report, once per file. It returns false
+// for other errors.
+func (v *view) unreadable(r *Report, err error) bool {
+	corrupt, ok := err.(*CorruptionError)
+	if !ok {
+		return false
+	}
+	if !slices.Contains(r.Unreadable, corrupt.File) {
+		r.Unreadable = append(r.Unreadable, corrupt.File)
+		if v.onCorrupt != nil {
+			v.onCorrupt(corrupt)
+		}
+	}
+	return true
+}
+
+// from is the least time that matters still.
+func (s *searcher) from() uint64 {
+	if s.best.full && s.best.floor >= s.query.Start {
+		if s.best.floor == math.MaxUint64 {
+			return math.MaxUint64
+		}
+		return s.best.floor + 1
+	}
+	return s.query.Start
+}
+
+// overlaps reports whether times from min to max can be in the answer.
+func (s *searcher) overlaps(min, max uint64) bool {
+	return max >= s.from() && (s.query.End == 0 || min < s.query.End) && !(s.best.full && max <= s.best.floor)
+}
+
+// collect gathers the hits of all parts in s.best, newest parts first.
+func (s *searcher) collect(ctx context.Context) error {
+	for i := range s.parts {
+		err := s.scan(ctx, i, func(g int, sel bitmap) error { return s.take(i, g, sel) })
+		if err != nil {
+			return err
+		}
+	}
+	s.best.cut()
+	return nil
+}
+
+// scan calls f with the rows of each group of a part that satisfy the query.
+func (s *searcher) scan(ctx context.Context, i int, f func(g int, sel bitmap) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	lo, hi := s.parts[i].timeRange()
+	if s.spent || !s.overlaps(lo, hi) {
+		s.report.BlocksSkipped++
+		return nil
+	}
+	snap := s.parts[i].snapshot()
+	cond, err := snap.plan(s.query.Where, s.match)
+	if err != nil {
+		return s.fail(i, err)
+	}
+	if cond.never() {
+		s.report.BlocksSkipped++
+		return nil
+	}
+	s.report.Blocks++
+	s.snaps[i] = snap
+	for _, g := range groupsNewestFirst(snap.groups) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !s.overlaps(snap.groups[g].min, snap.groups[g].max) {
+			continue
+		}
+		sel, err := s.evalGroup(snap, cond, g)
+		if err == nil && sel != nil {
+			err = f(g, sel)
+		}
+		if err != nil {
+			return s.fail(i, err)
+		}
+		if s.spent {
+			return nil
+		}
+	}
+	return nil
+}
+
+func groupsNewestFirst(groups []group) []int {
+	order := make([]int, len(groups))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(groups[b].max, groups[a].max) })
+	return order
+}
+
+// evalGroup returns the rows of a group that satisfy the query; nil when there
+// are none.
+func (s *searcher) evalGroup(snap *snapshot, cond *condition, g int) (bitmap, error) {
+	if out, err := cond.ruledOut(snap, g); out || err != nil {
+		return nil, err
+	}
+	grp := snap.groups[g]
+	n := int(grp.hi - grp.lo)
+	sel := newBitmap(n)
+	if s.query.MaxRows > 0 && s.rows+n > s.query.MaxRows {
+		n = s.query.MaxRows - s.rows
+		s.spent = true
+		s.report.Stopped = "row limit"
+	}
+	s.rows += n
+	s.report.Rows += n
+	sel.setFirst(n)
+	from, end := s.from(), s.query.End
+	if grp.min < from || end != 0 && grp.max >= end {
+		if snap.slots[slotTime] == nil {
+			return nil, snap.corrupt("records without time")
+		}
+		times, err := snap.chunk(snap.slots[slotTime], g)
+		if err != nil {
+			return nil, err
+		}
+		within := make(bitmap, len(sel))
+		times.each(sel, func(row, i int) {
+			if t := times.num(i); t >= from && (end == 0 || t < end) {
+				within.set(row)
+			}
+		})
+		sel = within
+	}
+	sel, err := cond.eval(snap, g, sel)
+	if err != nil || sel.empty() {
+		return nil, err
+	}
+	return sel, nil
+}
+
+// take adds the rows of a group to the best hits.
+func (s *searcher) take(part, g int, sel bitmap) (err error) {
+	snap := s.snaps[part]
+	sel.each(func(row int) {
+		if err != nil {
+			return
+		}
+		h := hit{part: part, row: snap.groups[g].lo + uint32(row)}
+		if h.time, err = snap.numAt(slotTime, g, row); err != nil || s.best.full && h.time <= s.best.floor {
+			return
+		}
+		if s.query.OnePerTrace {
+			h.trace, err = snap.rowTraceID(g, row)
+		}
+		if err == nil {
+			s.best.add(h)
+		}
+	})
+	return err
+}
+
+// rowTraceID returns the trace id of a row of group g.
+func (s *snapshot) rowTraceID(g, row int) (TraceID, error) {
+	n, err := s.numAt(slotTrace, g, row)
+	if err != nil {
+		return TraceID{}, err
+	}
+	return s.traceID(uint32(n))
+}
+
+// everyHit gives all matching records, part by part.
+func everyHit[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
+	yield func(*T, error) bool) error {
+	for i := range s.parts {
+		err := s.scan(ctx, i, func(g int, sel bitmap) error {
+			snap := s.snaps[i]
+			rows := make([]uint32, 0, sel.len())
+			sel.each(func(row int) { rows = append(rows, snap.groups[g].lo+uint32(row)) })
+			found, err := records(snap, rows, s.query.Need)
+			if err != nil {
+				return err
+			}
+			for _, r := range found {
+				if !yield(r, nil) {
+					return errStopped
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hitWindow is the number of records that are filled at a time.
+const hitWindow = 512
+
+// newestHits gives the records of the best hits, newest first.
+func newestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
+	yield func(*T, error) bool) error {
+	for window := range slices.Chunk(s.best.hits, hitWindow) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		found, err := fillHits(s, window, records)
+		if err != nil {
+			return err
+		}
+		for _, r := range found {
+			if r != nil && !yield(r, nil) {
+				return errStopped
+			}
+		}
+	}
+	return nil
+}
+
+// fillHits returns the records of hits, in their order; nil for those in parts
+// that cannot be read.
+func fillHits[T any](s *searcher, hits []hit, records func(*snapshot, []uint32, Need) ([]*T, error)) ([]*T, error) {
+	order := make([]int, len(hits))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(hits[a].part, hits[b].part), cmp.Compare(hits[a].row, hits[b].row))
+	})
+	out := make([]*T, len(hits))
+	for len(order) > 0 {
+		part, n := hits[order[0]].part, 0
+		var rows []uint32
+		for ; n < len(order) && hits[order[n]].part == part; n++ {
+			rows = append(rows, hits[order[n]].row)
+		}
+		if !s.failed[part] {
+			found, err := records(s.snaps[part], rows, s.query.Need)
+			if err != nil {
+				if err = s.fail(part, err); err != nil {
+					return nil, err
+				}
+				found = make([]*T, n)
+			}
+			for i, r := range found {
+				out[order[i]] = r
+			}
+		}
+		order = order[n:]
+	}
+	return out, nil
+}

@@ -1,0 +1,304 @@
+package store
+
+// numTest compares the numbers of a column.
+type numTest struct {
+	col   *columnInfo
+	holds func(Value) bool
+	zero  bool // a row without a value passes
+	// When bounded, exactly the numbers lo to hi pass.
+	bounded bool
+	lo, hi  uint64
+}
+
+func (t *numTest) cost() int { return 2 }
+
+func (t *numTest) ruledOut(s *snapshot, g int) (bool, error) {
+	if t.zero {
+		return false, nil
+	}
+	lo, hi, ok := s.bounds(t.col, g)
+	return ok && (lo > hi || t.bounded && (hi < t.lo || lo > t.hi)), nil
+}
+
+func (t *numTest) eval(s *snapshot, g int, sel, out bitmap) error {
+	c, err := s.chunk(t.col, g)
+	if err != nil {
+		return err
+	}
+	if t.bounded {
+		c.each(sel, func(row, i int) {
+			if n := c.num(i); n >= t.lo && n <= t.hi {
+				out.set(row)
+			}
+		})
+	} else {
+		c.each(sel, func(row, i int) {
+			if t.holds(numValue(t.col.key.typ, c.num(i))) {
+				out.set(row)
+			}
+		})
+	}
+	if t.zero {
+		addAbsent(c, sel, out)
+	}
+	return nil
+}
+
+// addAbsent adds the rows of sel that have no value in c to out.
+func addAbsent(c *chunk, sel, out bitmap) {
+	switch {
+	case c.count == 0:
+		for i := range sel {
+			out[i] |= sel[i]
+		}
+	case c.present != nil:
+		for i := range sel {
+			out[i] |= sel[i] &^ c.present[i]
+		}
+	}
+}
+
+// textTest looks at the texts of a column, at each dictionary entry once.
+type textTest struct {
+	col    *columnInfo
+	accept func([]byte) (ok, wellFormed bool)
+	zero   bool // a row without a value passes
+	exact  bool // only dictionary entry id passes, no entry if nowhere
+	id     uint32
+	// nowhere says that no value passes, so that only zero counts.
+	nowhere bool
+	memo    []uint8 // by dictionary id: 0 not yet known, 1 fails, 2 passes
+	price   int
+}
+
+func (t *textTest) cost() int { return t.price }
+
+// accepts reports whether dictionary entry id passes.
+func (t *textTest) accepts(s *snapshot, id uint32) (bool, error) {
+	if t.exact {
+		return !t.nowhere && id == t.id, nil
+	}
+	if t.memo == nil {
+		t.memo = make([]uint8, t.col.entries)
+	}
+	if int(id) >= len(t.memo) {
+		return false, s.corrupt("dictionary id out of range")
+	}
+	if t.memo[id] == 0 {
+		b, err := s.entry(t.col, id)
+		if err != nil {
+			return false, err
+		}
+		ok, wellFormed := t.accept(b)
+		if !wellFormed {
+			return false, s.corrupt("malformed dictionary entry")
+		}
+		t.memo[id] = 1
+		if ok {
+			t.memo[id] = 2
+		}
+	}
+	return t.memo[id] == 2, nil
+}
+
+// fewEntries is the number of dictionary ids in a group up to which each is
+// looked at before the group is read.
+const fewEntries = 32
+
+func (t *textTest) ruledOut(s *snapshot, g int) (bool, error) {
+	if t.zero {
+		return false, nil
+	}
+	lo, hi, ok := s.bounds(t.col, g)
+	switch {
+	case !ok:
+		return false, nil
+	case lo > hi:
+		return true, nil
+	case !t.col.dict:
+		return false, nil
+	case t.exact:
+		return t.nowhere || uint64(t.id) < lo || uint64(t.id) > hi, nil
+	case hi-lo >= fewEntries:
+		return false, nil
+	}
+	for id := lo; id <= hi; id++ {
+		if ok, err := t.accepts(s, uint32(id)); ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (t *textTest) eval(s *snapshot, g int, sel, out bitmap) error {
+	c, err := s.chunk(t.col, g)
+	if err != nil {
+		return err
+	}
+	if t.zero {
+		addAbsent(c, sel, out)
+	}
+	if t.nowhere {
+		return nil
+	}
+	c.each(sel, func(row, i int) {
+		if err != nil {
+			return
+		}
+		var ok bool
+		if t.col.dict {
+			ok, err = t.accepts(s, uint32(c.num(i)))
+		} else {
+			var wellFormed bool
+			if ok, wellFormed = t.accept(c.raw(i)); !wellFormed {
+				err = s.corrupt("malformed value")
+			}
+		}
+		if ok {
+			out.set(row)
+		}
+	})
+	return err
+}
+
+// rowsTest passes rows known beforehand, ascending.
+type rowsTest []uint32
+
+func (t rowsTest) cost() int { return 0 }
+
+// within are the rows of group g.
+func (t rowsTest) within(s *snapshot, g int) []uint32 {
+	lo, hi := s.groups[g].lo, s.groups[g].hi
+	from, to := 0, len(t)
+	for from < to && t[from] < lo {
+		from++
+	}
+	for to > from && t[to-1] >= hi {
+		to--
+	}
+	return t[from:to]
+}
+
+func (t rowsTest) ruledOut(s *snapshot, g int) (bool, error) { return len(t.within(s, g)) == 0, nil }
+
+func (t rowsTest) eval(s *snapshot, g int, sel, out bitmap) error {
+	for _, row := range t.within(s, g) {
+		if i := int(row - s.groups[g].lo); sel.has(i) {
+			out.set(i)
+		}
+	}
+	return nil
+}
+
+// idTest compares ids as hex text.
+type idTest struct {
+	holds func(Value) bool
+	id    func(s *snapshot, g, row int) (uint64, error) // a span id
+	root  bool                                          // the zero id is ""
+	trace bool                                          // the trace id instead
+}
+
+func (t *idTest) cost() int { return 6 }
+
+func (t *idTest) ruledOut(*snapshot, int) (bool, error) { return false, nil }
+
+func (t *idTest) eval(s *snapshot, g int, sel, out bitmap) (err error) {
+	sel.each(func(row int) {
+		if err != nil {
+			return
+		}
+		var v Value
+		if v, err = t.value(s, g, row); err == nil && t.holds(v) {
+			out.set(row)
+		}
+	})
+	return err
+}
+
+func (t *idTest) value(s *snapshot, g, row int) (Value, error) {
+	if t.trace {
+		id, err := s.rowTraceID(g, row)
+		return StringValue(id.String()), err
+	}
+	n, err := t.id(s, g, row)
+	if n == 0 && t.root {
+		return StringValue(""), err
+	}
+	return StringValue(spanIDOf(n).String()), err
+}
+
+// durationTest compares End - Start, 0 when End lies before Start.
+type durationTest struct {
+	holds   func(Value) bool
+	bounded bool
+	lo, hi  uint64 // biased
+}
+
+func (t *durationTest) cost() int { return 3 }
+
+func (t *durationTest) ruledOut(s *snapshot, g int) (bool, error) {
+	if !t.bounded || s.slots[slotDuration] == nil {
+		return false, nil
+	}
+	lo, hi, ok := s.bounds(s.slots[slotDuration], g)
+	if !ok || hi >= bias || s.groups[g].max+hi < hi {
+		return false, nil // a span may end before its start
+	}
+	return hi|bias < t.lo || lo|bias > t.hi, nil
+}
+
+func (t *durationTest) eval(s *snapshot, g int, sel, out bitmap) error {
+	if s.slots[slotDuration] == nil || s.slots[slotTime] == nil {
+		return s.corrupt("spans without duration")
+	}
+	starts, err := s.chunk(s.slots[slotTime], g)
+	if err != nil {
+		return err
+	}
+	c, err := s.chunk(s.slots[slotDuration], g)
+	if err != nil {
+		return err
+	}
+	c.each(sel, func(row, i int) {
+		start, ok := starts.find(row)
+		if !ok {
+			return
+		}
+		d := spanDuration(starts.num(start), c.num(i))
+		if t.holds(IntValue(int64(min(d, 1<<63-1)))) {
+			out.set(row)
+		}
+	})
+	return nil
+}
+
+// spanDuration is Span.Duration of a span from start to start+d.
+func spanDuration(start, d uint64) uint64 {
+	if start+d < start {
+		return 0
+	}
+	return d
+}
+
+// absentTest passes rows that have no value in any of the columns.
+type absentTest []*columnInfo
+
+func (t absentTest) cost() int { return 1 }
+
+func (t absentTest) ruledOut(*snapshot, int) (bool, error) { return false, nil }
+
+func (t absentTest) eval(s *snapshot, g int, sel, out bitmap) error {
+	left := make(bitmap, len(sel))
+	copy(left, sel)
+	for _, col := range t {
+		c, err := s.chunk(col, g)
+		if err != nil {
+			return err
+		}
+		c.each(left, func(row, _ int) { left[row>>6] &^= 1 << (row & 63) })
+	}
+	for i := range out {
+		out[i] |= left[i]
+	}
+	return nil
+}
