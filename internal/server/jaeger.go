@@ -163,15 +163,14 @@ func (s *Server) jaegerDependencies(w http.ResponseWriter, r *http.Request) erro
 			return err
 		}
 	}
-	deps, report, err := s.engine.Dependencies(r.Context(), end-min(end, lookback), end)
+	deps, report, err := s.jaegerCalls(r.Context(), end-min(end, lookback), end)
 	if err != nil {
 		return err
 	}
 	answer := jaegerAnswer{}
 	edges := []jaegerDependency{}
 	service := v.Get("service")
-	for _, d := range deps {
-		edge := jaegerDependency{jaegerServiceName(d.Parent), jaegerServiceName(d.Child), d.Calls}
+	for _, edge := range deps {
 		if service == "" || edge.Parent == service || edge.Child == service {
 			edges = append(edges, edge)
 		}

@@ -394,14 +394,14 @@ func (s *Server) getDependencies(ctx context.Context, request *jaegerv3.GetDepen
 	if end < start {
 		return nil, &paramError{"end_time", errors.New("is before start_time")}
 	}
-	deps, _, err := s.engine.Dependencies(ctx, start, end)
+	deps, _, err := s.jaegerCalls(ctx, start, end)
 	if err != nil {
 		return nil, err
 	}
 	answer := &jaegerv3.DependenciesResponse{}
 	for _, d := range deps {
 		answer.Dependencies = append(answer.Dependencies, &jaegerv3.Dependency{
-			Parent: jaegerServiceName(d.Parent), Child: jaegerServiceName(d.Child), CallCount: d.Calls,
+			Parent: d.Parent, Child: d.Child, CallCount: d.CallCount,
 		})
 	}
 	return answer, nil

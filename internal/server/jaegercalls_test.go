@@ -1,4 +1,4 @@
-package query
+package server
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
 
-func TestDependencies(t *testing.T) {
+func TestJaegerCalls(t *testing.T) {
 	var spans []store.Span
 	add := func(service string, trace, id, parent byte, start uint64) {
 		r := &store.Resource{}
@@ -34,16 +34,12 @@ func TestDependencies(t *testing.T) {
 	if err := memory.Append(t.Context(), &store.Batch{Kind: store.Spans, Spans: spans}); err != nil {
 		t.Fatal(err)
 	}
-	got, report, err := New(memory, memory, nil, Limits{}).Dependencies(t.Context(), 10, 50)
+	got, report, err := newTestServer(t, Deps{Reader: memory, Catalog: memory}).jaegerCalls(t.Context(), 10, 50)
 	if err != nil || report.Partial() {
 		t.Fatalf("got %+v, %v", report, err)
 	}
-	want := []Dependency{{"a", "b", 1}, {"b", "c", 2}, {"c", "", 1}}
+	want := []jaegerDependency{{"a", "b", 1}, {"b", "c", 2}, {"c", noServiceName, 1}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-	_, report, err = New(memory, memory, nil, Limits{MaxRows: 2}).Dependencies(t.Context(), 10, 50)
-	if err != nil || !report.Partial() {
-		t.Errorf("with a row limit: got %+v, %v; want a partial answer", report, err)
 	}
 }

@@ -1,4 +1,4 @@
-package query
+package server
 
 import (
 	"cmp"
@@ -9,28 +9,22 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// Dependency says that a service calls another, and how often.
-type Dependency struct {
-	Parent, Child string // service names, "" for a resource without one
-	Calls         uint64
-}
+// callRows bounds the spans that jaegerCalls looks at: what it remembers of each
+// takes about 50 bytes.
+const callRows = 1_000_000
 
-// dependencyRows bounds the spans that Dependencies looks at: what it remembers
-// of each takes about 50 bytes.
-const dependencyRows = 1_000_000
-
-// Dependencies counts the calls between services in the spans that start in
+// jaegerCalls counts the calls between services in the spans that start in
 // [start, end): a span counts as a call when its parent belongs to another
 // service and is in the range too. The answer is ordered by name.
-func (e *Engine) Dependencies(ctx context.Context, start, end uint64) ([]Dependency, *store.Report, error) {
+func (s *Server) jaegerCalls(ctx context.Context, start, end uint64) ([]jaegerDependency, *store.Report, error) {
 	g := callGraph{seed: maphash.MakeSeed(), numbers: map[string]uint32{}, owner: map[uint64]uint32{}}
 	report := &store.Report{}
-	q := store.Query{Start: start, End: end, Need: store.NeedCore, MaxRows: min(e.limits.MaxRows, dependencyRows), Report: report}
-	for s, err := range e.reader.Spans(ctx, q) {
+	q := store.Query{Start: start, End: end, Need: store.NeedCore, MaxRows: callRows, Report: report}
+	for span, err := range s.deps.Reader.Spans(ctx, q) {
 		if err != nil {
 			return nil, report, err
 		}
-		g.add(s)
+		g.add(span)
 	}
 	return g.dependencies(), report, nil
 }
@@ -53,7 +47,7 @@ type callee struct {
 }
 
 func (g *callGraph) add(s *store.Span) {
-	name := s.Resource.ServiceName()
+	name := jaegerService(s.Resource)
 	number, ok := g.numbers[name]
 	if !ok {
 		number = uint32(len(g.names))
@@ -73,7 +67,7 @@ func (g *callGraph) hash(trace store.TraceID, span store.SpanID) uint64 {
 	}{trace, span})
 }
 
-func (g *callGraph) dependencies() []Dependency {
+func (g *callGraph) dependencies() []jaegerDependency {
 	type edge struct{ parent, child uint32 }
 	calls := map[edge]uint64{}
 	for _, c := range g.children {
@@ -81,11 +75,11 @@ func (g *callGraph) dependencies() []Dependency {
 			calls[edge{parent, c.service}]++
 		}
 	}
-	deps := make([]Dependency, 0, len(calls))
+	deps := make([]jaegerDependency, 0, len(calls))
 	for e, n := range calls {
-		deps = append(deps, Dependency{Parent: g.names[e.parent], Child: g.names[e.child], Calls: n})
+		deps = append(deps, jaegerDependency{Parent: g.names[e.parent], Child: g.names[e.child], CallCount: n})
 	}
-	slices.SortFunc(deps, func(a, b Dependency) int {
+	slices.SortFunc(deps, func(a, b jaegerDependency) int {
 		return cmp.Or(cmp.Compare(a.Parent, b.Parent), cmp.Compare(a.Child, b.Child))
 	})
 	return deps
