@@ -1,26 +1,47 @@
 package query
 
-import "time"
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
 
-// Limits bounds what one question may cost. A zero field means its default.
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// Limits bounds what one question may cost. A zero field means its default. An
+// answer that ran into MaxRows, MaxTime or TraceSpans says so in its Report.
 type Limits struct {
-	MaxRows  int // records examined for one question; 5 million
-	Results  int // records or traces in one answer; 10,000
-	Buffered int // records that wait for the reader of a tail; 1,000
+	MaxRows    int           // records examined; 20 million
+	MaxTime    time.Duration // spent on reading; 10 s
+	Results    int           // records or traces in one answer; 10,000
+	TraceSpans int           // spans of one trace; 100,000
+	Buffered   int           // records that wait for the reader of a tail; 1,000
 }
 
 func (l Limits) withDefaults() Limits {
-	set(&l.MaxRows, 5_000_000)
+	set(&l.MaxRows, 20_000_000)
+	set(&l.MaxTime, 10*time.Second)
 	set(&l.Results, 10_000)
+	set(&l.TraceSpans, 100_000)
 	set(&l.Buffered, 1_000)
 	return l
 }
 
-func set(field *int, value int) {
+func set[T int | time.Duration](field *T, value T) {
 	if *field <= 0 {
 		*field = value
 	}
 }
+
+// Why an answer may lack records, as Report.Stopped says it. "row limit" comes
+// from the readers.
+const (
+	stoppedTime   = "time limit"
+	stoppedSpans  = "span limit"
+	stoppedTraces = "trace limit"
+)
 
 // Engine answers questions. It has no state but the store's readers, so it is
 // safe for concurrent use and needs no closing.
@@ -35,4 +56,120 @@ type Engine struct {
 // New makes an engine over a store's readers; follower may be nil.
 func New(reader Reader, catalog Catalog, follower Follower, limits Limits) *Engine {
 	return &Engine{reader: reader, catalog: catalog, follower: follower, limits: limits.withDefaults(), now: time.Now}
+}
+
+// limit brings the number of results that was asked for into bounds.
+func (e *Engine) limit(asked, otherwise int) int {
+	if asked <= 0 {
+		asked = otherwise
+	}
+	return min(asked, e.limits.Results)
+}
+
+// spans reads spans within the engine's budget and reports into q.Report, which
+// must be set.
+func (e *Engine) spans(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error] {
+	q.MaxRows = e.limits.MaxRows
+	return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Span, error] {
+		return e.reader.Spans(ctx, q)
+	})
+}
+
+// logs is spans for log records.
+func (e *Engine) logs(ctx context.Context, q store.Query) iter.Seq2[*store.Log, error] {
+	q.MaxRows = e.limits.MaxRows
+	return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Log, error] {
+		return e.reader.Logs(ctx, q)
+	})
+}
+
+// within yields what read yields, for at most limit: then it ends without an
+// error, and report says why. An error is yielded once, at the end.
+func within[T any](ctx context.Context, limit time.Duration, report *store.Report,
+	read func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		n := 0
+		for record, err := range read(bounded) {
+			if n++; err == nil && n%1024 == 0 {
+				err = bounded.Err()
+			}
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				report.Stopped = stoppedTime
+				return
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// addReport adds what part reports to total.
+func addReport(total, part *store.Report) {
+	total.Blocks += part.Blocks
+	total.BlocksSkipped += part.BlocksSkipped
+	total.Rows += part.Rows
+	for _, name := range part.Unreadable {
+		if !slices.Contains(total.Unreadable, name) {
+			total.Unreadable = append(total.Unreadable, name)
+		}
+	}
+	if total.Stopped == "" {
+		total.Stopped = part.Stopped
+	}
+}
+
+// until gives the end of a range that may be open: a minute after now, so that
+// records of senders whose clock is ahead are in it.
+func (e *Engine) until(end uint64) uint64 {
+	if end != 0 {
+		return end
+	}
+	return uint64(e.now().Add(time.Minute).UnixNano())
+}
+
+// grid says how to divide a time range into steps.
+type grid struct {
+	unit time.Duration // every step is a multiple of it
+	want int           // steps, when nobody asked for a length
+	most int
+}
+
+// steps divides [start, end) into n steps, of which the first begins at a
+// multiple of their length. The length is at least the one asked for (0: what
+// gives about g.want steps) and one that people count in.
+func (g grid) steps(start, end uint64, asked time.Duration) (first uint64, length time.Duration, n int) {
+	span := max(end, start) - start
+	most := uint64(g.most)
+	if asked <= 0 {
+		most = uint64(g.want)
+	}
+	length = niceSteps[len(niceSteps)-1]
+	for _, nice := range niceSteps {
+		if nice%g.unit == 0 && nice >= asked && span/uint64(nice) < most {
+			length = nice
+			break
+		}
+	}
+	for span/uint64(length) >= uint64(g.most) {
+		length *= 2
+	}
+	first = start - start%uint64(length)
+	n = int((start + span - first + uint64(length) - 1) / uint64(length))
+	return first, length, max(n, 1)
+}
+
+var niceSteps = []time.Duration{
+	100 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
+}
+
+// operations reads pre-aggregates, for within.
+func (e *Engine) operations(start, end uint64, report *store.Report) func(context.Context) iter.Seq2[*store.OperationMinute, error] {
+	return func(ctx context.Context) iter.Seq2[*store.OperationMinute, error] {
+		return e.reader.Operations(ctx, start, end, report)
+	}
 }

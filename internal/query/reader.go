@@ -10,8 +10,7 @@ import (
 
 // Reader is the store's contract for records. It exists so that questions are
 // answered alike by the engine of package store, by ClickHouse and by
-// storetest.Memory. A record that it yields is read-only and valid until the
-// iteration goes on.
+// storetest.Memory. A record that it yields is read-only and may be kept.
 type Reader interface {
 	// Spans yields the spans that q asks for.
 	Spans(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error]

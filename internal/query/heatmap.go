@@ -1,0 +1,71 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// HeatmapSearch asks how long the spans that match took, over time.
+type HeatmapSearch struct {
+	Start, End uint64
+	Where      store.Expr
+	Step       time.Duration // 0: about 100 steps
+}
+
+// Heatmap counts spans by start and duration.
+type Heatmap struct {
+	Start  uint64 // of the first step
+	Step   time.Duration
+	Cells  [][]HeatCell // by step, then by duration, shortest first; empty ones left out
+	Total  uint64
+	Report store.Report
+}
+
+// HeatCell counts the spans of one step whose duration is in [Low, High]
+// nanoseconds: a quarter of an octave.
+type HeatCell struct {
+	Low, High     uint64
+	Count, Errors uint64
+}
+
+var heatGrid = grid{unit: 100 * time.Millisecond, want: 100, most: 1000}
+
+// Heatmap counts spans.
+func (e *Engine) Heatmap(ctx context.Context, q HeatmapSearch) (*Heatmap, error) {
+	q.End = e.until(q.End)
+	start, step, n := heatGrid.steps(q.Start, q.End, q.Step)
+	h := &Heatmap{Start: start, Step: step, Cells: make([][]HeatCell, n)}
+	counts := make([][]HeatCell, n)
+	for s, err := range e.spans(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: store.NeedCore, Report: &h.Report}) {
+		if err != nil {
+			return nil, fmt.Errorf("counting durations: %w", err)
+		}
+		column := &counts[(s.Start-start)/uint64(step)]
+		row := store.HistogramBucket(s.Duration()) / heatRows
+		for len(*column) <= row {
+			*column = append(*column, HeatCell{})
+		}
+		cell := &(*column)[row]
+		cell.Count++
+		if s.StatusCode == statusError {
+			cell.Errors++
+		}
+		h.Total++
+	}
+	for i, column := range counts {
+		for row, cell := range column {
+			if cell.Count > 0 {
+				cell.Low, _ = store.HistogramBounds(row * heatRows)
+				_, cell.High = store.HistogramBounds(row*heatRows + heatRows - 1)
+				h.Cells[i] = append(h.Cells[i], cell)
+			}
+		}
+	}
+	return h, nil
+}
+
+// heatRows is how many buckets of store.Histogram one row of the map spans.
+const heatRows = 4
