@@ -191,13 +191,13 @@ type jaegerOperation struct {
 // jaegerServices are the services of all data, by name.
 func (s *Server) jaegerServices(ctx context.Context) ([]string, error) {
 	seen := map[string]bool{}
-	err := s.eachOperation(ctx, func(om *store.OperationMinute) { seen[om.Service] = true })
+	err := s.eachOperation(ctx, func(om *store.OperationMinute) { seen[jaegerServiceName(om.Service)] = true })
 	if err != nil {
 		return nil, err
 	}
 	services := make([]string, 0, len(seen))
 	for name := range seen {
-		services = append(services, jaegerServiceName(name))
+		services = append(services, name)
 	}
 	slices.Sort(services)
 	return services, nil
@@ -208,7 +208,7 @@ func (s *Server) jaegerServices(ctx context.Context) ([]string, error) {
 func (s *Server) jaegerOperations(ctx context.Context, service, kind string) ([]jaegerOperation, error) {
 	seen := map[jaegerOperation]bool{}
 	err := s.eachOperation(ctx, func(om *store.OperationMinute) {
-		op := jaegerOperation{Name: om.Operation, SpanKind: spanKindName(om.SpanKind)}
+		op := jaegerOperation{Name: repaired(om.Operation), SpanKind: spanKindName(om.SpanKind)}
 		if jaegerServiceName(om.Service) == service && (kind == "" || op.SpanKind == kind) {
 			seen[op] = true
 		}

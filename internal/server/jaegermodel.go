@@ -183,7 +183,7 @@ func jaegerServiceName(name string) string {
 	if name == "" {
 		return noServiceName
 	}
-	return name
+	return repaired(name)
 }
 
 func toJaegerSpan(s *store.Span) jaegerSpan {

@@ -53,7 +53,7 @@ func summaryOf(spans []*store.Span) *jaegerv3.TraceSummary {
 	if root == nil {
 		root = spans[0] // parents in a circle
 	}
-	t.RootServiceName, t.RootOperationName = jaegerService(root.Resource), root.Name
+	t.RootServiceName, t.RootOperationName = jaegerService(root.Resource), repaired(root.Name)
 	for _, name := range slices.Sorted(maps.Keys(services)) {
 		t.Services = append(t.Services, services[name])
 	}

@@ -270,9 +270,11 @@ func writeTraces(w http.ResponseWriter, traces [][]*store.Span, warnings []strin
 // warnings.
 const warningsAttribute = "@jaeger@warnings"
 
-// tracesData is a trace as OTLP; its first span carries the warnings.
+// tracesData is a trace as OTLP that every client can read; its first span
+// carries the warnings.
 func tracesData(spans []*store.Span, warnings []string) ptrace.Traces {
 	td := ingest.ToTraces(spans)
+	repairTraces(td)
 	if len(warnings) > 0 && td.SpanCount() > 0 {
 		list := td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().At(0).Attributes().PutEmptySlice(warningsAttribute)
 		for _, warning := range warnings {
