@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/jaegertracing/jaeger-idl/proto-gen/api_v2"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -48,6 +49,7 @@ func (s *Server) newGRPC() *grpc.Server {
 		grpc.StreamInterceptor(s.streamCall),
 	)
 	jaegerv3.RegisterQueryServiceServer(g, &queryService{server: s})
+	api_v2.RegisterQueryServiceServer(g, &queryServiceV2{server: s})
 	healthv1.RegisterHealthServer(g, health.NewServer())
 	reflection.Register(g)
 	return g
@@ -57,15 +59,31 @@ func (s *Server) newGRPC() *grpc.Server {
 // through it, without a detour over generated types.
 type encoded []byte
 
-// codec is gRPC's codec for protobuf, and passes on what is encoded.
+// codec is gRPC's codec for protobuf, which passes on what is encoded. The types
+// of Jaeger's version 2, made by another generator, encode themselves.
 type codec struct{ encoding.CodecV2 }
 
 // Marshal encodes v.
 func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	if m, ok := v.(interface{ Marshal() ([]byte, error) }); ok {
+		b, err := m.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		v = encoded(b)
+	}
 	if b, ok := v.(encoded); ok {
 		return mem.BufferSlice{mem.SliceBuffer(b)}, nil
 	}
 	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal decodes data into v, which keeps none of it.
+func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
+	if m, ok := v.(interface{ Unmarshal([]byte) error }); ok {
+		return m.Unmarshal(data.Materialize())
+	}
+	return c.CodecV2.Unmarshal(data, v)
 }
 
 // codeOf is the gRPC code that stands for an HTTP status of problemOf.
@@ -102,7 +120,9 @@ func (s *Server) unaryCall(ctx context.Context, request any, info *grpc.UnarySer
 // health and reflection may stay open.
 func (s *Server) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return s.watchCall(info.FullMethod, func() error {
-		if _, ours := srv.(*queryService); !ours {
+		switch srv.(type) {
+		case *queryService, *queryServiceV2:
+		default:
 			return next(srv, stream)
 		}
 		ctx, cancel := context.WithTimeout(stream.Context(), s.deps.Limits.Timeout)

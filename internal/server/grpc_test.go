@@ -35,7 +35,7 @@ import (
 
 // serve runs h behind a real listener as the product does, and gives its
 // address and a client connection.
-func serve(t *testing.T, h http.Handler) (address string, conn *grpc.ClientConn) {
+func serve(t *testing.T, h http.Handler, options ...grpc.DialOption) (address string, conn *grpc.ClientConn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,7 +44,8 @@ func serve(t *testing.T, h http.Handler) (address string, conn *grpc.ClientConn)
 	server := &http.Server{Handler: h, Protocols: Protocols()}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
-	conn, err = grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err = grpc.NewClient(l.Addr().String(), options...)
 	if err != nil {
 		t.Fatal(err)
 	}

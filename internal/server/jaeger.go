@@ -63,13 +63,19 @@ func (s *Server) jaegerOperationNames(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return err
 	}
+	names := operationNames(operations)
+	return writeJSON(w, jaegerAnswer{Data: names, Total: len(names)})
+}
+
+// operationNames are the names of operations, which are ordered by name.
+func operationNames(operations []jaegerOperation) []string {
 	names := make([]string, 0, len(operations))
-	for _, op := range operations { // ordered by name
+	for _, op := range operations {
 		if len(names) == 0 || names[len(names)-1] != op.Name {
 			names = append(names, op.Name)
 		}
 	}
-	return writeJSON(w, jaegerAnswer{Data: names, Total: len(names)})
+	return names
 }
 
 func (s *Server) jaegerOperationKinds(w http.ResponseWriter, r *http.Request) error {
