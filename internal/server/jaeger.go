@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,20 +50,20 @@ func params(r *http.Request) (url.Values, error) {
 }
 
 func (s *Server) jaegerServiceNames(w http.ResponseWriter, r *http.Request) error {
-	services, err := s.jaegerServices(r.Context())
+	services, report, err := s.jaegerServices(r.Context())
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, jaegerAnswer{Data: services, Total: len(services)})
+	return writeJSON(w, jaegerAnswer{Data: services, Total: len(services), Errors: partialErrors(report)})
 }
 
 func (s *Server) jaegerOperationNames(w http.ResponseWriter, r *http.Request) error {
-	operations, err := s.jaegerOperations(r.Context(), r.PathValue("service"), "")
+	operations, report, err := s.jaegerOperations(r.Context(), r.PathValue("service"), "")
 	if err != nil {
 		return err
 	}
 	names := operationNames(operations)
-	return writeJSON(w, jaegerAnswer{Data: names, Total: len(names)})
+	return writeJSON(w, jaegerAnswer{Data: names, Total: len(names), Errors: partialErrors(report)})
 }
 
 // operationNames are the names of operations, which are ordered by name.
@@ -86,11 +85,11 @@ func (s *Server) jaegerOperationKinds(w http.ResponseWriter, r *http.Request) er
 	if v.Get("service") == "" {
 		return &paramError{"service", errRequired}
 	}
-	operations, err := s.jaegerOperations(r.Context(), v.Get("service"), v.Get("spanKind"))
+	operations, report, err := s.jaegerOperations(r.Context(), v.Get("service"), v.Get("spanKind"))
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, jaegerAnswer{Data: operations, Total: len(operations)})
+	return writeJSON(w, jaegerAnswer{Data: operations, Total: len(operations), Errors: partialErrors(report)})
 }
 
 func (s *Server) jaegerTraces(w http.ResponseWriter, r *http.Request) error {
@@ -114,9 +113,7 @@ func (s *Server) jaegerTraces(w http.ResponseWriter, r *http.Request) error {
 			traces = append(traces, toJaegerTrace(spans, warnings))
 		}
 		if len(traces) == 0 {
-			for _, warning := range warnings {
-				failed = append(failed, jaegerError{Msg: warning})
-			}
+			failed = partialErrors(report)
 		}
 	}
 	for _, id := range ids {
@@ -169,23 +166,37 @@ func (s *Server) jaegerDependencies(w http.ResponseWriter, r *http.Request) erro
 			return err
 		}
 	}
-	deps, report, err := s.jaegerCalls(r.Context(), end-min(end, lookback), end)
+	all, report, err := s.dependencies(r.Context(), end-min(end, lookback), end)
 	if err != nil {
 		return err
 	}
-	answer := jaegerAnswer{}
 	edges := []jaegerDependency{}
 	service := v.Get("service")
-	for _, edge := range deps {
+	for _, edge := range all {
 		if service == "" || edge.Parent == service || edge.Child == service {
 			edges = append(edges, edge)
 		}
 	}
-	for _, warning := range partialWarnings(report) {
-		answer.Errors = append(answer.Errors, jaegerError{Msg: warning})
+	return writeJSON(w, jaegerAnswer{Data: edges, Errors: partialErrors(report)})
+}
+
+// dependencies are the calls between services, by name. What a service calls
+// that sends no spans is not a service to Jaeger.
+func (s *Server) dependencies(ctx context.Context, start, end uint64) ([]jaegerDependency, *store.Report, error) {
+	deps, err := s.engine.Dependencies(ctx, start, end, nil)
+	if err != nil {
+		return nil, nil, err
 	}
-	answer.Data = edges
-	return writeJSON(w, answer)
+	var edges []jaegerDependency
+	for _, e := range deps.Edges {
+		if e.Type == "" {
+			edges = append(edges, jaegerDependency{jaegerServiceName(e.Caller), jaegerServiceName(e.Callee), e.Calls})
+		}
+	}
+	slices.SortFunc(edges, func(a, b jaegerDependency) int {
+		return cmp.Or(cmp.Compare(a.Parent, b.Parent), cmp.Compare(a.Child, b.Child))
+	})
+	return edges, &deps.Report, nil
 }
 
 // jaegerOperation is one operation of a service and one kind of its spans.
@@ -195,84 +206,49 @@ type jaegerOperation struct {
 }
 
 // jaegerServices are the services of all data, by name.
-func (s *Server) jaegerServices(ctx context.Context) ([]string, error) {
-	seen := map[string]bool{}
-	err := s.eachOperation(ctx, func(om *store.OperationMinute) { seen[jaegerServiceName(om.Service)] = true })
+func (s *Server) jaegerServices(ctx context.Context) ([]string, *store.Report, error) {
+	report := &store.Report{}
+	all, err := s.engine.Operations(ctx, report)
 	if err != nil {
-		return nil, err
+		return nil, report, err
 	}
-	services := make([]string, 0, len(seen))
-	for name := range seen {
-		services = append(services, name)
+	services := []string{}
+	for _, op := range all {
+		services = append(services, jaegerServiceName(op.Service))
 	}
 	slices.Sort(services)
-	return services, nil
+	return slices.Compact(services), report, nil
 }
 
 // jaegerOperations are the operations of a service in all data, by name, then
 // kind; kind "" is every kind.
-func (s *Server) jaegerOperations(ctx context.Context, service, kind string) ([]jaegerOperation, error) {
-	seen := map[jaegerOperation]bool{}
-	err := s.eachOperation(ctx, func(om *store.OperationMinute) {
-		op := jaegerOperation{Name: repaired(om.Operation), SpanKind: spanKindName(om.SpanKind)}
-		if jaegerServiceName(om.Service) == service && (kind == "" || op.SpanKind == kind) {
-			seen[op] = true
-		}
-	})
+func (s *Server) jaegerOperations(ctx context.Context, service, kind string) ([]jaegerOperation, *store.Report, error) {
+	report := &store.Report{}
+	all, err := s.engine.Operations(ctx, report)
 	if err != nil {
-		return nil, err
+		return nil, report, err
 	}
-	operations := make([]jaegerOperation, 0, len(seen))
-	for op := range seen {
-		operations = append(operations, op)
-	}
-	slices.SortFunc(operations, func(a, b jaegerOperation) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.SpanKind, b.SpanKind))
-	})
-	return operations, nil
-}
-
-// eachOperation visits the pre-aggregates of all data.
-func (s *Server) eachOperation(ctx context.Context, visit func(*store.OperationMinute)) error {
-	for om, err := range s.deps.Reader.Operations(ctx, 0, math.MaxInt64, &store.Report{}) {
-		if err != nil {
-			return err
+	operations := []jaegerOperation{}
+	for _, op := range all {
+		if name := spanKindName(op.Kind); jaegerServiceName(op.Service) == service && (kind == "" || kind == name) {
+			operations = append(operations, jaegerOperation{Name: repaired(op.Name), SpanKind: name})
 		}
-		visit(om)
 	}
-	return nil
+	return operations, report, nil
 }
 
 // maxAnswerSpans bounds the spans of one answer, so that a few huge traces do
 // not take all memory.
 const maxAnswerSpans = 300_000
 
-// findTraces gives the newest traces of a search, each whole and in order.
+// findTraces gives the newest traces of a search, each whole and by time.
 func (s *Server) findTraces(ctx context.Context, search *jaegerSearch) ([][]*store.Span, *store.Report, error) {
 	report := &store.Report{}
-	q := store.Query{Start: search.start, End: search.end, Where: search.where(), Limit: search.limit,
-		OnePerTrace: true, Need: store.NeedCore, MaxRows: s.deps.Limits.Query.MaxRows, Report: report}
-	var ids []store.TraceID
-	for span, err := range s.deps.Reader.Spans(ctx, q) {
+	q := store.Query{Start: search.start, End: search.end, Where: search.where(), Limit: search.limit}
+	var traces [][]*store.Span
+	for spans, err := range s.engine.WholeTraces(ctx, q, maxAnswerSpans, report) {
 		if err != nil {
 			return nil, report, err
-		}
-		ids = append(ids, span.TraceID)
-	}
-	traces := make([][]*store.Span, 0, len(ids))
-	total := 0
-	for _, id := range ids {
-		spans, part, err := s.wholeTrace(ctx, id)
-		if errors.Is(err, query.ErrNotFound) {
-			continue // retention took it in between
-		}
-		if err != nil {
-			return nil, report, err
-		}
-		report.Unreadable = append(report.Unreadable, part.Unreadable...)
-		if total += len(spans); total > maxAnswerSpans && len(traces) > 0 {
-			report.Stopped = "too many spans for one answer"
-			break
 		}
 		traces = append(traces, spans)
 	}
@@ -282,18 +258,8 @@ func (s *Server) findTraces(ctx context.Context, search *jaegerSearch) ([][]*sto
 // wholeTrace gives all spans of a trace by time; it needs no time range.
 func (s *Server) wholeTrace(ctx context.Context, id store.TraceID) ([]*store.Span, *store.Report, error) {
 	report := &store.Report{}
-	var spans []*store.Span
-	for span, err := range s.deps.Reader.Trace(ctx, id, report) {
-		if err != nil {
-			return nil, report, err
-		}
-		spans = append(spans, span)
-	}
-	if len(spans) == 0 {
-		return nil, report, query.ErrNotFound
-	}
-	slices.SortStableFunc(spans, compareSpans)
-	return spans, report, nil
+	spans, err := s.engine.WholeTrace(ctx, id, report)
+	return spans, report, err
 }
 
 // partialWarnings says what an answer lacks, in the words that users see.
@@ -308,4 +274,13 @@ func partialWarnings(r *store.Report) []string {
 		warnings = append(warnings, "spans may be missing: the search stopped at the "+r.Stopped)
 	}
 	return warnings
+}
+
+// partialErrors are the warnings of an answer that has no traces to carry them.
+func partialErrors(r *store.Report) []jaegerError {
+	var errs []jaegerError
+	for _, warning := range partialWarnings(r) {
+		errs = append(errs, jaegerError{Msg: warning})
+	}
+	return errs
 }

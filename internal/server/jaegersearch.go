@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -292,10 +291,4 @@ func modelTagIs(key, text string) (store.Cond, bool) {
 		fieldEvent:           store.FieldEventName,
 	}[key]
 	return intrinsic(field, store.Eq, store.StringValue(text)), ok
-}
-
-// compareSpans orders spans of a trace by time, equal times by id, so that
-// answers repeat.
-func compareSpans(a, b *store.Span) int {
-	return cmp.Or(cmp.Compare(a.Start, b.Start), slices.Compare(a.SpanID[:], b.SpanID[:]))
 }

@@ -66,7 +66,7 @@ func (q *queryServiceV2) FindTraces(request *api_v2.FindTracesRequest, stream ap
 
 // GetServices lists the services.
 func (q *queryServiceV2) GetServices(ctx context.Context, _ *api_v2.GetServicesRequest) (*api_v2.GetServicesResponse, error) {
-	services, err := q.server.jaegerServices(ctx)
+	services, _, err := q.server.jaegerServices(ctx)
 	return &api_v2.GetServicesResponse{Services: services}, err
 }
 
@@ -75,7 +75,7 @@ func (q *queryServiceV2) GetOperations(ctx context.Context, request *api_v2.GetO
 	if request.Service == "" {
 		return nil, &paramError{"service", errRequired}
 	}
-	operations, err := q.server.jaegerOperations(ctx, request.Service, request.SpanKind)
+	operations, _, err := q.server.jaegerOperations(ctx, request.Service, request.SpanKind)
 	if err != nil {
 		return nil, err
 	}

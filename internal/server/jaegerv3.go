@@ -285,7 +285,7 @@ func tracesData(spans []*store.Span, warnings []string) ptrace.Traces {
 }
 
 func (s *Server) getServices(ctx context.Context) (*jaegerv3.GetServicesResponse, error) {
-	services, err := s.jaegerServices(ctx)
+	services, _, err := s.jaegerServices(ctx)
 	return &jaegerv3.GetServicesResponse{Services: services}, err
 }
 
@@ -293,7 +293,7 @@ func (s *Server) getOperations(ctx context.Context, request *jaegerv3.GetOperati
 	if request.GetService() == "" {
 		return nil, &paramError{"service", errRequired}
 	}
-	operations, err := s.jaegerOperations(ctx, request.GetService(), request.GetSpanKind())
+	operations, _, err := s.jaegerOperations(ctx, request.GetService(), request.GetSpanKind())
 	if err != nil {
 		return nil, err
 	}
@@ -396,7 +396,7 @@ func (s *Server) getDependencies(ctx context.Context, request *jaegerv3.GetDepen
 	if end < start {
 		return nil, &paramError{"end_time", errors.New("is before start_time")}
 	}
-	deps, _, err := s.jaegerCalls(ctx, start, end)
+	deps, _, err := s.dependencies(ctx, start, end)
 	if err != nil {
 		return nil, err
 	}
