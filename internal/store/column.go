@@ -39,6 +39,8 @@ const (
 	slotSeverityText
 	slotEventName
 
+	slotHiddenKeys // block: dictionary of the keys of attributes without a column; no rows
+
 	slotCount
 )
 
@@ -64,6 +66,7 @@ var slotTypes = [slotCount]ValueType{
 	slotKind: Int, slotStatus: Int, slotStatusMessage: String, slotTraceState: String, slotEvents: Bytes,
 	slotLinks: Bytes, slotDroppedEvents: Bool, slotDroppedLinks: Bool, slotObserved: Bool, slotTimeless: Bool,
 	slotSeverity: Int, slotSeverityText: String, slotEventName: String,
+	slotHiddenKeys: String,
 }
 
 func slotKey(s slot) columnKey { return columnKey{place: placeSlot, slot: s, typ: slotTypes[s]} }

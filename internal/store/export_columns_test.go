@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"iter"
 )
 
@@ -20,6 +22,22 @@ func (p Part) SizeBytes() int64 { return p.part.(*head).sizeBytes() }
 
 // Columns is the number of attribute columns of a head or block.
 func (p Part) Columns() int { return len(p.snapshot().attrs) }
+
+// Seal writes a head as a block file.
+func (p Part) Seal() ([]byte, error) {
+	var b bytes.Buffer
+	err := p.part.(*head).seal(&b)
+	return b.Bytes(), err
+}
+
+// OpenTestBlock opens a block file.
+func OpenTestBlock(r io.ReaderAt, size int64, name string) (Part, error) {
+	b, err := openBlock(r, size, name)
+	if err != nil {
+		return Part{}, err
+	}
+	return Part{b}, nil
+}
 
 // TestView is a view over parts.
 type TestView struct{ v view }

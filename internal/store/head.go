@@ -314,9 +314,6 @@ func (h *head) guess(a *Attr) *headColumn {
 }
 
 func (h *head) attrColumn(a *Attr) *headColumn {
-	if a.Value.Type > Map {
-		return nil
-	}
 	c := h.column(columnKey{place: RecordAttr, typ: a.Value.Type, name: a.Key})
 	if c == nil {
 		return nil

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -36,6 +37,30 @@ func (h *history) append(b *store.Batch) {
 	if err := h.memory.Append(context.Background(), b); err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// seal turns the head of a kind into a block.
+func (h *history) seal(k store.Kind) {
+	head, ok := h.heads[k]
+	if !ok {
+		return
+	}
+	h.parts = append(h.parts, sealed(h.t, head, fmt.Sprintf("%d.block", len(h.parts))))
+	delete(h.heads, k)
+}
+
+// sealed is the block of a head.
+func sealed(t testing.TB, head store.Part, name string) store.Part {
+	t.Helper()
+	file, err := head.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := store.OpenTestBlock(bytes.NewReader(file), int64(len(file)), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block
 }
 
 // snapshot is a view of all parts.
@@ -194,6 +219,9 @@ func runHistory(t *testing.T, seed uint64) {
 	for range 12 {
 		k := pick(r, store.Spans, store.Logs)
 		h.append(r.batch(k, 1+r.IntN(cmp.Or(r.IntN(5)*300, 1))))
+		if r.IntN(3) == 0 {
+			h.seal(k)
+		}
 		for range 15 {
 			h.checkQuery(pick(r, store.Spans, store.Logs), r.query())
 		}
@@ -202,6 +230,7 @@ func runHistory(t *testing.T, seed uint64) {
 		h.checkFields(store.FieldQuery{Kind: k, Field: r.field(), Match: pick(r, "", "a", "val"), Limit: pick(r, 0, 3)})
 	}
 	for _, k := range []store.Kind{store.Spans, store.Logs} {
+		h.seal(k)
 		h.checkQuery(k, store.Query{})
 	}
 }

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"iter"
+	"math"
 	"time"
 )
 
@@ -80,8 +82,9 @@ func addOperation(sums map[operationKey]*OperationMinute, c *operationCount) {
 
 // operations counts the head's spans.
 func (h *head) operations(add func(*operationCount)) error {
-	snap := h.snapshot()
-	counts, err := snap.countOperations(nil)
+	s := h.snapshot()
+	p := s.pages.(*headPages)
+	counts, err := countOperations(s, p.denseRows())
 	if err != nil {
 		return err
 	}
@@ -91,86 +94,83 @@ func (h *head) operations(add func(*operationCount)) error {
 	return nil
 }
 
-// countOperations adds up the spans of a head; order, when not nil, is the
-// order in which to visit its rows.
-func (s *snapshot) countOperations(order []uint32) ([]operationCount, error) {
+// denseRows are columns of a head with a value for every row, for work that
+// visits them all.
+type denseRows struct {
+	time, duration, kind, status []uint64
+	resource, name               []uint32 // name: 1 + dictionary id, 0 for ""
+}
+
+func (p *headPages) denseRows() *denseRows {
+	nums := func(sl slot) []uint64 {
+		c := &p.columns[sl]
+		if !c.sparse && c.len() == int(p.rows) {
+			return c.nums
+		}
+		out := make([]uint64, p.rows)
+		if slotTypes[sl] == Int {
+			for i := range out {
+				out[i] = bias
+			}
+		}
+		for i, v := range c.nums {
+			out[c.row(i)] = v
+		}
+		return out
+	}
+	d := &denseRows{time: nums(slotTime), duration: nums(slotDuration), kind: nums(slotKind), status: nums(slotStatus),
+		resource: p.columns[slotResource].ids, name: make([]uint32, p.rows)}
+	c := &p.columns[slotName]
+	for i, id := range c.ids {
+		d.name[c.row(i)] = id + 1
+	}
+	return d
+}
+
+// row is the row of value i.
+func (c *headColumn) row(i int) uint32 {
+	if c.sparse {
+		return c.rows[i]
+	}
+	return uint32(i)
+}
+
+// countOperations adds up the spans of a head.
+func countOperations(s *snapshot, d *denseRows) ([]operationCount, error) {
 	type ids struct {
-		resource, name uint32 // name 0: none; else 1 + dictionary id
+		resource, name uint32
 		kind           int32
 		minute         uint64
 	}
 	var counts []operationCount
 	byIDs := map[ids]int{}
 	byKey := map[operationKey]int{}
-	var last ids
-	at := -1
-	for n := range s.rows {
-		row := n
-		if order != nil {
-			row = order[n]
-		}
-		r, err := s.operationRow(row)
-		if err != nil {
-			return nil, err
-		}
-		id := ids{r.resource, r.name, r.kind, minuteOf(r.start)}
-		if at < 0 || id != last {
-			found, ok := byIDs[id]
-			if !ok {
-				key, err := s.operationKeyOf(id.resource, id.name, id.kind, id.minute)
-				if err != nil {
-					return nil, err
-				}
-				if found, ok = byKey[key]; !ok {
-					found = len(counts)
-					counts = append(counts, operationCount{operationKey: key, durations: &Histogram{}})
-					byKey[key] = found
-				}
-				byIDs[id] = found
+	for row := range d.time {
+		id := ids{d.resource[row], d.name[row], int32(d.kind[row] ^ bias), minuteOf(d.time[row])}
+		at, ok := byIDs[id]
+		if !ok {
+			key, err := s.operationKeyOf(id.resource, id.name, id.kind, id.minute)
+			if err != nil {
+				return nil, err
 			}
-			last, at = id, found
+			if at, ok = byKey[key]; !ok {
+				at = len(counts)
+				counts = append(counts, operationCount{operationKey: key, durations: &Histogram{}})
+				byKey[key] = at
+			}
+			byIDs[id] = at
 		}
 		c := &counts[at]
 		c.count++
-		if r.status == statusError {
+		if int32(d.status[row]^bias) == statusError {
 			c.errors++
 		}
-		c.durations.Observe(spanDuration(r.start, r.duration))
+		c.durations.Observe(spanDuration(d.time[row], d.duration[row]))
 	}
 	return counts, nil
 }
 
-// operationRow is what the pre-aggregates need of a span.
-type operationRow struct {
-	resource, name  uint32
-	kind, status    int32
-	start, duration uint64
-}
-
-func (s *snapshot) operationRow(row uint32) (r operationRow, err error) {
-	g := s.groupOf(row)
-	local := int(row - s.groups[g].lo)
-	num := func(sl slot) uint64 {
-		v, e := s.numAt(sl, g, local)
-		if e != nil {
-			err = e
-		}
-		return v
-	}
-	r = operationRow{resource: uint32(num(slotResource)), kind: int32(num(slotKind)), status: int32(num(slotStatus)),
-		start: num(slotTime), duration: num(slotDuration)}
-	if c := s.slots[slotName]; c != nil && err == nil {
-		ch, e := s.chunk(c, g)
-		if e != nil {
-			return r, e
-		}
-		if i, ok := ch.find(local); ok {
-			r.name = uint32(ch.num(i)) + 1
-		}
-	}
-	return r, err
-}
-
+// operationKeyOf names an operation; name is 1 + the dictionary id.
 func (s *snapshot) operationKeyOf(resource, name uint32, kind int32, minute uint64) (operationKey, error) {
 	key := operationKey{spanKind: kind, minute: minute}
 	r, err := s.resource(resource)
@@ -186,4 +186,64 @@ func (s *snapshot) operationKeyOf(resource, name uint32, kind int32, minute uint
 		key.operation = string(b)
 	}
 	return key, nil
+}
+
+// operationsPage is the size from which a page of pre-aggregates is written.
+const operationsPage = 64 << 10
+
+// appendOperation writes one pre-aggregate.
+func appendOperation(b []byte, c *operationCount) []byte {
+	b = appendText(b, c.service)
+	b = appendText(b, c.operation)
+	b = binary.AppendVarint(b, int64(c.spanKind))
+	b = binary.AppendUvarint(b, c.minute/uint64(time.Minute))
+	b = binary.AppendUvarint(b, c.count)
+	b = binary.AppendUvarint(b, c.errors)
+	n, last := 0, 0
+	c.durations.Buckets(func(int, uint64) { n++ })
+	b = binary.AppendUvarint(b, uint64(n))
+	c.durations.Buckets(func(i int, n uint64) {
+		b = binary.AppendUvarint(b, uint64(i-last))
+		b = binary.AppendUvarint(b, n)
+		last = i
+	})
+	return b
+}
+
+// operation reads one pre-aggregate.
+func (d *decoder) operation() *operationCount {
+	c := &operationCount{operationKey: operationKey{service: d.text(), operation: d.text(), spanKind: int32(d.varint()),
+		minute: d.uvarint() * uint64(time.Minute)}, count: d.uvarint(), errors: d.uvarint(), durations: &Histogram{}}
+	bucket := uint64(0)
+	for range d.count(2) {
+		bucket += d.uvarint()
+		n := d.uvarint()
+		if bucket > uint64(HistogramBucket(math.MaxUint64)) {
+			d.fail()
+		}
+		if d.bad {
+			break
+		}
+		c.durations.Add(int(bucket), n)
+	}
+	return c
+}
+
+func (b *block) operations(add func(*operationCount)) error {
+	p := &blockPages{block: b}
+	for _, m := range b.footer.operations {
+		raw, err := p.read(m)
+		if err != nil {
+			return err
+		}
+		d := decoder{b: raw}
+		for range m.count {
+			c := d.operation()
+			if d.bad {
+				return p.corrupt(m, "malformed pre-aggregates")
+			}
+			add(c)
+		}
+	}
+	return nil
 }

@@ -1,0 +1,258 @@
+package store
+
+import (
+	"encoding/binary"
+)
+
+// The footer names everything in a block file. It is read when the block is
+// opened and kept in memory; pages are read when a query needs them.
+
+// blockMagic begins and ends a block file: name, format version, and the kind
+// of the records in place of the last byte.
+const blockMagic = "SBXBLK\x01\x00"
+
+const (
+	blockHeader  = len(blockMagic)
+	blockTrailer = 8 + len(blockMagic) // footer length, footer CRC-32C, magic
+)
+
+// footer is the footer, decoded.
+type footer struct {
+	kind       Kind
+	rows       uint32
+	groups     []group
+	columns    []blockColumn
+	traces     uint32 // trace ids
+	tracePages []tracePage
+	operations []pageMeta
+}
+
+// blockColumn is what the footer says of a column.
+type blockColumn struct {
+	info columnInfo
+	// whole says that the only page covers all rows of the block.
+	whole bool
+	pages []pageMeta // by group
+	dict  []dictPage
+	bloom []pageMeta
+}
+
+// dictPage is a page of a sorted dictionary.
+type dictPage struct {
+	pageMeta // count: entries
+	first    uint32
+	// least is the beginning of the first entry.
+	least string
+}
+
+// leastBytes is how much of the first entry of a dictionary page is kept in
+// the footer.
+const leastBytes = 48
+
+// tracePage is a page of the trace index, sorted by id.
+type tracePage struct {
+	pageMeta // count: trace ids
+	first    TraceID
+}
+
+const (
+	flagDict  = 1
+	flagWhole = 2
+)
+
+// encoder writes the footer.
+type encoder struct{ b []byte }
+
+func (e *encoder) uvarint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
+
+func (e *encoder) page(m pageMeta) {
+	e.uvarint(uint64(m.count))
+	e.uvarint(m.min)
+	e.uvarint(m.max - m.min)
+	e.uvarint(uint64(m.stored))
+	if m.stored == 0 {
+		return
+	}
+	e.uvarint(uint64(m.raw))
+	e.uvarint(uint64(m.offset))
+	e.b = binary.LittleEndian.AppendUint32(e.b, m.crc)
+}
+
+func (e *encoder) pages(pages []pageMeta) {
+	e.uvarint(uint64(len(pages)))
+	for _, m := range pages {
+		e.page(m)
+	}
+}
+
+func (f *footer) encode() []byte {
+	e := &encoder{}
+	e.uvarint(uint64(f.kind))
+	e.uvarint(uint64(f.rows))
+	e.uvarint(uint64(len(f.groups)))
+	for _, g := range f.groups {
+		e.uvarint(uint64(g.hi - g.lo))
+		e.uvarint(g.min)
+		e.uvarint(g.max - g.min)
+	}
+	e.uvarint(uint64(len(f.columns)))
+	for i := range f.columns {
+		e.column(&f.columns[i])
+	}
+	e.uvarint(uint64(f.traces))
+	e.uvarint(uint64(len(f.tracePages)))
+	for _, p := range f.tracePages {
+		e.page(p.pageMeta)
+		e.b = append(e.b, p.first[:]...)
+	}
+	e.pages(f.operations)
+	return e.b
+}
+
+func (e *encoder) column(c *blockColumn) {
+	k := c.info.key
+	e.b = append(e.b, byte(k.place), byte(k.slot), byte(k.typ))
+	e.b = appendText(e.b, k.name)
+	flags := byte(0)
+	if c.info.dict {
+		flags |= flagDict
+	}
+	if c.whole {
+		flags |= flagWhole
+	}
+	e.b = append(e.b, flags)
+	e.uvarint(c.info.count)
+	e.pages(c.pages)
+	e.uvarint(uint64(len(c.dict)))
+	for _, p := range c.dict {
+		e.page(p.pageMeta)
+		e.b = appendText(e.b, p.least)
+	}
+	e.pages(c.bloom)
+}
+
+// footerDecoder reads a footer that may be anything.
+type footerDecoder struct {
+	decoder
+	end int64 // where the pages end and the footer begins
+}
+
+func (d *footerDecoder) page() (m pageMeta) {
+	m.count = d.u32()
+	m.min = d.uvarint()
+	m.max = m.min + d.uvarint()
+	m.stored = d.u32()
+	if m.stored == 0 {
+		return m
+	}
+	m.raw = d.u32()
+	m.offset = int64(d.uvarint())
+	if b := d.take(4); b != nil {
+		m.crc = binary.LittleEndian.Uint32(b)
+	}
+	if m.offset < int64(blockHeader) || m.offset > d.end || int64(m.stored) > d.end-m.offset ||
+		m.raw > maxPage || uint64(m.raw) > maxRatio*uint64(m.stored) || m.raw < m.stored {
+		d.fail()
+	}
+	return m
+}
+
+func (d *footerDecoder) pages() []pageMeta {
+	n := d.count(4)
+	if n == 0 {
+		return nil
+	}
+	pages := make([]pageMeta, 0, n)
+	for range n {
+		pages = append(pages, d.page())
+		if d.bad {
+			return nil
+		}
+	}
+	return pages
+}
+
+// decodeFooter decodes the footer of a block whose pages end at end.
+func decodeFooter(b []byte, end int64) (*footer, bool) {
+	d := &footerDecoder{decoder: decoder{b: b}, end: end}
+	f := &footer{kind: Kind(d.u8()), rows: d.u32()}
+	lo := uint32(0)
+	for range d.count(3) {
+		n := d.u32()
+		g := group{lo: lo, hi: lo + n, min: d.uvarint()}
+		g.max = g.min + d.uvarint()
+		if d.bad || n == 0 || n > groupRows || g.hi < lo || g.hi > f.rows || g.max < g.min {
+			return nil, false
+		}
+		f.groups = append(f.groups, g)
+		lo = g.hi
+	}
+	if lo != f.rows || f.kind != Spans && f.kind != Logs {
+		return nil, false
+	}
+	for i := range d.count(9) {
+		c, ok := d.column(f)
+		if !ok {
+			return nil, false
+		}
+		c.info.index = i
+		f.columns = append(f.columns, c)
+	}
+	f.traces = d.u32()
+	left := uint64(f.traces)
+	for range d.count(20) {
+		p := tracePage{pageMeta: d.page()}
+		copy(p.first[:], d.take(16))
+		if d.bad || p.count == 0 || p.count > tracesPerPage || uint64(p.count) > left {
+			return nil, false
+		}
+		left -= uint64(p.count)
+		f.tracePages = append(f.tracePages, p)
+	}
+	f.operations = d.pages()
+	return f, !d.bad && len(d.b) == 0 && left == 0
+}
+
+func (d *footerDecoder) column(f *footer) (c blockColumn, ok bool) {
+	k := columnKey{place: Place(d.u8()), slot: slot(d.u8()), typ: ValueType(d.u8()), name: d.text()}
+	if k.place == placeSlot && (k.slot >= slotCount || k.typ != slotTypes[k.slot]) {
+		return c, false
+	}
+	flags := d.u8()
+	c.info = columnInfo{key: k, count: d.uvarint(), dict: flags&flagDict != 0}
+	c.whole = flags&flagWhole != 0
+	c.pages = d.pages()
+	first := uint64(0)
+	for range d.count(5) {
+		p := dictPage{pageMeta: d.page(), first: uint32(first), least: d.text()}
+		first += uint64(p.count)
+		if d.bad || p.count == 0 || p.count > dictPageEntries || first > maxPage {
+			return c, false
+		}
+		c.dict = append(c.dict, p)
+	}
+	c.info.entries = int(first)
+	c.bloom = d.pages()
+	return c, !d.bad && c.consistent(f)
+}
+
+// consistent checks what readers rely on.
+func (c *blockColumn) consistent(f *footer) bool {
+	if c.info.dict && !c.info.key.textual() || !c.info.dict && len(c.dict) > 0 {
+		return false
+	}
+	if c.info.key == slotKey(slotHiddenKeys) {
+		return len(c.pages) == 0 && c.info.dict
+	}
+	values := uint64(0)
+	for g := range c.pages {
+		values += uint64(c.pages[g].count)
+		if !c.whole && g < len(f.groups) && c.pages[g].count > f.groups[g].hi-f.groups[g].lo {
+			return false
+		}
+	}
+	if c.whole {
+		return len(c.pages) == 1 && c.info.count == values && values <= uint64(f.rows) && c.pages[0].stored > 0
+	}
+	return len(c.pages) == len(f.groups) && c.info.count == values
+}

@@ -1,0 +1,270 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"math/bits"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// A page is the unit of reading: some bytes with a checksum, compressed when
+// that makes them smaller. What a page of a column holds:
+//
+//	presence (1) | bitmap or list of rows | encoding (1) | width (1) | planes | texts
+//
+// docs/format/block.md has the whole picture.
+const (
+	presentAll    = 0 // every row of the group has a value
+	presentBitmap = 1
+	presentList   = 2 // uvarint distances between rows
+
+	encodePlanes = 0 // value - min, as planes of bytes
+	encodeDeltas = 1 // zigzag of the distance from the value before
+	encodeTexts  = 2 // lengths as planes, then the bytes
+)
+
+// pageMeta is what the footer knows of a page.
+type pageMeta struct {
+	offset   int64
+	stored   uint32 // bytes in the file; 0: all rows have the value min
+	raw      uint32 // bytes once decompressed; equal to stored: not compressed
+	crc      uint32 // CRC-32C of the stored bytes
+	count    uint32 // values
+	min, max uint64 // of numbers and dictionary ids
+}
+
+const (
+	// maxPage bounds the memory that one page may ask for.
+	maxPage = 1 << 30
+	// maxRatio bounds what zstd can make of a byte (a run of 128 KiB takes at
+	// least 4).
+	maxRatio = 40_000
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// zstdDecoder is shared by all readers: it is safe for concurrent use, keeps no
+// state between pages and is costly to make.
+var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxPage), zstd.WithDecoderConcurrency(0))
+})
+
+// pageWriter writes pages one after the other. The first error sticks.
+type pageWriter struct {
+	w      io.Writer
+	offset int64
+	err    error
+	zstd   *zstd.Encoder
+	packed []byte
+}
+
+func newPageWriter(w io.Writer) (*pageWriter, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	return &pageWriter{w: w, zstd: enc}, err
+}
+
+func (w *pageWriter) bytes(b []byte) {
+	if w.err == nil {
+		_, w.err = w.w.Write(b)
+		w.offset += int64(len(b))
+	}
+}
+
+// page writes raw and returns where it is. Pages under 64 bytes are not worth
+// compressing.
+func (w *pageWriter) page(raw []byte, compress bool) pageMeta {
+	b := raw
+	if compress && len(raw) >= 64 {
+		w.packed = w.zstd.EncodeAll(raw, w.packed[:0])
+		if len(w.packed) < len(raw)-len(raw)/16 {
+			b = w.packed
+		}
+	}
+	m := pageMeta{offset: w.offset, stored: uint32(len(b)), raw: uint32(len(raw)), crc: crc32.Checksum(b, castagnoli)}
+	w.bytes(b)
+	return m
+}
+
+// readPage reads and checks the bytes of a page.
+func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string) {
+	b := make([]byte, m.stored)
+	if _, err := r.ReadAt(b, m.offset); err != nil {
+		return nil, "reading page: " + err.Error()
+	}
+	if crc32.Checksum(b, castagnoli) != m.crc {
+		return nil, "page checksum mismatch"
+	}
+	if m.raw == m.stored {
+		return b, ""
+	}
+	dec, err := zstdDecoder()
+	if err != nil {
+		return nil, "opening decompressor: " + err.Error()
+	}
+	raw, err = dec.DecodeAll(b, make([]byte, 0, m.raw))
+	if err != nil {
+		return nil, "decompressing page: " + err.Error()
+	}
+	if len(raw) != int(m.raw) {
+		return nil, "page size mismatch"
+	}
+	return raw, ""
+}
+
+// appendPresence writes which of n rows have a value; rows are counted from lo.
+func appendPresence(b []byte, rows []uint32, lo uint32, n int) []byte {
+	if len(rows) == n {
+		return append(b, presentAll)
+	}
+	if len(rows) < n/16 {
+		b = append(b, presentList)
+		for _, row := range rows {
+			b = binary.AppendUvarint(b, uint64(row-lo))
+			lo = row
+		}
+		return b
+	}
+	set := newBitmap(n)
+	for _, row := range rows {
+		set.set(int(row - lo))
+	}
+	b = append(b, presentBitmap)
+	for _, w := range set {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return b
+}
+
+// appendNums writes numbers as width planes of bytes.
+func appendNums(b []byte, nums []uint64, base uint64, width int) []byte {
+	at := len(b)
+	b = append(b, make([]byte, width*len(nums))...)
+	planes := b[at:]
+	n := len(nums)
+	for w := range width {
+		plane := planes[w*n : w*n+n]
+		shift := 8 * w
+		for i, v := range nums {
+			plane[i] = byte((v - base) >> shift)
+		}
+	}
+	return b
+}
+
+// widthOf is the number of bytes that v needs.
+func widthOf(v uint64) int { return (bits.Len64(v) + 7) / 8 }
+
+func zigzag(d uint64) uint64   { return d<<1 ^ uint64(int64(d)>>63) }
+func unzigzag(z uint64) uint64 { return z>>1 ^ -(z & 1) }
+
+// pageDecoder decodes the content of a column's page.
+type pageDecoder struct {
+	decoder
+	rows  int // rows the page covers
+	count int
+	min   uint64
+}
+
+// presence returns the rows that have a value: a bitmap, a list, or neither
+// when all have one.
+func (d *pageDecoder) presence() (set bitmap, list []uint32) {
+	switch d.u8() {
+	case presentAll:
+		d.check(d.count == d.rows)
+		return nil, nil
+	case presentBitmap:
+		set = newBitmap(d.rows)
+		b := d.take(8 * len(set))
+		for i := 0; i < len(b); i += 8 {
+			set[i/8] = binary.LittleEndian.Uint64(b[i:])
+		}
+		d.check(set.len() == d.count && (d.rows%64 == 0 || set[len(set)-1]>>(d.rows%64) == 0))
+		return set, nil
+	case presentList:
+		if d.count > len(d.b) {
+			d.fail()
+			return nil, nil
+		}
+		list = make([]uint32, 0, d.count)
+		row := uint64(0)
+		for i := range d.count {
+			step := d.uvarint()
+			row += step
+			if d.bad || step == 0 && i > 0 || step > uint64(d.rows) || row >= uint64(d.rows) {
+				d.fail()
+				return nil, nil
+			}
+			list = append(list, uint32(row))
+		}
+		return nil, list
+	}
+	d.fail()
+	return nil, nil
+}
+
+func (d *pageDecoder) check(ok bool) {
+	if !ok {
+		d.fail()
+	}
+}
+
+// values returns the values that follow the presence.
+func (d *pageDecoder) values() (v values) {
+	encoding, width := d.u8(), int(d.u8())
+	d.check(width <= 8)
+	planes := d.take(width * d.count)
+	v = values{planes: planes, width: width, stride: d.count, base: d.min}
+	if d.bad {
+		return values{}
+	}
+	switch encoding {
+	case encodePlanes:
+		d.check(len(d.b) == 0)
+	case encodeDeltas:
+		v.base = 0
+		nums := make([]uint64, d.count)
+		last := d.min
+		for i := range nums {
+			last += unzigzag(v.num(i))
+			nums[i] = last
+		}
+		v = values{nums: nums}
+		d.check(len(d.b) == 0)
+	case encodeTexts:
+		v.base = 0
+		ends := make([]uint32, d.count)
+		end := uint64(0)
+		for i := range ends {
+			if end += v.num(i); end > uint64(len(d.b)) {
+				d.fail()
+				return values{}
+			}
+			ends[i] = uint32(end)
+		}
+		v = values{ends: ends, text: d.b}
+		d.check(end == uint64(len(d.b)))
+	default:
+		d.fail()
+	}
+	return v
+}
+
+// decodePage decodes a page that covers rows rows. list holds the rows with a
+// value when the page says it so.
+func decodePage(raw []byte, m pageMeta, rows int) (c chunk, list []uint32, ok bool) {
+	c = chunk{rows: rows, count: int(m.count)}
+	if m.stored == 0 {
+		c.values = values{base: m.min}
+		return c, nil, c.count == rows || c.count == 0
+	}
+	if c.count > rows {
+		return c, nil, false
+	}
+	d := pageDecoder{decoder: decoder{b: raw}, rows: rows, count: c.count, min: m.min}
+	c.present, list = d.presence()
+	c.values = d.values()
+	return c, list, !d.bad
+}
