@@ -22,9 +22,10 @@
 // checked for UTF-8, ids have their full length or none, and the field 1000 of
 // the days of instrumentation libraries stands in for missing scopes. Where
 // protobuf would merge the pieces of an array or map value, pdata and this
-// package keep the last. The differences: groups with fields in them are
-// skipped here and refused by pdata (no sender of today writes groups); values
-// nested deeper than maxDepth and requests that would swell are refused here.
+// package keep the last. The differences: groups are skipped here by protobuf's
+// rules, while pdata loses its place in most of them and refuses the request (no
+// sender of today writes groups); values nested deeper than maxDepth and
+// requests that would swell in memory are refused here.
 //
 // Entity references of resources are not kept: they only repeat which
 // attributes identify the resource.

@@ -131,6 +131,35 @@ func TestLogsComeBack(t *testing.T) {
 	}
 }
 
+func TestEqualOriginsComeTogether(t *testing.T) {
+	attrs := func(v string) []store.Attr { return []store.Attr{{Key: "k", Value: store.StringValue(v)}} }
+	span := func(name string, r store.Resource, sc store.Scope) *store.Span {
+		return &store.Span{Name: name, Resource: &r, Scope: &sc}
+	}
+	a, b := store.Resource{Attrs: attrs("a")}, store.Resource{Attrs: attrs("b")}
+	x, y := store.Scope{Name: "x"}, store.Scope{Name: "x", Version: "1"}
+	td := ingest.ToTraces([]*store.Span{
+		span("1", a, x), span("2", b, x), span("3", a, y), span("4", a, x), span("5", b, x),
+		span("6", store.Resource{Attrs: attrs("a"), SchemaURL: "s"}, x),
+	})
+	var got [][][]string
+	for _, rs := range td.ResourceSpans().All() {
+		var scopes [][]string
+		for _, ss := range rs.ScopeSpans().All() {
+			var names []string
+			for _, s := range ss.Spans().All() {
+				names = append(names, s.Name())
+			}
+			scopes = append(scopes, names)
+		}
+		got = append(got, scopes)
+	}
+	want := [][][]string{{{"1", "4"}, {"3"}}, {{"2", "5"}}, {{"6"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spans by resource and scope (-want +got):\n%s", diff)
+	}
+}
+
 // equalOrigins reports whether two resources of a batch, or two scopes of one
 // resource, are equal: ToTraces and ToLogs put those together.
 func equalOrigins(b *store.Batch) bool {
