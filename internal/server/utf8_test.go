@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/json"
+	"math"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -56,6 +58,33 @@ func TestJaegerRepairsText(t *testing.T) {
 		w := get(t, server, target)
 		if w.Code != 200 || !utf8.Valid(w.Body.Bytes()) || !json.Valid(w.Body.Bytes()) {
 			t.Errorf("%s: got %d %q; want valid JSON", target, w.Code, w.Body)
+		}
+	}
+}
+
+// JSON has no NaN and no infinity, and OTLP has both.
+func TestJaegerOddNumbers(t *testing.T) {
+	td := ptrace.NewTraces()
+	a := span(service(td, "odd"), 1, 1, 0, "op", ptrace.SpanKindServer, 5, -5).Attributes()
+	a.PutDouble("nan", math.NaN())
+	a.PutDouble("inf", math.Inf(-1))
+	a.PutInt("min", math.MinInt64)
+	nested := a.PutEmptySlice("nested")
+	nested.AppendEmpty().SetDouble(math.NaN())
+	nested.AppendEmpty().SetInt(math.MinInt64)
+	nested.AppendEmpty()
+	nested.AppendEmpty().SetEmptyBytes().FromRaw([]byte{255})
+	a.PutEmpty("empty")
+	server := jaegerServer(t, td)
+	for target, want := range map[string]string{
+		"/api/traces/" + trace1: `"duration":0,"tags":[{"key":"nan","type":"float64","value":"NaN"},{"key":"inf","type":"float64","value":"-Inf"},` +
+			`{"key":"min","type":"int64","value":"-9223372036854775808"},{"key":"nested","type":"string","value":"[\"NaN\",-9223372036854775808,null,\"/w==\"]"},` +
+			`{"key":"empty","type":"string","value":""}`,
+		"/api/v3/traces/" + trace1: `{"key":"nan","value":{"doubleValue":"NaN"}}`,
+	} {
+		w := get(t, server, target)
+		if w.Code != 200 || !json.Valid(w.Body.Bytes()) || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: got %d %s; want %s", target, w.Code, w.Body, want)
 		}
 	}
 }
