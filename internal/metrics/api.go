@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
@@ -26,9 +27,17 @@ const (
 	remoteReadMaxBytesInFrame = 1 << 20
 )
 
-// newAPI calls the constructor of the library's HTTP API, the only place that
-// knows its parameters by position.
-func (db *DB) newAPI() *v1.API {
+// newAPI makes the library's HTTP API. It takes a tenth of a second, for a
+// description of itself, which programs without HTTP need not wait for.
+func (db *DB) newAPI() http.Handler {
+	router := route.New()
+	db.construct().Register(router)
+	return http.StripPrefix(apiPath, router)
+}
+
+// construct calls the library's constructor, the only place that knows its
+// parameters by position.
+func (db *DB) construct() *v1.API {
 	none := nothing{}
 	build := &v1.PrometheusVersion{
 		Version: db.opts.Build.Version, Revision: db.opts.Build.Revision, Branch: db.opts.Build.Branch,
@@ -44,7 +53,7 @@ func (db *DB) newAPI() *v1.API {
 		func() config.Config { return db.config },
 		db.flags(),
 		v1.GlobalURLOptions{},
-		func(h http.HandlerFunc) http.HandlerFunc { return h }, // newHandler has asked already
+		func(h http.HandlerFunc) http.HandlerFunc { return h }, // Handler has asked already
 		adminStats{db.tsdb},
 		db.dir,
 		false,    // admin endpoints: deleting is not for everyone who may read

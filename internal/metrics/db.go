@@ -45,7 +45,7 @@ type DB struct {
 	room        *room
 	telemetry   *telemetry
 	complaints  *complaints
-	handler     http.Handler
+	api         func() http.Handler // the library's API, made when it is first asked
 
 	ctx     context.Context // ends when Close begins
 	cancel  context.CancelFunc
@@ -115,7 +115,7 @@ func (db *DB) open() error {
 	}
 	db.config = apiConfig(db.opts)
 	db.translation = translation(db.config.OTLPConfig, db.opts.Lookback)
-	db.handler = db.newHandler()
+	db.api = sync.OnceValue(db.newAPI)
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/grafana/regexp"
-	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/storage/remote"
 	"github.com/prometheus/prometheus/util/httputil"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
@@ -24,14 +23,8 @@ const apiPath = "/api/v1"
 // Handler answers the Prometheus HTTP API under /api/v1/, takes remote write
 // (/api/v1/write) and OTLP (/api/v1/otlp/v1/metrics), and answers the health
 // checks /-/healthy and /-/ready. After Close it answers 503.
-func (db *DB) Handler() http.Handler { return db.handler }
-
-// newHandler puts what the library cannot answer before the library's API.
-func (db *DB) newHandler() http.Handler {
-	router := route.New()
-	db.newAPI().Register(router)
-	library := http.StripPrefix(apiPath, router)
-
+func (db *DB) Handler() http.Handler {
+	library := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { db.api().ServeHTTP(w, r) })
 	mux := http.NewServeMux()
 	mux.Handle(apiPath+"/", library)
 	mux.Handle("POST "+apiPath+"/write", db.remoteWrite(library))
