@@ -1,6 +1,7 @@
 // Package server is the HTTP side of a running Signalbox: its own query API
 // under /api/signalbox/v1, the APIs of Jaeger and Prometheus that others' tools
-// speak, and the page.
+// speak, and the page. Jaeger's gRPC API comes to the same port: the http.Server
+// in front must speak Protocols.
 //
 // It parses requests, calls package query and writes answers; it decides
 // nothing about data. Every path is a line of the route table (Server.routes),
