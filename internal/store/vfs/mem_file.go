@@ -87,6 +87,23 @@ func (f *memFile) Sync() error {
 	return err
 }
 
+// Truncate cuts durable bytes off durably.
+func (f *memFile) Truncate(size int64) error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.begin("truncate"); err != nil {
+		return err
+	}
+	n := f.node
+	if size < 0 || size > int64(len(n.data)) || !f.writable {
+		return &fs.PathError{Op: "truncate", Path: f.name, Err: fs.ErrInvalid}
+	}
+	n.data = n.data[:size]
+	n.flushed = min(n.flushed, int(size))
+	n.durable = n.durable[:n.flushed]
+	return nil
+}
+
 func (f *memFile) Size() (int64, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()

@@ -53,6 +53,8 @@ type File interface {
 	// not yet durable must be taken for lost, whatever a later Sync says: the
 	// kernel may have dropped them.
 	Sync() error
+	// Truncate cuts the file's end off; the next Write appends there.
+	Truncate(size int64) error
 	Size() (int64, error)
 }
 

@@ -68,6 +68,15 @@ func TestFileSystemsBehaveAlike(t *testing.T) {
 			if _, err := file.Write([]byte("two")); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := file.Write([]byte("three")); err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(file.Sync(), file.Truncate(4)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.Write([]byte("two")); err != nil {
+				t.Fatal(err)
+			}
 			if err := errors.Join(file.Sync(), file.Close()); err != nil {
 				t.Fatal(err)
 			}
