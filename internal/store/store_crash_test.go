@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/signalbox-otel/signalbox/internal/store/vfs"
+)
+
+// crashModel is what a store may hold after a crash: each record that was
+// acknowledged once, none that was refused, others at most once.
+type crashModel struct {
+	mu      sync.Mutex
+	next    int
+	acked   [2]map[int]bool // by kind: spans, logs
+	refused [2]map[int]bool
+}
+
+func newCrashModel() *crashModel {
+	return &crashModel{acked: [2]map[int]bool{{}, {}}, refused: [2]map[int]bool{{}, {}}}
+}
+
+// append sends n batches at once and notes the answers.
+func (m *crashModel) append(s *Store, k Kind, n int) {
+	var wg sync.WaitGroup
+	for range n {
+		m.mu.Lock()
+		ids := []int{m.next + 1, m.next + 2, m.next + 3}
+		m.next += 3
+		m.mu.Unlock()
+		wg.Go(func() {
+			err := s.Append(context.Background(), testBatch(k, testDay, ids...))
+			var refused *OverloadError
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			for _, id := range ids {
+				switch {
+				case err == nil:
+					m.acked[k-1][id] = true
+				case errors.As(err, &refused):
+					m.refused[k-1][id] = true
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// check compares what a reopened store holds with the model.
+func (m *crashModel) check(t *testing.T, s *Store, when string) {
+	t.Helper()
+	for i, k := range kinds {
+		seen := map[int]int{}
+		for _, id := range idsOf(t, s, k) {
+			seen[id]++
+			if seen[id] > 1 {
+				t.Errorf("%s: record %d of %s is there twice", when, id, k)
+			}
+			if m.refused[i][id] {
+				t.Errorf("%s: record %d of %s was refused but is there", when, id, k)
+			}
+			// From now on it has to stay.
+			m.acked[i][id] = true
+		}
+		for id := range m.acked[i] {
+			if seen[id] == 0 {
+				t.Errorf("%s: record %d of %s was acknowledged but is lost", when, id, k)
+			}
+		}
+	}
+	if st := s.Stats(); st.Quarantined != 0 {
+		t.Errorf("%s: %d files set aside; a crash is no corruption", when, st.Quarantined)
+	}
+}
+
+// crashRun works on a store whose file layer fails at operation n, and from
+// there on when forever is set, cuts the power somewhere, and looks at what is
+// there. cut is the step before which the power is cut, of crashSteps. It
+// reports whether the run was over before operation n.
+func crashRun(t *testing.T, n int, forever bool, cut int, seed uint64) (over bool) {
+	mem := vfs.NewMem(seed)
+	rng := rand.New(rand.NewPCG(seed, uint64(n)))
+	model := newCrashModel()
+	boom := syscall.EIO
+	if rng.IntN(3) == 0 {
+		boom = syscall.ENOSPC
+	}
+	mem.FailAt(n, forever, boom)
+	o := testOptions(mem)
+	var s *Store
+	for step := range cut {
+		if s == nil {
+			var err error
+			if s, err = Open("data", o); err != nil {
+				continue
+			}
+		}
+		switch step {
+		case 3, 8:
+			s.Flush(context.Background())
+		case 6, 11:
+			s.Close()
+			s = nil
+		case 12:
+			model.append(s, Logs, 9)
+		default:
+			model.append(s, Spans, 1+rng.IntN(4))
+			model.append(s, Logs, rng.IntN(2))
+		}
+	}
+	after := mem.Crash(seed)
+	// mem.Crash comes before Failed: what fails later did not matter.
+	over = !mem.Failed()
+	if s != nil {
+		s.Close()
+	}
+	o.FS = after
+	o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s = mustOpen(t, o)
+	model.check(t, s, "after the crash")
+	model.append(s, Spans, 3)
+	model.append(s, Logs, 3)
+	after = after.Crash(seed + 1)
+	s.Close()
+	o.FS = after
+	s = mustOpen(t, o)
+	model.check(t, s, "after the second crash")
+	s.Close()
+	return over
+}
+
+const crashSteps = 14
+
+// The promise of the package: whichever operation of the file layer fails, and
+// whatever of the unsynced bytes and names a power cut takes, all that was
+// acknowledged is there, once.
+func TestEveryFailureAndCrashKeepsWhatWasAcknowledged(t *testing.T) {
+	const base = 20261120
+	for _, forever := range []bool{false, true} {
+		n := 0
+		for over := false; !over && !t.Failed(); n++ {
+			seed := uint64(base + n)
+			synctest.Test(t, func(t *testing.T) {
+				over = crashRun(t, n, forever, crashSteps, seed)
+				crashRun(t, n, forever, int(seed)%crashSteps, seed)
+			})
+			if t.Failed() {
+				t.Logf("operation %d failing (forever: %v), seed %d", n, forever, seed)
+			}
+		}
+		t.Logf("forever: %v: %d operations", forever, n-1)
+	}
+}
