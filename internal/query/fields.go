@@ -107,7 +107,7 @@ func (e *Engine) Values(ctx context.Context, q store.FieldQuery) ([]ValueInfo, e
 		if err != nil {
 			return nil, fmt.Errorf("listing values of %s: %w", q.Field.Name, err)
 		}
-		infos = append(infos, ValueInfo{FieldValue: v, Text: formatValue(q.Field, v.Value)})
+		infos = append(infos, ValueInfo{FieldValue: v, Text: FormatValue(q.Field, v.Value)})
 	}
 	return infos, nil
 }

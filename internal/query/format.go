@@ -2,6 +2,7 @@ package query
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,12 +85,12 @@ func (w formatter) cond(c store.Cond) {
 	case store.ContainsFold:
 		w.WriteString(" =~ " + strconv.Quote("(?i).*"+regexp.QuoteMeta(c.Value.Str())+".*"))
 	default:
-		w.WriteString(symbols[c.Op] + formatValue(c.Field, c.Value))
+		w.WriteString(symbols[c.Op] + FormatValue(c.Field, c.Value))
 	}
 }
 
-// formatValue writes a value as a literal for field f.
-func formatValue(f store.Field, v store.Value) string {
+// FormatValue writes a value as a literal that field f compares with.
+func FormatValue(f store.Field, v store.Value) string {
 	switch v.Type {
 	case store.Bool:
 		return strconv.FormatBool(v.Bool())
@@ -104,10 +105,10 @@ func formatValue(f store.Field, v store.Value) string {
 		switch {
 		case f == store.Field{Name: store.FieldDuration}:
 			return time.Duration(n).String()
-		case f == store.Field{Name: store.FieldKind} && n >= 0 && n < int64(len(kindWords)):
-			return kindWords[n]
-		case f == store.Field{Name: store.FieldStatus} && n >= 0 && n < int64(len(statusWords)):
-			return statusWords[n]
+		case f == store.Field{Name: store.FieldKind} && n == int64(int32(n)):
+			return KindWord(int32(n))
+		case f == store.Field{Name: store.FieldStatus} && n == int64(int32(n)):
+			return StatusWord(int32(n))
 		}
 		return strconv.FormatInt(n, 10)
 	}
@@ -150,4 +151,20 @@ func FormatField(kind store.Kind, f store.Field) string {
 		}
 	}
 	return scope + "." + strconv.Quote(f.Name)
+}
+
+// KindWords are the span kinds as conditions have them, by their OTLP number.
+func KindWords() []string { return slices.Clone(kindWords) }
+
+// KindWord is a span kind as conditions have it.
+func KindWord(kind int32) string { return wordOr(kindWords, kind) }
+
+// StatusWord is a span's status as conditions have it.
+func StatusWord(code int32) string { return wordOr(statusWords, code) }
+
+func wordOr(words []string, n int32) string {
+	if n >= 0 && int(n) < len(words) {
+		return words[n]
+	}
+	return strconv.Itoa(int(n))
 }

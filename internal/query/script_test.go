@@ -201,7 +201,7 @@ func ask(t *testing.T, out *strings.Builder, e *Engine, question, condition stri
 		for _, f := range a.Facets {
 			fmt.Fprintf(out, "%s records=%d distinct=%d", FormatField(kind, f.Field), f.Records, f.Distinct)
 			for _, v := range f.Values {
-				fmt.Fprintf(out, " %s:%d", formatValue(f.Field, v.Value), v.Count)
+				fmt.Fprintf(out, " %s:%d", FormatValue(f.Field, v.Value), v.Count)
 			}
 			fmt.Fprintln(out)
 		}

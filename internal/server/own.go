@@ -19,9 +19,29 @@ var openAPI []byte
 // ownRoutes is the part of the table that is our own API; openapi.yaml
 // documents each of them.
 func (s *Server) ownRoutes() []route {
+	own := func(path, doc string, h handler) route {
+		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h}
+	}
+	live := func(path, doc string, h handler) route {
+		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h, endless: true}
+	}
 	return []route{
-		{method: "GET", pattern: apiPrefix + "openapi.yaml", doc: "this API, described for programs", handle: s.openAPI},
-		{method: "GET", pattern: apiPrefix + "status", doc: "version, uptime, what the store holds", handle: s.status},
+		own("openapi.yaml", "this API, described for programs", s.openAPI),
+		own("status", "version, uptime, what the store holds", s.status),
+		own("traces", "search for traces", s.searchTraces),
+		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
+		own("traces/heatmap", "spans by start and duration", s.heatmap),
+		live("traces/tail", "spans as they arrive", s.tailTraces),
+		own("logs", "search for log records", s.searchLogs),
+		own("logs/volume", "log records over time, by severity", s.logVolume),
+		live("logs/tail", "log records as they arrive", s.tailLogs),
+		own("services", "rate, errors and durations by service", s.services),
+		own("services/{name}/operations", "rate, errors and durations by operation", s.serviceOperations),
+		own("services/{name}/series", "rate, errors and durations of one service over time", s.serviceSeries),
+		own("dependencies", "which service called which", s.dependencies),
+		own("fields", "names that conditions can use", s.fields),
+		own("fields/values", "values of one field", s.fieldValues),
+		own("facets", "most frequent values among matching records", s.facets),
 	}
 }
 

@@ -48,6 +48,7 @@ func problemOf(err error) *problem {
 		tooLarge *http.MaxBytesError
 		overload *store.OverloadError
 		corrupt  *store.CorruptionError
+		cursor   *query.CursorError
 	)
 	p := &problem{Message: err.Error()}
 	switch {
@@ -55,7 +56,7 @@ func problemOf(err error) *problem {
 		return known
 	case errors.As(err, &syntax):
 		p.Status, p.Kind, p.Position = http.StatusBadRequest, "bad_query", &syntax.Pos
-	case errors.As(err, &param):
+	case errors.As(err, &param), errors.As(err, &cursor):
 		p.Status, p.Kind = http.StatusBadRequest, "bad_request"
 	case errors.As(err, &tooLarge):
 		p.Status, p.Kind = http.StatusRequestEntityTooLarge, "too_large"
@@ -69,7 +70,7 @@ func problemOf(err error) *problem {
 	case errors.As(err, &overload):
 		p.Status, p.Kind = http.StatusServiceUnavailable, "unavailable"
 		p.RetryAfter = int(math.Ceil(overload.RetryAfter.Seconds()))
-	case errors.Is(err, store.ErrClosed):
+	case errors.Is(err, store.ErrClosed), errors.Is(err, query.ErrNoFollower):
 		p.Status, p.Kind = http.StatusServiceUnavailable, "unavailable"
 	case errors.As(err, &corrupt):
 		p.Status, p.Kind = http.StatusInternalServerError, "corrupt"

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"net/http"
+
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// each turns a sequence of records into one of answers.
+func each[T any](records iter.Seq2[T, error], answer func(T) any) iter.Seq2[any, error] {
+	return func(yield func(any, error) bool) {
+		for r, err := range records {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(answer(r), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Server) searchTraces(w http.ResponseWriter, r *http.Request) error {
+	in := s.inputs(r)
+	q := query.TraceSearch{Where: in.condition(store.Spans), Limit: in.count("limit"), Spans: in.count("spans"),
+		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration")}
+	q.Start, q.End = in.span()
+	if err := in.check(); err != nil {
+		return err
+	}
+	var report store.Report
+	found := each(s.engine.SearchTraces(r.Context(), q, &report), func(t *query.TraceSummary) any {
+		a := foundTrace{summaryAnswer: listedTrace(t), Matched: t.Matched, MatchedSpans: []spanCore{}}
+		for _, span := range t.MatchedSpans {
+			a.MatchedSpans = append(a.MatchedSpans, coreOf(span))
+		}
+		return a
+	})
+	return s.streamList(w, nil, "traces", found, &report, func() listEnd { return listEnd{} })
+}
+
+// traceAnswer is what comes before the spans of a trace.
+type traceAnswer struct {
+	summaryAnswer
+	Orphans   int              `json:"orphanCount"`
+	Resources []resourceAnswer `json:"resources"`
+	Scopes    []scopeAnswer    `json:"scopes"`
+}
+
+func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
+	in := s.inputs(r)
+	format := in.text("format")
+	if format != "" && format != "tree" && format != "otlp" {
+		in.fail("format", fmt.Errorf("%q is neither tree nor otlp", format))
+	}
+	id, err := parseTraceID(r.PathValue("id"))
+	if err != nil {
+		in.fail("id", err)
+	}
+	if err := in.check(); err != nil {
+		return err
+	}
+	t, err := s.engine.Trace(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if format == "otlp" {
+		return writeOTLP(w, t)
+	}
+	head := traceAnswer{summaryAnswer: listedTrace(&t.TraceSummary), Orphans: t.Orphans}
+	resources, scopes := map[*store.Resource]int{}, map[*store.Scope]int{}
+	for _, n := range t.Nodes {
+		if _, ok := resources[n.Resource]; !ok {
+			resources[n.Resource] = len(head.Resources)
+			head.Resources = append(head.Resources, resourceOf(n.Resource))
+		}
+		if _, ok := scopes[n.Scope]; !ok {
+			scopes[n.Scope] = len(head.Scopes)
+			head.Scopes = append(head.Scopes, scopeOf(n.Scope))
+		}
+	}
+	spans := func(yield func(any, error) bool) {
+		for _, n := range t.Nodes {
+			a := nodeAnswer{spanAnswer: spanOf(n.Span), Parent: n.Parent, Depth: n.Depth, Children: n.Children, Self: n.Self,
+				Critical: n.Critical, Orphan: n.Orphan, Resource: resources[n.Resource], Scope: scopes[n.Scope]}
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
+	return s.streamList(w, head, "spans", spans, &t.Report, func() listEnd { return listEnd{} })
+}
+
+// writeOTLP answers with the trace as an OTLP file, which any collector reads.
+// Whether it is whole cannot be said in that format, so a header says it.
+func writeOTLP(w http.ResponseWriter, t *query.Trace) error {
+	spans := make([]*store.Span, len(t.Nodes))
+	for i, n := range t.Nodes {
+		spans[i] = n.Span
+	}
+	body, err := new(ptrace.JSONMarshaler).MarshalTraces(ingest.ToTraces(spans))
+	if err != nil {
+		return fmt.Errorf("encoding trace %s: %w", t.ID, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="trace-%s.json"`, t.ID))
+	if t.Report.Partial() {
+		h.Set("X-Signalbox-Partial", cmp.Or(t.Report.Stopped, "unreadable blocks"))
+	}
+	_, _ = w.Write(body) // the client may be gone: nobody to tell
+	return nil
+}
+
+// heatCell is one cell of a heatmap.
+type heatCell struct {
+	Low    uint64 `json:"lowNanos"`
+	High   uint64 `json:"highNanos"`
+	Count  uint64 `json:"count"`
+	Errors uint64 `json:"errors"`
+}
+
+// heatmapAnswer counts spans by start and duration.
+type heatmapAnswer struct {
+	Start  nanos        `json:"start"`
+	Step   int64        `json:"stepNanos"`
+	Total  uint64       `json:"total"`
+	Steps  [][]heatCell `json:"steps"`
+	Report reportAnswer `json:"report"`
+}
+
+func (s *Server) heatmap(w http.ResponseWriter, r *http.Request) error {
+	in := s.inputs(r)
+	q := query.HeatmapSearch{Where: in.condition(store.Spans), Step: in.duration("step")}
+	q.Start, q.End = in.span()
+	if err := in.check(); err != nil {
+		return err
+	}
+	h, err := s.engine.Heatmap(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	a := heatmapAnswer{Start: nanos(h.Start), Step: int64(h.Step), Total: h.Total, Steps: make([][]heatCell, len(h.Cells)), Report: reportOf(&h.Report)}
+	for i, column := range h.Cells {
+		a.Steps[i] = make([]heatCell, len(column))
+		for j, c := range column {
+			a.Steps[i][j] = heatCell(c)
+		}
+	}
+	return writeJSON(w, a)
+}
