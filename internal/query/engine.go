@@ -58,6 +58,12 @@ func New(reader Reader, catalog Catalog, follower Follower, limits Limits) *Engi
 	return &Engine{reader: reader, catalog: catalog, follower: follower, limits: limits.withDefaults(), now: time.Now}
 }
 
+// WithClock makes the engine take now for the present.
+func (e *Engine) WithClock(now func() time.Time) *Engine {
+	e.now = now
+	return e
+}
+
 // limit brings the number of results that was asked for into bounds.
 func (e *Engine) limit(asked, otherwise int) int {
 	if asked <= 0 {

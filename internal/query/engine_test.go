@@ -114,8 +114,7 @@ func (*endless) Spans(ctx context.Context, _ store.Query) iter.Seq2[*store.Span,
 }
 
 func TestTimeLimit(t *testing.T) {
-	e := New(&endless{}, &endless{}, nil, Limits{MaxTime: time.Millisecond})
-	e.now = func() time.Time { return base.Add(time.Minute) }
+	e := New(&endless{}, &endless{}, nil, Limits{MaxTime: time.Millisecond}).WithClock(func() time.Time { return base.Add(time.Minute) })
 	h, err := e.Heatmap(context.Background(), HeatmapSearch{Start: at(0)})
 	if err != nil || h.Report.Stopped != stoppedTime || h.Total == 0 {
 		t.Errorf("got %v, %+v; want a part of the answer that says %q", err, h, stoppedTime)

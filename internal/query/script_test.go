@@ -55,8 +55,7 @@ func TestScripts(t *testing.T) {
 // runScript gives the script with the answers that it gets.
 func runScript(t *testing.T, src string) string {
 	memory := &storetest.Memory{}
-	engine := New(memory, memory, nil, Limits{})
-	engine.now = func() time.Time { return base.Add(10 * time.Minute) }
+	engine := New(memory, memory, nil, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
 	var out strings.Builder
 	answer := false
 	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {

@@ -119,7 +119,7 @@ type dependenciesAnswer struct {
 	Report reportAnswer `json:"report"`
 }
 
-func (s *Server) dependencies(w http.ResponseWriter, r *http.Request) error {
+func (s *Server) serviceGraph(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
 	where := in.condition(store.Spans)
 	start, end := in.span()

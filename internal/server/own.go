@@ -38,7 +38,7 @@ func (s *Server) ownRoutes() []route {
 		own("services", "rate, errors and durations by service", s.services),
 		own("services/{name}/operations", "rate, errors and durations by operation", s.serviceOperations),
 		own("services/{name}/series", "rate, errors and durations of one service over time", s.serviceSeries),
-		own("dependencies", "which service called which", s.dependencies),
+		own("dependencies", "which service called which", s.serviceGraph),
 		own("fields", "names that conditions can use", s.fields),
 		own("fields/values", "values of one field", s.fieldValues),
 		own("facets", "most frequent values among matching records", s.facets),

@@ -54,10 +54,10 @@ func problemOf(err error) *problem {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &syntax):
-		p.Status, p.Kind, p.Position = http.StatusBadRequest, "bad_query", &syntax.Pos
 	case errors.As(err, &param), errors.As(err, &cursor):
 		p.Status, p.Kind = http.StatusBadRequest, "bad_request"
+	case errors.As(err, &syntax):
+		p.Status, p.Kind, p.Position = http.StatusBadRequest, "bad_query", &syntax.Pos
 	case errors.As(err, &tooLarge):
 		p.Status, p.Kind = http.StatusRequestEntityTooLarge, "too_large"
 	case errors.Is(err, query.ErrNotFound):

@@ -106,7 +106,7 @@ func New(deps Deps) *Server {
 	}
 	s := &Server{
 		deps:    deps,
-		engine:  query.New(deps.Reader, deps.Catalog, deps.Follower, deps.Limits.Query),
+		engine:  query.New(deps.Reader, deps.Catalog, deps.Follower, deps.Limits.Query).WithClock(deps.Now),
 		mux:     http.NewServeMux(),
 		metrics: newServerMetrics(deps.Registerer),
 		tails:   make(chan struct{}, deps.Limits.Tails),
