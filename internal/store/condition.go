@@ -9,12 +9,12 @@ import (
 )
 
 // condition is an Expr made ready for one snapshot: what can be decided from
-// dictionaries and the trace index is decided, the rest are tests on columns.
+// dictionaries and the trace index is decided, the rest are predicates on columns.
 // Its answers are exactly those of Matcher.
 type condition struct {
 	op    conditionOp
 	parts []*condition
-	tests []test // of conditionTest: the row passes when one of them holds
+	predicates []predicate // of conditionColumns: the row passes when one of them holds
 	cost  int    // order in which the parts of an And are tried
 }
 
@@ -25,11 +25,11 @@ const (
 	conditionAll conditionOp = iota
 	conditionAny
 	conditionNot
-	conditionTest
+	conditionColumns
 )
 
-// test looks at one column.
-type test interface {
+// predicate looks at one column.
+type predicate interface {
 	// ruledOut reports that no row of group g passes, from what is known
 	// without reading the group.
 	ruledOut(s *snapshot, g int) (bool, error)
@@ -45,8 +45,8 @@ func (c *condition) never() bool {
 		return slices.ContainsFunc(c.parts, (*condition).never)
 	case conditionAny:
 		return !slices.ContainsFunc(c.parts, func(p *condition) bool { return !p.never() })
-	case conditionTest:
-		return len(c.tests) == 0
+	case conditionColumns:
+		return len(c.predicates) == 0
 	}
 	return false
 }
@@ -68,8 +68,8 @@ func (c *condition) ruledOut(s *snapshot, g int) (bool, error) {
 			}
 		}
 		return true, nil
-	case conditionTest:
-		for _, t := range c.tests {
+	case conditionColumns:
+		for _, t := range c.predicates {
 			if out, err := t.ruledOut(s, g); !out || err != nil {
 				return false, err
 			}
@@ -119,7 +119,7 @@ func (c *condition) eval(s *snapshot, g int, sel bitmap) (bitmap, error) {
 		return out, nil
 	}
 	out := make(bitmap, len(sel))
-	for _, t := range c.tests {
+	for _, t := range c.predicates {
 		if skip, err := t.ruledOut(s, g); err != nil {
 			return nil, err
 		} else if skip {
@@ -171,12 +171,12 @@ func (p *planner) expr(e Expr) (*condition, error) {
 		}
 		c.cost = 1 + c.parts[0].cost
 	case Cond:
-		tests, err := p.cond(e)
+		predicates, err := p.cond(e)
 		if err != nil {
 			return nil, err
 		}
-		c.op, c.tests = conditionTest, tests
-		for _, t := range tests {
+		c.op, c.predicates = conditionColumns, predicates
+		for _, t := range predicates {
 			c.cost += t.cost()
 		}
 	}
@@ -189,61 +189,61 @@ func (p *planner) part(c *condition, e Expr) error {
 	return err
 }
 
-// cond returns the tests of which one must hold.
-func (p *planner) cond(c Cond) ([]test, error) {
+// cond returns the predicates of which one must hold.
+func (p *planner) cond(c Cond) ([]predicate, error) {
 	holds := func(v Value) bool { return c.holds(v, p.regexps[c.Value.Str()]) }
 	switch c.Field.Place {
 	case RecordAttr:
-		return p.recordTests(c, holds)
+		return p.recordPredicates(c, holds)
 	case ResourceAttr:
-		return p.sharedTests(slotResource, resourceAttr(c.Field.Name, holds))
+		return p.sharedPredicates(slotResource, resourceAttr(c.Field.Name, holds))
 	case ScopeAttr:
-		return p.sharedTests(slotScope, scopeAttr(c.Field.Name, holds))
+		return p.sharedPredicates(slotScope, scopeAttr(c.Field.Name, holds))
 	case AnyAttr:
-		tests, err := p.recordTests(c, holds)
+		predicates, err := p.recordPredicates(c, holds)
 		if err != nil {
 			return nil, err
 		}
-		more, err := p.sharedTests(slotResource, resourceAttr(c.Field.Name, holds))
+		more, err := p.sharedPredicates(slotResource, resourceAttr(c.Field.Name, holds))
 		if err != nil {
 			return nil, err
 		}
-		tests = append(tests, more...)
-		more, err = p.sharedTests(slotScope, scopeAttr(c.Field.Name, holds))
-		return append(tests, more...), err
+		predicates = append(predicates, more...)
+		more, err = p.sharedPredicates(slotScope, scopeAttr(c.Field.Name, holds))
+		return append(predicates, more...), err
 	case EventAttr, LinkAttr:
 		if p.kind != Spans {
 			return nil, nil
 		}
-		return p.hiddenTests(c, holds)
+		return p.hiddenPredicates(c, holds)
 	case Intrinsic:
-		return p.intrinsicTests(c, holds)
+		return p.intrinsicPredicates(c, holds)
 	}
 	return nil, nil
 }
 
-// recordTests looks at the columns of an attribute key and at the rest.
-func (p *planner) recordTests(c Cond, holds func(Value) bool) ([]test, error) {
-	var tests []test
+// recordPredicates looks at the columns of an attribute key and at the rest.
+func (p *planner) recordPredicates(c Cond, holds func(Value) bool) ([]predicate, error) {
+	var predicates []predicate
 	for _, col := range p.attrs {
 		if col.key.place != RecordAttr || col.key.name != c.Field.Name {
 			continue
 		}
-		t, err := p.columnTest(col, c, holds, false)
+		t, err := p.columnPredicate(col, c, holds, false)
 		if err != nil {
 			return nil, err
 		}
 		if t != nil {
-			tests = append(tests, t)
+			predicates = append(predicates, t)
 		}
 	}
-	rest, err := p.hiddenTests(c, holds)
-	return append(tests, rest...), err
+	rest, err := p.hiddenPredicates(c, holds)
+	return append(predicates, rest...), err
 }
 
-// hiddenTests looks at attributes that have no column: the rest of the record,
+// hiddenPredicates looks at attributes that have no column: the rest of the record,
 // its events, its links.
-func (p *planner) hiddenTests(c Cond, holds func(Value) bool) ([]test, error) {
+func (p *planner) hiddenPredicates(c Cond, holds func(Value) bool) ([]predicate, error) {
 	place, sl, accept := RecordAttr, slotRest, restAttr(c.Field.Name, holds)
 	switch c.Field.Place {
 	case EventAttr:
@@ -258,22 +258,22 @@ func (p *planner) hiddenTests(c Cond, holds func(Value) bool) ([]test, error) {
 	if hidden, err := p.hides(place, c.Field.Name); err != nil || !hidden {
 		return nil, err
 	}
-	return []test{&textTest{col: col, accept: accept, price: 8}}, nil
+	return []predicate{&textPredicate{col: col, accept: accept, price: 8}}, nil
 }
 
-// columnTest compares the values of a column with the condition's; nil when
+// columnPredicate compares the values of a column with the condition's; nil when
 // none can satisfy it. A row without a value passes when zero is set and the
 // type's zero value does.
-func (p *planner) columnTest(col *columnInfo, c Cond, holds func(Value) bool, zero bool) (test, error) {
+func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) bool, zero bool) (predicate, error) {
 	zero = zero && holds(Value{Type: col.key.typ})
 	if !col.key.textual() {
 		if !numComparable(col.key.typ, c) {
 			return nil, nil
 		}
 		lo, hi, bounded := numBounds(col.key.typ, c)
-		return &numTest{col: col, holds: holds, zero: zero, lo: lo, hi: hi, bounded: bounded}, nil
+		return &numPredicate{col: col, holds: holds, zero: zero, lo: lo, hi: hi, bounded: bounded}, nil
 	}
-	t := &textTest{col: col, zero: zero, price: 2, accept: func(b []byte) (bool, bool) {
+	t := &textPredicate{col: col, zero: zero, price: 2, accept: func(b []byte) (bool, bool) {
 		return holds(Value{Type: col.key.typ, str: text(b)}), true
 	}}
 	if !col.dict {
@@ -331,15 +331,15 @@ func numBounds(typ ValueType, c Cond) (lo, hi uint64, bounded bool) {
 	return 0, 0, false
 }
 
-// sharedTests looks at the dictionary of resources or scopes.
-func (p *planner) sharedTests(sl slot, accept func([]byte) (bool, bool)) ([]test, error) {
+// sharedPredicates looks at the dictionary of resources or scopes.
+func (p *planner) sharedPredicates(sl slot, accept func([]byte) (bool, bool)) ([]predicate, error) {
 	col := p.slots[sl]
 	if col == nil {
 		return nil, nil
 	}
-	t := &textTest{col: col, accept: accept, price: 1}
+	t := &textPredicate{col: col, accept: accept, price: 1}
 	if !col.dict || col.entries > sharedEntries {
-		return []test{t}, nil
+		return []predicate{t}, nil
 	}
 	for id := range col.entries {
 		ok, err := t.accepts(p.snapshot, uint32(id))
@@ -347,7 +347,7 @@ func (p *planner) sharedTests(sl slot, accept func([]byte) (bool, bool)) ([]test
 			return nil, err
 		}
 		if ok {
-			return []test{t}, nil
+			return []predicate{t}, nil
 		}
 	}
 	return nil, nil
@@ -373,70 +373,70 @@ func (k Kind) slotOf(field string) (slot, bool) {
 	return s, ok
 }
 
-func (p *planner) intrinsicTests(c Cond, holds func(Value) bool) ([]test, error) {
+func (p *planner) intrinsicPredicates(c Cond, holds func(Value) bool) ([]predicate, error) {
 	if sl, ok := p.kind.slotOf(c.Field.Name); ok {
-		return p.slotTests(sl, c, holds)
+		return p.slotPredicates(sl, c, holds)
 	}
 	switch c.Field.Name {
 	case FieldScopeName:
-		return p.sharedTests(slotScope, func(b []byte) (bool, bool) {
+		return p.sharedPredicates(slotScope, func(b []byte) (bool, bool) {
 			d := decoder{b: b, alias: true}
 			return holds(StringValue(d.text())), !d.bad
 		})
 	case FieldScopeVersion:
-		return p.sharedTests(slotScope, func(b []byte) (bool, bool) {
+		return p.sharedPredicates(slotScope, func(b []byte) (bool, bool) {
 			d := decoder{b: b, alias: true}
 			d.bytes()
 			return holds(StringValue(d.text())), !d.bad
 		})
 	case FieldTraceID:
-		return p.traceTests(c, holds)
+		return p.tracePredicates(c, holds)
 	case FieldSpanID:
-		return []test{&idTest{holds: holds, id: (*snapshot).rowSpanID}}, nil
+		return []predicate{&idPredicate{holds: holds, id: (*snapshot).rowSpanID}}, nil
 	}
 	if p.kind == Logs {
 		if c.Field.Name == FieldBody {
-			return p.bodyTests(c, holds)
+			return p.bodyPredicates(c, holds)
 		}
 		return nil, nil
 	}
 	switch c.Field.Name {
 	case FieldParentID:
-		return []test{&idTest{holds: holds, id: (*snapshot).parentID, root: true}}, nil
+		return []predicate{&idPredicate{holds: holds, id: (*snapshot).parentID, root: true}}, nil
 	case FieldDuration:
-		t := &durationTest{holds: holds}
+		t := &durationPredicate{holds: holds}
 		if lo, hi, ok := numBounds(Int, c); ok {
 			t.bounded, t.lo, t.hi = true, lo, hi
 		}
-		return []test{t}, nil
+		return []predicate{t}, nil
 	case FieldEventName:
 		if col := p.slots[slotEvents]; col != nil {
-			return []test{&textTest{col: col, price: 8, accept: eventName(holds)}}, nil
+			return []predicate{&textPredicate{col: col, price: 8, accept: eventName(holds)}}, nil
 		}
 	}
 	return nil, nil
 }
 
-// slotTests looks at a fixed column, in which "" and 0 are left out.
-func (p *planner) slotTests(sl slot, c Cond, holds func(Value) bool) ([]test, error) {
+// slotPredicates looks at a fixed column, in which "" and 0 are left out.
+func (p *planner) slotPredicates(sl slot, c Cond, holds func(Value) bool) ([]predicate, error) {
 	col := p.slots[sl]
 	if col == nil {
 		if holds(Value{Type: slotTypes[sl]}) {
-			return []test{absentTest{}}, nil
+			return []predicate{absentPredicate{}}, nil
 		}
 		return nil, nil
 	}
-	t, err := p.columnTest(col, c, holds, true)
+	t, err := p.columnPredicate(col, c, holds, true)
 	if t == nil || err != nil {
 		return nil, err
 	}
-	return []test{t}, nil
+	return []predicate{t}, nil
 }
 
-// traceTests asks the trace index when one trace is wanted.
-func (p *planner) traceTests(c Cond, holds func(Value) bool) ([]test, error) {
+// tracePredicates asks the trace index when one trace is wanted.
+func (p *planner) tracePredicates(c Cond, holds func(Value) bool) ([]predicate, error) {
 	if c.Op != Eq {
-		return []test{&idTest{holds: holds, trace: true}}, nil
+		return []predicate{&idPredicate{holds: holds, trace: true}}, nil
 	}
 	var id TraceID
 	if c.Value.Type != String || len(c.Value.str) != 2*len(id) {
@@ -449,31 +449,31 @@ func (p *planner) traceTests(c Cond, holds func(Value) bool) ([]test, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	return []test{rowsTest(rows)}, nil
+	return []predicate{rowsPredicate(rows)}, nil
 }
 
-// bodyTests looks at the bodies of log records, of which every type has a
+// bodyPredicates looks at the bodies of log records, of which every type has a
 // column; a record without any has an empty body.
-func (p *planner) bodyTests(c Cond, holds func(Value) bool) ([]test, error) {
-	var tests []test
-	empty := absentTest{}
+func (p *planner) bodyPredicates(c Cond, holds func(Value) bool) ([]predicate, error) {
+	var predicates []predicate
+	empty := absentPredicate{}
 	for _, col := range p.attrs {
 		if col.key.place != Intrinsic {
 			continue
 		}
 		empty = append(empty, col)
-		t, err := p.columnTest(col, c, holds, false)
+		t, err := p.columnPredicate(col, c, holds, false)
 		if err != nil {
 			return nil, err
 		}
 		if t != nil {
-			tests = append(tests, t)
+			predicates = append(predicates, t)
 		}
 	}
 	if holds(Value{}) {
-		tests = append(tests, empty)
+		predicates = append(predicates, empty)
 	}
-	return tests, nil
+	return predicates, nil
 }
 
 func (s *snapshot) rowSpanID(g, row int) (uint64, error) { return s.numAt(slotSpanID, g, row) }

@@ -104,7 +104,7 @@ func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string) {
 	if err != nil {
 		return nil, "opening decompressor: " + err.Error()
 	}
-	raw, err = dec.DecodeAll(b, make([]byte, 0, m.raw))
+	raw, err = dec.DecodeAll(b, make([]byte, 0, min(m.raw, 1<<20)))
 	if err != nil {
 		return nil, "decompressing page: " + err.Error()
 	}

@@ -1,7 +1,7 @@
 package store
 
-// numTest compares the numbers of a column.
-type numTest struct {
+// numPredicate compares the numbers of a column.
+type numPredicate struct {
 	col   *columnInfo
 	holds func(Value) bool
 	zero  bool // a row without a value passes
@@ -10,9 +10,9 @@ type numTest struct {
 	lo, hi  uint64
 }
 
-func (t *numTest) cost() int { return 2 }
+func (t *numPredicate) cost() int { return 2 }
 
-func (t *numTest) ruledOut(s *snapshot, g int) (bool, error) {
+func (t *numPredicate) ruledOut(s *snapshot, g int) (bool, error) {
 	if t.zero {
 		return false, nil
 	}
@@ -20,7 +20,7 @@ func (t *numTest) ruledOut(s *snapshot, g int) (bool, error) {
 	return ok && (lo > hi || t.bounded && (hi < t.lo || lo > t.hi)), nil
 }
 
-func (t *numTest) eval(s *snapshot, g int, sel, out bitmap) error {
+func (t *numPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	c, err := s.chunk(t.col, g)
 	if err != nil {
 		return err
@@ -58,8 +58,8 @@ func addAbsent(c *chunk, sel, out bitmap) {
 	}
 }
 
-// textTest looks at the texts of a column, at each dictionary entry once.
-type textTest struct {
+// textPredicate looks at the texts of a column, at each dictionary entry once.
+type textPredicate struct {
 	col    *columnInfo
 	accept func([]byte) (ok, wellFormed bool)
 	zero   bool // a row without a value passes
@@ -71,10 +71,10 @@ type textTest struct {
 	price   int
 }
 
-func (t *textTest) cost() int { return t.price }
+func (t *textPredicate) cost() int { return t.price }
 
 // accepts reports whether dictionary entry id passes.
-func (t *textTest) accepts(s *snapshot, id uint32) (bool, error) {
+func (t *textPredicate) accepts(s *snapshot, id uint32) (bool, error) {
 	if t.exact {
 		return !t.nowhere && id == t.id, nil
 	}
@@ -105,7 +105,7 @@ func (t *textTest) accepts(s *snapshot, id uint32) (bool, error) {
 // looked at before the group is read.
 const fewEntries = 32
 
-func (t *textTest) ruledOut(s *snapshot, g int) (bool, error) {
+func (t *textPredicate) ruledOut(s *snapshot, g int) (bool, error) {
 	if t.zero {
 		return false, nil
 	}
@@ -130,7 +130,7 @@ func (t *textTest) ruledOut(s *snapshot, g int) (bool, error) {
 	return true, nil
 }
 
-func (t *textTest) eval(s *snapshot, g int, sel, out bitmap) error {
+func (t *textPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	c, err := s.chunk(t.col, g)
 	if err != nil {
 		return err
@@ -161,13 +161,13 @@ func (t *textTest) eval(s *snapshot, g int, sel, out bitmap) error {
 	return err
 }
 
-// rowsTest passes rows known beforehand, ascending.
-type rowsTest []uint32
+// rowsPredicate passes rows known beforehand, ascending.
+type rowsPredicate []uint32
 
-func (t rowsTest) cost() int { return 0 }
+func (t rowsPredicate) cost() int { return 0 }
 
 // within are the rows of group g.
-func (t rowsTest) within(s *snapshot, g int) []uint32 {
+func (t rowsPredicate) within(s *snapshot, g int) []uint32 {
 	lo, hi := s.groups[g].lo, s.groups[g].hi
 	from, to := 0, len(t)
 	for from < to && t[from] < lo {
@@ -179,9 +179,9 @@ func (t rowsTest) within(s *snapshot, g int) []uint32 {
 	return t[from:to]
 }
 
-func (t rowsTest) ruledOut(s *snapshot, g int) (bool, error) { return len(t.within(s, g)) == 0, nil }
+func (t rowsPredicate) ruledOut(s *snapshot, g int) (bool, error) { return len(t.within(s, g)) == 0, nil }
 
-func (t rowsTest) eval(s *snapshot, g int, sel, out bitmap) error {
+func (t rowsPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	for _, row := range t.within(s, g) {
 		if i := int(row - s.groups[g].lo); sel.has(i) {
 			out.set(i)
@@ -190,19 +190,19 @@ func (t rowsTest) eval(s *snapshot, g int, sel, out bitmap) error {
 	return nil
 }
 
-// idTest compares ids as hex text.
-type idTest struct {
+// idPredicate compares ids as hex text.
+type idPredicate struct {
 	holds func(Value) bool
 	id    func(s *snapshot, g, row int) (uint64, error) // a span id
 	root  bool                                          // the zero id is ""
 	trace bool                                          // the trace id instead
 }
 
-func (t *idTest) cost() int { return 6 }
+func (t *idPredicate) cost() int { return 6 }
 
-func (t *idTest) ruledOut(*snapshot, int) (bool, error) { return false, nil }
+func (t *idPredicate) ruledOut(*snapshot, int) (bool, error) { return false, nil }
 
-func (t *idTest) eval(s *snapshot, g int, sel, out bitmap) (err error) {
+func (t *idPredicate) eval(s *snapshot, g int, sel, out bitmap) (err error) {
 	sel.each(func(row int) {
 		if err != nil {
 			return
@@ -215,7 +215,7 @@ func (t *idTest) eval(s *snapshot, g int, sel, out bitmap) (err error) {
 	return err
 }
 
-func (t *idTest) value(s *snapshot, g, row int) (Value, error) {
+func (t *idPredicate) value(s *snapshot, g, row int) (Value, error) {
 	if t.trace {
 		id, err := s.rowTraceID(g, row)
 		return StringValue(id.String()), err
@@ -227,16 +227,16 @@ func (t *idTest) value(s *snapshot, g, row int) (Value, error) {
 	return StringValue(spanIDOf(n).String()), err
 }
 
-// durationTest compares End - Start, 0 when End lies before Start.
-type durationTest struct {
+// durationPredicate compares End - Start, 0 when End lies before Start.
+type durationPredicate struct {
 	holds   func(Value) bool
 	bounded bool
 	lo, hi  uint64 // biased
 }
 
-func (t *durationTest) cost() int { return 3 }
+func (t *durationPredicate) cost() int { return 3 }
 
-func (t *durationTest) ruledOut(s *snapshot, g int) (bool, error) {
+func (t *durationPredicate) ruledOut(s *snapshot, g int) (bool, error) {
 	if !t.bounded || s.slots[slotDuration] == nil {
 		return false, nil
 	}
@@ -247,7 +247,7 @@ func (t *durationTest) ruledOut(s *snapshot, g int) (bool, error) {
 	return hi|bias < t.lo || lo|bias > t.hi, nil
 }
 
-func (t *durationTest) eval(s *snapshot, g int, sel, out bitmap) error {
+func (t *durationPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	if s.slots[slotDuration] == nil || s.slots[slotTime] == nil {
 		return s.corrupt("spans without duration")
 	}
@@ -280,14 +280,14 @@ func spanDuration(start, d uint64) uint64 {
 	return d
 }
 
-// absentTest passes rows that have no value in any of the columns.
-type absentTest []*columnInfo
+// absentPredicate passes rows that have no value in any of the columns.
+type absentPredicate []*columnInfo
 
-func (t absentTest) cost() int { return 1 }
+func (t absentPredicate) cost() int { return 1 }
 
-func (t absentTest) ruledOut(*snapshot, int) (bool, error) { return false, nil }
+func (t absentPredicate) ruledOut(*snapshot, int) (bool, error) { return false, nil }
 
-func (t absentTest) eval(s *snapshot, g int, sel, out bitmap) error {
+func (t absentPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	left := make(bitmap, len(sel))
 	copy(left, sel)
 	for _, col := range t {
