@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -13,10 +12,6 @@ import (
 	"github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
-
-// maxAhead is how far in the future a sample may lie. One sample of a clock
-// that is a year ahead would make every later one too old.
-const maxAhead = 10 * time.Minute
 
 // Append stores the points of md, which it does not change or keep.
 //
@@ -46,13 +41,10 @@ func (db *DB) append(ctx context.Context, md pmetric.Metrics) (*tally, error) {
 		return nil, db.refuse(err)
 	}
 	t := newTally()
-	md, lost, err := db.deltas.cumulative(ctx, md)
-	if err != nil {
+	if md, err = db.prepare(ctx, md, t); err != nil {
 		return nil, err
 	}
-	t.drop(reasonDelta, lost, "a delta point is older than its series' last one, or there are too many delta series")
-
-	app := &appender{AppenderV2: db.appendable.AppenderV2(ctx), tally: t, metadata: db.metadata, maxTime: db.now().Add(maxAhead).UnixMilli()}
+	app := &appender{AppenderV2: db.appendable.AppenderV2(ctx), tally: t, metadata: db.metadata, limit: db.seriesLimit()}
 	_, err = prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, md, db.translation)
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), app.Rollback())
@@ -65,6 +57,30 @@ func (db *DB) append(ctx context.Context, md pmetric.Metrics) (*tally, error) {
 	}
 	db.count(t)
 	return t, nil
+}
+
+// prepare returns md without the points whose time is impossible and with
+// totals for deltas. The caller's md is not touched: other consumers may share
+// it, and a batch sent again must still hold deltas.
+func (db *DB) prepare(ctx context.Context, md pmetric.Metrics, t *tally) (pmetric.Metrics, error) {
+	w := windowAt(db.now(), db.opts.MaxAge)
+	outside, delta := w.outside(md), hasDelta(md)
+	if !outside && !delta {
+		return md, nil
+	}
+	own := pmetric.NewMetrics()
+	md.CopyTo(own)
+	if outside {
+		w.cut(own, t)
+	}
+	if delta {
+		lost, err := db.deltas.accumulate(ctx, own)
+		if err != nil {
+			return md, err
+		}
+		t.drop(reasonDelta, lost, "a delta point is older than its series' last one, or there are too many delta series")
+	}
+	return own, nil
 }
 
 // refuse counts a batch that the disk did not take.
@@ -146,8 +162,8 @@ func (t *tally) sample(name string, err error) {
 // reasonOf names why the TSDB does not take a sample.
 func reasonOf(err error) string {
 	switch {
-	case errors.Is(err, errFuture):
-		return reasonFuture
+	case errors.Is(err, errTooManySeries):
+		return reasonSeriesLimit
 	case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds):
 		return reasonTooOld
 	case errors.Is(err, storage.ErrOutOfOrderSample):
@@ -159,7 +175,28 @@ func reasonOf(err error) string {
 	}
 }
 
-var errFuture = errors.New("timestamp is too far in the future")
+// errTooManySeries is why a sample of a new series is dropped at Options.MaxSeries.
+var errTooManySeries = errors.New("there are too many series for a new one")
+
+// seriesLimit is non-nil while the head has as many series as it may have. It
+// then returns the reference of a series that exists, and false for a new one.
+type seriesLimit func(app any, ls labels.Labels) (storage.SeriesRef, bool)
+
+// seriesLimit looks at the number of series once per batch: a batch may exceed
+// the limit by what it brings.
+func (db *DB) seriesLimit() seriesLimit {
+	if db.opts.MaxSeries == 0 || db.tsdb.Head().NumSeries() < db.opts.MaxSeries {
+		return nil
+	}
+	return func(app any, ls labels.Labels) (storage.SeriesRef, bool) {
+		g, ok := app.(storage.GetRef)
+		if !ok {
+			return 0, false
+		}
+		ref, _ := g.GetRef(ls, ls.Hash())
+		return ref, ref != 0
+	}
+}
 
 // appender stands between the OTLP translation and the TSDB for one batch. It
 // takes the errors of single samples out of the translation's sight, which
@@ -168,15 +205,18 @@ type appender struct {
 	storage.AppenderV2
 	tally    *tally
 	metadata *metadataStore
-	maxTime  int64  // Unix milliseconds
+	limit    seriesLimit
 	family   string // the last one noted
 }
 
 // Append implements storage.AppenderV2. It never returns an error.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
-	if t > a.maxTime {
-		a.tally.sample(opts.MetricFamilyName, errFuture)
-		return 0, nil
+	if a.limit != nil {
+		var known bool
+		if ref, known = a.limit(a.AppenderV2, ls); !known {
+			a.tally.sample(opts.MetricFamilyName, errTooManySeries)
+			return 0, nil
+		}
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
 	var partial *storage.AppendPartialError

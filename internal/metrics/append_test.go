@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
+	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
@@ -84,6 +86,86 @@ func TestDropReasons(t *testing.T) {
 				t.Errorf("counter: got %g; want 2", got)
 			}
 		})
+	}
+}
+
+// A point without a time is one point that is dropped, not twelve million
+// samples of target_info; a delta point of the future does not stop its series.
+func TestImpossibleTimes(t *testing.T) {
+	o := testOptions()
+	db := open(t, t.TempDir(), o)
+	md := gauge(t, shop, "queue", now, 1)
+	m := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
+	m.Gauge().DataPoints().AppendEmpty().SetDoubleValue(2)
+	md.MarkReadOnly()
+	appendAll(t, db, md)
+	if got := counter(t, o, "signalbox_metrics_appended_samples_total", ""); got != 2 {
+		t.Errorf("appended: got %g samples; want the point and target_info", got)
+	}
+	if got := dropped(t, o, reasonTooOld); got != 1 {
+		t.Errorf("dropped: got %g; want 1", got)
+	}
+
+	const delta = pmetric.AggregationTemporalityDelta
+	err := db.Append(t.Context(), sum(t, "hits", delta, now, now.AddDate(10, 0, 0), 5))
+	var refused *RefusedError
+	if !errors.As(err, &refused) || refused.Dropped[reasonFuture] != 1 {
+		t.Errorf("delta point of the future: got error %v; want it refused", err)
+	}
+	appendAll(t, db, sum(t, "hits", delta, now.Add(-time.Minute), now, 3))
+	if got := one(t, db, "hits_total", now); got != 3 {
+		t.Errorf("total: got %g; want 3", got)
+	}
+}
+
+// Every kind of point is looked at.
+func TestImpossibleTimesOfEveryKind(t *testing.T) {
+	const cumulative = pmetric.AggregationTemporalityCumulative
+	ages := now.AddDate(-1, 0, 0)
+	summary := batch(t, shop, func(ms pmetric.MetricSlice) {
+		m := ms.AppendEmpty()
+		m.SetName("summary")
+		m.SetEmptySummary().DataPoints().AppendEmpty().SetTimestamp(ts(ages))
+	})
+	for name, md := range map[string]pmetric.Metrics{
+		"gauge": gauge(t, shop, "g", ages, 1), "sum": sum(t, "s", cumulative, ages, ages, 1),
+		"histogram": classic(t, cumulative, ages, []uint64{1, 0, 0}, 1), "exponential histogram": exponential(t, cumulative, ages), "summary": summary,
+	} {
+		w, tally := windowAt(now, time.Hour), newTally()
+		if !w.outside(md) {
+			t.Errorf("%s: not seen as outside", name)
+		}
+		w.cut(md, tally)
+		if tally.byReason[reasonTooOld] != 1 || md.MetricCount() != 0 {
+			t.Errorf("%s: got %v dropped, %d metrics left; want 1 and 0", name, tally.byReason, md.MetricCount())
+		}
+	}
+}
+
+// At the limit known series go on and new ones are dropped, on every way in.
+func TestSeriesLimit(t *testing.T) {
+	o := testOptions()
+	o.MaxSeries = 2
+	db := open(t, t.TempDir(), o)
+	_, url := client(t, db)
+	appendAll(t, db, gauge(t, shop, "queue", now.Add(-time.Minute), 1)) // with target_info
+	md := gauge(t, shop, "queue", now, 2)
+	gauge(t, nil, "new", now, 1).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	appendAll(t, db, md)
+	if got := one(t, db, "queue_bytes", now); got != 2 {
+		t.Errorf("known series: got %g; want 2", got)
+	}
+	req := &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{{Labels: label("__name__", "up"), Samples: []prompb.Sample{{Timestamp: now.UnixMilli(), Value: 1}}}}}
+	body, err := req.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	push(t, url, remoteapi.WriteV1MessageType, body)
+	if got := dropped(t, o, reasonSeriesLimit); got != 2 {
+		t.Errorf("dropped: got %g; want 2", got)
+	}
+	if stats, err := db.Stats(); err != nil || stats.Series != 2 {
+		t.Errorf("got %d series, %v; want 2", stats.Series, err)
 	}
 }
 

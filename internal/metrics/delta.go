@@ -44,20 +44,15 @@ func newDeltas(o Options) (*deltas, error) {
 	return &deltas{processor: p}, nil
 }
 
-// cumulative returns md with every delta point replaced by the total of its
-// series, and the number of points that have no place in a total. The caller's
-// md is not touched: other consumers may share it, and a batch sent again must
-// still hold deltas. A point that is added twice is refused as out of order.
-func (d *deltas) cumulative(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, int, error) {
-	if !hasDelta(md) {
-		return md, 0, nil
+// accumulate replaces every delta point of md by the total of its series and
+// returns the number of points that have no place in a total, which it removes.
+// A point that comes twice is one of them: it is older than the last.
+func (d *deltas) accumulate(ctx context.Context, md pmetric.Metrics) (int, error) {
+	before := md.DataPointCount()
+	if err := d.processor.ConsumeMetrics(ctx, md); err != nil {
+		return 0, fmt.Errorf("summing delta metrics: %w", err)
 	}
-	sums := pmetric.NewMetrics()
-	md.CopyTo(sums)
-	if err := d.processor.ConsumeMetrics(ctx, sums); err != nil {
-		return md, 0, fmt.Errorf("summing delta metrics: %w", err)
-	}
-	return sums, md.DataPointCount() - sums.DataPointCount(), nil
+	return before - md.DataPointCount(), nil
 }
 
 // close stops the accumulator's housekeeping.

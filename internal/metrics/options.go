@@ -23,6 +23,10 @@ type Options struct {
 	// MaxExemplars bounds the exemplars kept in memory over all series; the
 	// oldest are overwritten.
 	MaxExemplars int64
+	// MaxSeries bounds the series of the last hours, which are in memory: about
+	// 3 kB each. Samples of further ones are dropped and counted. Zero means no
+	// bound.
+	MaxSeries uint64
 	// MinFreeBytes is the room on disk below which batches are refused with an
 	// UnavailableError, so that the block being written still fits. Zero
 	// refuses nothing.
@@ -70,6 +74,7 @@ func NewDefaultOptions() Options {
 		MaxAge:             15 * 24 * time.Hour,
 		OutOfOrderWindow:   3 * time.Hour,
 		MaxExemplars:       100_000,
+		MaxSeries:          1_000_000,
 		MinFreeBytes:       256 << 20,
 		PromotedAttributes: slices.Clone(promotedAttributes),
 		DeltaMaxStale:      time.Hour,

@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,7 +61,7 @@ func TestRemoteWrite1(t *testing.T) {
 				PositiveSpans: []prompb.BucketSpan{{Offset: 1, Length: 1}}, PositiveDeltas: []int64{3},
 			}},
 		},
-	}}
+	}, Metadata: []prompb.MetricMetadata{{MetricFamilyName: "up", Type: prompb.MetricMetadata_GAUGE, Help: "1 when the last scrape succeeded."}}}
 	body, err := req.Marshal()
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +81,9 @@ func TestRemoteWrite1(t *testing.T) {
 	}
 	if got := counter(t, o, "signalbox_metrics_appended_samples_total", ""); got != 2 {
 		t.Errorf("appended: got %g; want 2", got)
+	}
+	if d := cmp.Diff([]Metadata{{Type: "gauge", Help: "1 when the last scrape succeeded."}}, db.Metadata("up")); d != "" {
+		t.Errorf("metadata (-want +got):\n%s", d)
 	}
 	c, _ := client(t, db)
 	if es, err := c.QueryExemplars(t.Context(), "up", now.Add(-time.Hour), now); err != nil || len(es) != 1 {
@@ -120,5 +124,33 @@ func TestRemoteWrite2(t *testing.T) {
 	}
 	if got := dropped(t, o, reasonTooOld); got != 1 {
 		t.Errorf("too old: got %g; want 1", got)
+	}
+}
+
+// Garbage is refused, and never takes more memory than it has bytes.
+func TestRemoteWriteGarbage(t *testing.T) {
+	db := open(t, t.TempDir(), testOptions())
+	_, url := client(t, db)
+	for name, tc := range map[string]struct {
+		body string
+		want int
+	}{
+		"not snappy":          {"\xff\xff\xff", http.StatusBadRequest},
+		"not protobuf":        {string(snappy.Encode(nil, []byte("\x1a\xff\xff\xff\xff\x0f"))), http.StatusBadRequest},
+		"claims four billion": {"\xff\xff\xff\xff\x0f", http.StatusRequestEntityTooLarge},
+	} {
+		req, err := http.NewRequest("POST", url+"/api/v1/write", strings.NewReader(tc.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Encoding", "snappy")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != tc.want {
+			t.Errorf("%s: got %s; want %d", name, res.Status, tc.want)
+		}
 	}
 }

@@ -9,9 +9,10 @@ import (
 // and the keys of RefusedError.Dropped.
 const (
 	reasonOutOfOrder   = "out_of_order" // older than the newest sample, and no window is configured
-	reasonTooOld       = "too_old"      // older than the out-of-order window
+	reasonTooOld       = "too_old"      // older than the out-of-order window, or than MaxAge
 	reasonDuplicate    = "duplicate"    // another value at the same time
 	reasonFuture       = "future"       // more than maxAhead after our clock
+	reasonSeriesLimit  = "series_limit" // a new series beyond MaxSeries
 	reasonInvalid      = "invalid"      // labels or histogram that no series can have
 	reasonUntranslated = "untranslated" // an OTLP metric that has no Prometheus form
 	reasonDelta        = "delta"        // a delta point out of order, or beyond DeltaMaxStreams
@@ -59,7 +60,7 @@ func newTelemetry(r prometheus.Registerer) *telemetry {
 			Help: "Metric names whose type, unit and help were not kept because there were too many names.",
 		}),
 	}
-	for _, reason := range []string{reasonOutOfOrder, reasonTooOld, reasonDuplicate, reasonFuture, reasonInvalid, reasonUntranslated, reasonDelta} {
+	for _, reason := range []string{reasonOutOfOrder, reasonTooOld, reasonDuplicate, reasonFuture, reasonSeriesLimit, reasonInvalid, reasonUntranslated, reasonDelta} {
 		t.dropped.WithLabelValues(reason)
 	}
 	for _, reason := range []string{reasonDiskFull, reasonStorage} {
