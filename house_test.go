@@ -58,7 +58,6 @@ var bans = []struct {
 	{"ingest", "os", "bytes in, batches out", false},
 	{"query", "net/http", "server speaks HTTP; query answers", false},
 	{"query", "os", "query reads through its readers only", false},
-	{"metrics", "go.opentelemetry.io/collector/component", "the TSDB is no collector component; storeexporter is", false},
 	{"server", "go.opentelemetry.io/collector/component", "the server is no collector component; queryextension is", false},
 	{"migrate", "net", "migration is pure", false},
 	{"migrate", "os", "migration is pure: the environment is an argument", false},
