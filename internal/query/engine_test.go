@@ -255,3 +255,24 @@ func TestTail(t *testing.T) {
 		t.Errorf("no follower: got %v", err)
 	}
 }
+
+// TestTailOfStore follows the real store, which closes the channel itself.
+func TestTailOfStore(t *testing.T) {
+	b := backends["head"](t)
+	e := New(b, b, b, Limits{})
+	tail, err := e.Tail(store.Logs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := store.Log{Resource: scriptResource("s"), Scope: &store.Scope{}, Time: at(0), Body: store.StringValue("hello")}
+	load(t, b, &store.Batch{Kind: store.Spans, Spans: []store.Span{testSpan(1, 1, 0, 0)}})
+	load(t, b, &store.Batch{Kind: store.Logs, Logs: []store.Log{log}})
+	got, err := tail.Next(t.Context())
+	if err != nil || len(got.Logs) != 1 || len(got.Spans) != 0 || got.Logs[0].Body.Str() != "hello" {
+		t.Errorf("Next: got %+v, %v; want the log", got, err)
+	}
+	tail.Close()
+	if _, err := tail.Next(t.Context()); err != io.EOF {
+		t.Errorf("Next after Close: got %v; want io.EOF", err)
+	}
+}

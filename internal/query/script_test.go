@@ -12,8 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
+	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
 
 // base is the instant that the times of scripts are counted from.
@@ -29,33 +31,74 @@ func at(d time.Duration) uint64 { return uint64(base.Add(d).UnixNano()) }
 // and asks with "eval question [condition]", followed by the answer up to an
 // empty line. Times count from 10:00; questions are about 10:00 to 10:10, which
 // is now. Run with UPDATE=1 to write the answers.
+//
+// The same answers come from the contract in its simplest form, from the store's
+// memory and from its blocks.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			src, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := runScript(t, string(src))
-			if os.Getenv("UPDATE") != "" {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, open := range backends {
+			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
+				got := runScript(t, string(src), open(t))
+				if name == "contract" && os.Getenv("UPDATE") != "" {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				} else if diff := cmp.Diff(string(src), got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", file, diff)
 				}
-			} else if diff := cmp.Diff(string(src), got); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", file, diff)
-			}
-		})
+			})
+		}
 	}
 }
 
+// backend is what a script loads and asks.
+type backend struct {
+	Reader
+	Catalog
+	Follower
+	append func(context.Context, *store.Batch) error
+	loaded func(context.Context) error // called before the first question
+}
+
+var backends = map[string]func(*testing.T) backend{
+	"contract": func(*testing.T) backend {
+		m := &storetest.Memory{}
+		return backend{m, m, nil, m.Append, func(context.Context) error { return nil }}
+	},
+	"head":   func(t *testing.T) backend { return openStore(t, func(context.Context) error { return nil }) },
+	"blocks": func(t *testing.T) backend { return openStore(t, nil) },
+}
+
+func openStore(t *testing.T, loaded func(context.Context) error) backend {
+	t.Helper()
+	o := store.NewDefaultOptions()
+	o.FS, o.Decode, o.MaxAge = vfs.NewMem(1), ingest.Decode, 0
+	s, err := store.Open("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if loaded == nil {
+		loaded = s.Flush
+	}
+	return backend{s, s, s, s.Append, loaded}
+}
+
 // runScript gives the script with the answers that it gets.
-func runScript(t *testing.T, src string) string {
-	memory := &storetest.Memory{}
-	engine := New(memory, memory, nil, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
+func runScript(t *testing.T, src string, b backend) string {
+	engine := New(b, b, b, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
 	var out strings.Builder
 	answer := false
 	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {
@@ -70,11 +113,14 @@ func runScript(t *testing.T, src string) string {
 		case "", "#":
 		case "span":
 			s := scriptSpan(t, strings.Fields(rest))
-			_ = memory.Append(context.Background(), &store.Batch{Kind: store.Spans, Spans: []store.Span{s}})
+			load(t, b, &store.Batch{Kind: store.Spans, Spans: []store.Span{s}})
 		case "log":
 			l := scriptLog(t, rest)
-			_ = memory.Append(context.Background(), &store.Batch{Kind: store.Logs, Logs: []store.Log{l}})
+			load(t, b, &store.Batch{Kind: store.Logs, Logs: []store.Log{l}})
 		case "eval":
+			if err := b.loaded(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 			question, condition, _ := strings.Cut(rest, " ")
 			ask(t, &out, engine, question, condition)
 			answer = true
@@ -83,6 +129,13 @@ func runScript(t *testing.T, src string) string {
 		}
 	}
 	return out.String()
+}
+
+func load(t *testing.T, b backend, batch *store.Batch) {
+	t.Helper()
+	if err := b.append(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func scriptTime(t *testing.T, s string) uint64 {
