@@ -245,3 +245,15 @@ func FuzzSegment(f *testing.F) {
 		}
 	})
 }
+
+// The bytes of docs/format/log.md. Files of this version stay readable.
+func TestLogFormat(t *testing.T) {
+	id := storeID{0: 0xaa, 15: 0xbb}
+	got := fmt.Sprintf("%x\n", segmentHeader{kind: Logs, store: id, first: 7}.encode())
+	got += fmt.Sprintf("%x\n", appendRecord(nil, Logs, walRecord{sequence: 7, synced: 6, compressed: []byte("abc")}))
+	want := "53425857414c0d0a" + "01000000" + "02000000" + "aa0000000000000000000000000000bb" + "0700000000000000" + "9294e518" + "\n" +
+		"03000000" + "0978eb2b" + "02" + "0700000000000000" + "0600000000000000" + "616263" + "\n"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("bytes (-want +got):\n%s", diff)
+	}
+}
