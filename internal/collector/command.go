@@ -1,0 +1,138 @@
+package collector
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/collector/featuregate"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// NewCommand returns `signalbox collector` with its subcommands: the flags and
+// commands of the upstream collector. The context of the command ends the
+// collector; SIGHUP reloads its configuration.
+func NewCommand(version string) *cobra.Command {
+	flags := newFlags()
+	cmd := &cobra.Command{
+		Use:   "collector",
+		Short: "Run an OpenTelemetry collector: a drop-in for otelcol",
+		Long: `Runs an OpenTelemetry collector with the given configuration, as otelcol does.
+
+SIGHUP reads the configuration again. When it is invalid or does not start, the
+collector says why and goes on with the one it has.`,
+		Example: `  signalbox collector --config config.yaml
+  signalbox collector --config config.yaml --set exporters.debug.verbosity=detailed
+  signalbox collector validate --config config.yaml`,
+		Version:      version,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			s := flags.settings(version)
+			s.Reload = reload
+			return Run(cmd.Context(), s)
+		},
+	}
+	cmd.Flags().AddGoFlagSet(flags.set)
+	cmd.AddCommand(newValidateCommand(version), newPrintCommand(version))
+	addUpstream(cmd, version)
+	return cmd
+}
+
+// flags are the flags that say which configuration is meant.
+type flags struct {
+	set    *flag.FlagSet
+	config []string
+	sets   []string
+}
+
+func newFlags() *flags {
+	f := &flags{set: flag.NewFlagSet("collector", flag.ContinueOnError)}
+	f.set.Func("config", "`location` of a configuration: a path, or file:, env:, http:, https: or yaml: and what follows; repeat to merge several", func(v string) error {
+		f.config = append(f.config, v)
+		return nil
+	})
+	f.set.Func("set", "`key=value` put over the configuration, as processors.batch.timeout=2s; maps are merged, lists replaced", func(v string) error {
+		if _, err := setURI(v); err != nil {
+			return errors.New("missing equal sign")
+		}
+		f.sets = append(f.sets, v)
+		return nil
+	})
+	featuregate.GlobalRegistry().RegisterFlags(f.set)
+	return f
+}
+
+func (f *flags) settings(version string) Settings {
+	return Settings{ConfigURIs: f.config, Sets: f.sets, Version: version}
+}
+
+func newValidateCommand(version string) *cobra.Command {
+	flags := newFlags()
+	cmd := &cobra.Command{
+		Use:          "validate",
+		Short:        "Check a configuration and report everything wrong with it",
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			factories, err := Factories()
+			if err != nil {
+				return err
+			}
+			config, err := load(cmd.Context(), flags.settings(version), factories)
+			if err != nil {
+				return err
+			}
+			for _, w := range config.warnings.kept.list {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", text(w))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().AddGoFlagSet(flags.set)
+	return cmd
+}
+
+// text is a log entry for people.
+func text(e keptEntry) string {
+	fields := zapcore.NewMapObjectEncoder()
+	for _, f := range e.fields {
+		f.AddTo(fields)
+	}
+	var b strings.Builder
+	b.WriteString(e.entry.Message)
+	for key, value := range fields.Fields {
+		fmt.Fprintf(&b, " %s=%v", key, value)
+	}
+	return b.String()
+}
+
+// addUpstream adds the subcommands that upstream's otelcol has and that serve
+// as they are.
+func addUpstream(cmd *cobra.Command, version string) {
+	s := Settings{Version: version}
+	upstream := otelcol.NewCommand(otelcol.CollectorSettings{
+		BuildInfo: s.buildInfo(),
+		Factories: Factories,
+		ConfigProviderSettings: otelcol.ConfigProviderSettings{
+			ResolverSettings: resolverSettings(nil, zap.NewNop()),
+		},
+		ProviderModules: providerModules(),
+	})
+	for _, sub := range upstream.Commands() {
+		if name := sub.Name(); name == "components" || name == "featuregate" {
+			upstream.RemoveCommand(sub)
+			cmd.AddCommand(sub)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package collector
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Finding is one thing wrong with a configuration.
+type Finding struct {
+	File string // as given by the user; "" when it is not known where
+	Line int    // 0 when not known
+	// Path leads to the place in the merged configuration: {"receivers",
+	// "otlp"}. Empty for the whole.
+	Path    []string
+	Message string
+}
+
+// String is the finding on one line, as editors and people read it:
+// file:line: path: message.
+func (f Finding) String() string {
+	var b strings.Builder
+	if f.File != "" {
+		fmt.Fprintf(&b, "%s:%d: ", f.File, f.Line)
+	}
+	if len(f.Path) > 0 {
+		b.WriteString(strings.Join(f.Path, "::"))
+		b.WriteString(": ")
+	}
+	b.WriteString(f.Message)
+	return b.String()
+}
+
+// InvalidError refuses a configuration. It holds everything found wrong with
+// it at once, sorted by place and each thing once.
+type InvalidError struct{ Findings []Finding }
+
+func (e *InvalidError) Error() string {
+	var b strings.Builder
+	b.WriteString("the configuration is invalid:")
+	for _, f := range e.Findings {
+		b.WriteString("\n  ")
+		b.WriteString(f.String())
+	}
+	return b.String()
+}
+
+// invalid makes an InvalidError of findings, nil of none.
+func invalid(findings []Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(findings, func(a, b Finding) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line),
+			slices.Compare(a.Path, b.Path),
+			cmp.Compare(a.Message, b.Message))
+	})
+	findings = slices.CompactFunc(findings, func(a, b Finding) bool { return a.String() == b.String() })
+	return &InvalidError{Findings: findings}
+}
+
+// flatten returns the single errors that errors.Join and its like put
+// together.
+func flatten(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, flatten(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}
+
+// decodingNoise is what the decoder says around its findings.
+var decodingNoise = regexp.MustCompile(`(?:'[^']*' )?decoding failed due to the following error\(s\):`)
+
+// messages splits the text of a decoding error, which holds one finding on
+// each line, into these.
+func messages(err error) []string {
+	var all []string
+	for line := range strings.SplitSeq(decodingNoise.ReplaceAllString(err.Error(), "\n"), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// didYouMean is `; did you mean "x"?` with the known name nearest to name, or
+// "" when none is near.
+func didYouMean(name string, known []string) string {
+	best, distance := "", max(1, len(name)/3)+1
+	for _, k := range slices.Sorted(slices.Values(known)) {
+		d := editDistance(squash(name), squash(k))
+		if d < distance {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// squash drops what people vary in component names.
+func squash(name string) string {
+	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
+}
+
+// editDistance counts the letters to insert, delete, replace or swap with
+// their neighbour to make b of a.
+func editDistance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before, last, row = last, row, before
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j]+cost, row[j]+1, last[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

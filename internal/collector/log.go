@@ -1,0 +1,104 @@
+package collector
+
+import (
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zapgrpc"
+	"google.golang.org/grpc/grpclog"
+)
+
+// entries is a zap core that keeps what is logged while a configuration is
+// read, before there is a logger, so that it can be logged later.
+type entries struct {
+	zapcore.LevelEnabler
+	fields []zapcore.Field
+	kept   *keptEntries // shared with the cores that With made
+}
+
+type keptEntries struct {
+	mu   sync.Mutex
+	list []keptEntry
+}
+
+type keptEntry struct {
+	entry  zapcore.Entry
+	fields []zapcore.Field
+}
+
+func newEntries() *entries {
+	return &entries{LevelEnabler: zapcore.InfoLevel, kept: new(keptEntries)}
+}
+
+func (e *entries) With(fields []zapcore.Field) zapcore.Core {
+	return &entries{e.LevelEnabler, append(e.fields[:len(e.fields):len(e.fields)], fields...), e.kept}
+}
+
+func (e *entries) Check(entry zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if e.Enabled(entry.Level) {
+		return to.AddCore(entry, e)
+	}
+	return to
+}
+
+func (e *entries) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	e.kept.mu.Lock()
+	defer e.kept.mu.Unlock()
+	all := append(e.fields[:len(e.fields):len(e.fields)], fields...)
+	e.kept.list = append(e.kept.list, keptEntry{entry, all})
+	return nil
+}
+
+func (e *entries) Sync() error { return nil }
+
+// replay logs what was kept, and forgets it.
+func (e *entries) replay(core zapcore.Core) {
+	e.kept.mu.Lock()
+	defer e.kept.mu.Unlock()
+	for _, k := range e.kept.list {
+		if ce := core.Check(k.entry, nil); ce != nil {
+			ce.Write(k.fields...)
+		}
+	}
+	e.kept.list = nil
+}
+
+// quiet is a zap core that leaves out the warnings about component names that
+// upstream renamed: Signalbox keeps the old names, so there is nothing to do
+// about them.
+type quiet struct{ zapcore.Core }
+
+// withoutAliasWarnings is the logger option that puts quiet around the core.
+func withoutAliasWarnings() zap.Option {
+	return zap.WrapCore(func(c zapcore.Core) zapcore.Core { return quiet{c} })
+}
+
+func (q quiet) With(fields []zapcore.Field) zapcore.Core { return quiet{q.Core.With(fields)} }
+
+func (q quiet) Check(entry zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if entry.Level == zapcore.WarnLevel && strings.Contains(entry.Message, "alias is deprecated; use ") {
+		return to
+	}
+	return q.Core.Check(entry, to)
+}
+
+// grpcLogger writes the logs of the gRPC library, which has one logger for the
+// process, and none of its chatter: its verbosity is a scale of its own, which
+// zapgrpc takes for a level.
+type grpcLogger struct{ *zapgrpc.Logger }
+
+func (grpcLogger) V(level int) bool { return level <= 0 }
+
+// logGRPC sends the gRPC library's logs from warnings up to l.
+func logGRPC(l *zap.Logger) {
+	warnings := zap.WrapCore(func(c zapcore.Core) zapcore.Core {
+		if raised, err := zapcore.NewIncreaseLevelCore(c, zapcore.WarnLevel); err == nil {
+			return raised
+		}
+		return c // logs less than warnings
+	})
+	l = l.WithOptions(warnings, zap.Fields(zap.Bool("grpc_log", true)), zap.AddCallerSkip(5))
+	grpclog.SetLoggerV2(grpcLogger{zapgrpc.NewLogger(l)})
+}
