@@ -46,6 +46,10 @@ type lane struct {
 	// written: set by write, cleared by the sealer.
 	sealing atomic.Bool
 
+	// refusing is the reason (string) why batches are refused, "" while they
+	// are not. Goroutine write sets it.
+	refusing atomic.Value
+
 	view   sync.RWMutex // guards what readers see:
 	active *generation
 	frozen *generation // nil, or being sealed
@@ -228,10 +232,12 @@ func (l *lane) commit(ops []*appendOp) {
 		}
 		if l.full(l.writing) && !l.roll() {
 			ops = l.refuse(ops, overload(reasonSealing))
+			l.noteRefusing(reasonSealing)
 			continue
 		}
 		if l.s.diskLow() {
 			ops = l.refuse(ops, overload(reasonDiskFull))
+			l.noteRefusing(reasonDiskFull)
 			continue
 		}
 		group := ops[:l.groupLen(ops)]
@@ -239,8 +245,14 @@ func (l *lane) commit(ops []*appendOp) {
 		first, err := l.commitGroup(group)
 		if err != nil {
 			l.refuse(group, err)
+			reason := err.Error()
+			if refused, ok := err.(*OverloadError); ok {
+				reason = refused.Reason
+			}
+			l.noteRefusing(reason)
 			continue
 		}
+		l.noteRefusing("")
 		l.durable <- durableGroup{gen: l.writing, first: first, ops: group}
 	}
 }
@@ -252,6 +264,21 @@ func (l *lane) refuse(ops []*appendOp, err error) []*appendOp {
 		ops = ops[1:]
 	}
 	return ops
+}
+
+// noteRefusing says once, not for every batch, that batches are refused or that
+// they are taken again.
+func (l *lane) noteRefusing(reason string) {
+	before, _ := l.refusing.Swap(reason).(string)
+	switch {
+	case before == reason:
+	case reason == "":
+		l.s.log.Info("taking batches again", "kind", l.kind)
+	case reason == reasonSealing:
+		l.s.log.Warn("refusing batches: the block before is not written yet", "kind", l.kind)
+	default:
+		l.s.log.Error("refusing batches", "kind", l.kind, "reason", reason)
+	}
 }
 
 // full reports whether a generation takes no more.

@@ -65,7 +65,8 @@ func (s *Store) openManifest(names []string) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	m = &manifest{StoreID: s.anyStoreID(names)}
+	m = &manifest{StoreID: s.anyStoreID(names),
+		Spans: kindManifest{Blocks: []blockEntry{}}, Logs: kindManifest{Blocks: []blockEntry{}}}
 	found := 0
 	for _, k := range kinds {
 		of := m.of(k)

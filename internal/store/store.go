@@ -119,11 +119,19 @@ func (s *Store) append(ctx context.Context, b *Batch) error {
 	if b.Kind != Spans && b.Kind != Logs {
 		return fmt.Errorf("batch of unknown kind %d", b.Kind)
 	}
-	if len(b.Payload) > maxPayload {
-		return fmt.Errorf("batch of %d bytes is above the limit of %d: send smaller batches", len(b.Payload), maxPayload)
+	if len(b.Payload) == 0 {
+		return errors.New("batch without payload: it could not be replayed")
+	}
+	if len(b.Payload) > maxPayload || b.Len() > maxSealRows {
+		return fmt.Errorf("batch of %d records in %d bytes is above the limit of %d in %d: send smaller batches",
+			b.Len(), len(b.Payload), maxSealRows, maxPayload)
 	}
 	buf := compressBuffers.Get().(*[]byte)
-	defer compressBuffers.Put(buf)
+	defer func() {
+		if cap(*buf) <= maxIdleBuffer {
+			compressBuffers.Put(buf)
+		}
+	}()
 	*buf = s2.Encode((*buf)[:cap(*buf)], b.Payload)
 	op := &appendOp{batch: b, compressed: *buf, done: make(chan error, 1)}
 	if err := s.lane(b.Kind).enqueue(op); err != nil {
@@ -226,6 +234,8 @@ type KindStats struct {
 	Records        uint64
 	Blocks         int
 	Oldest, Newest time.Time // of the records' times; zero when there are none
+	// Refusing says why the last batch was refused; "" when it was not.
+	Refusing string
 }
 
 // Stats returns what the store holds now.
@@ -262,6 +272,7 @@ func (l *lane) stats() (ks KindStats, bytes int64) {
 		}
 	}
 	ks.Blocks = len(l.blocks)
+	ks.Refusing, _ = l.refusing.Load().(string)
 	for _, b := range l.blocks {
 		add(b.entry.Rows, b.entry.MinTime, b.entry.MaxTime)
 		bytes += b.entry.Bytes

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
@@ -155,5 +157,39 @@ func TestEveryFailureAndCrashKeepsWhatWasAcknowledged(t *testing.T) {
 			}
 		}
 		t.Logf("forever: %v: %d operations", forever, n-1)
+	}
+}
+
+// With SyncInterval a power cut takes at most what was acknowledged in the last
+// 100 ms, and that is no corruption.
+func TestPowerCutWithSyncInterval(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem(seed)
+			rng := rand.New(rand.NewPCG(seed, 3))
+			model := newCrashModel()
+			o := testOptions(mem)
+			o.Sync = SyncInterval
+			s := mustOpen(t, o)
+			for range rng.IntN(10) {
+				model.append(s, Spans, 1+rng.IntN(3))
+				model.append(s, Logs, rng.IntN(2))
+			}
+			<-time.After(syncInterval)
+			synctest.Wait()
+			kept := [2]map[int]bool{maps.Clone(model.acked[0]), maps.Clone(model.acked[1])}
+			for range rng.IntN(6) {
+				model.append(s, Spans, 1+rng.IntN(3))
+				model.append(s, Logs, rng.IntN(2))
+			}
+			o.FS = mem.Crash(seed)
+			model.acked = kept
+			s.Close()
+			s = mustOpen(t, o)
+			model.check(t, s, "after the crash")
+		})
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
 	}
 }

@@ -41,6 +41,9 @@ func TestDiskFull(t *testing.T) {
 				}
 				wantRefused(t, s, testBatch(Spans, testDay, 2, 3), reasonDiskFull)
 			}
+			if got := s.Stats().Spans.Refusing; got != reasonDiskFull {
+				t.Errorf("Stats say %q; want %q", got, reasonDiskFull)
+			}
 			wantIDs(t, s, Spans, 1)
 			if got := metricValue(t, reg, "signalbox_store_refused_records_total"); got != 6 {
 				t.Errorf("refused records: got %v; want 6", got)
@@ -48,6 +51,9 @@ func TestDiskFull(t *testing.T) {
 			mem.SetCapacity(0)
 			mustAppend(t, s, testBatch(Spans, testDay, 4))
 			wantIDs(t, s, Spans, 1, 4)
+			if got := s.Stats().Spans.Refusing; got != "" {
+				t.Errorf("Stats still say %q", got)
+			}
 			s.Close()
 			s = mustOpen(t, o)
 			wantIDs(t, s, Spans, 1, 4)
@@ -172,6 +178,9 @@ func TestAppendChecksItsArguments(t *testing.T) {
 	b.Kind = 9
 	if err := s.Append(context.Background(), b); err == nil {
 		t.Error("Append of an unknown kind: got no error")
+	}
+	if err := s.Append(context.Background(), &Batch{Kind: Spans, Spans: b.Spans}); err == nil {
+		t.Error("Append without payload: got no error")
 	}
 	b.Kind, b.Payload = Spans, make([]byte, maxPayload+1)
 	if err := s.Append(context.Background(), b); err == nil {
