@@ -37,7 +37,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetricsreceiver"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/jaegerreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/k8sclusterreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/k8sobjectsreceiver"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/kafkareceiver"
@@ -70,6 +69,8 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
 )
 
 // The roots of the modules that components come from.
@@ -97,7 +98,7 @@ func receivers() []listed[receiver.Factory] {
 		{k8sclusterreceiver.NewFactory(), contrib + "receiver/k8sclusterreceiver"},
 		{kubeletstatsreceiver.NewFactory(), contrib + "receiver/kubeletstatsreceiver"},
 		{k8sobjectsreceiver.NewFactory(), contrib + "receiver/k8sobjectsreceiver"},
-		{jaegerreceiver.NewFactory(), contrib + "receiver/jaegerreceiver"},
+		{jaegerreceiver.NewFactory(), ours},
 		{zipkinreceiver.NewFactory(), contrib + "receiver/zipkinreceiver"},
 		{kafkareceiver.NewFactory(), contrib + "receiver/kafkareceiver"},
 		{prometheusremotewritereceiver.NewFactory(), contrib + "receiver/prometheusremotewritereceiver"},
