@@ -92,7 +92,7 @@ func (db *DB) refuse(err error) error {
 
 // count publishes what became of a batch.
 func (db *DB) count(t *tally) {
-	db.telemetry.appended.Add(float64(t.appended))
+	db.telemetry.appended.Add(float64(t.appended + t.derived))
 	db.telemetry.droppedExemplars.Add(float64(t.exemplars))
 	for reason, n := range t.byReason {
 		db.telemetry.dropped.WithLabelValues(reason).Add(float64(n))
@@ -121,6 +121,7 @@ func leaves(err error) []error {
 // tally counts what became of one batch.
 type tally struct {
 	appended  int
+	derived   int // samples of target_info appended, which no sender sent
 	exemplars int // dropped
 	byReason  map[string]int
 	example   string // the first problem in words
@@ -198,6 +199,11 @@ func (db *DB) seriesLimit() seriesLimit {
 	}
 }
 
+// targetInfo is the series that the translation makes of a resource. It has
+// samples all the way between the resource's oldest and newest point, and when
+// one of them is too late then so is that point, which is counted.
+const targetInfo = "target_info"
+
 // appender stands between the OTLP translation and the TSDB for one batch. It
 // takes the errors of single samples out of the translation's sight, which
 // would give up the rest of the metric, and notes type, unit and help.
@@ -211,20 +217,13 @@ type appender struct {
 
 // Append implements storage.AppenderV2. It never returns an error.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
-	if a.limit != nil {
-		var known bool
-		if ref, known = a.limit(a.AppenderV2, ls); !known {
-			a.tally.sample(opts.MetricFamilyName, errTooManySeries)
-			return 0, nil
-		}
+	ref, err := a.append(ref, ls, st, t, v, h, fh, opts)
+	switch {
+	case opts.MetricFamilyName != targetInfo:
+		a.tally.sample(opts.MetricFamilyName, err)
+	case err == nil:
+		a.tally.derived++
 	}
-	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
-	var partial *storage.AppendPartialError
-	if errors.As(err, &partial) {
-		a.tally.exemplars += len(partial.ExemplarErrors)
-		err = nil
-	}
-	a.tally.sample(opts.MetricFamilyName, err)
 	if err != nil {
 		return 0, nil
 	}
@@ -233,4 +232,22 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		a.metadata.note(a.family, Metadata{Type: string(opts.Metadata.Type), Unit: opts.Metadata.Unit, Help: opts.Metadata.Help})
 	}
 	return ref, nil
+}
+
+// append passes a sample on unless it would begin a series too many. Exemplars
+// that are not taken are counted and no error.
+func (a *appender) append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
+	if a.limit != nil {
+		var known bool
+		if ref, known = a.limit(a.AppenderV2, ls); !known {
+			return 0, errTooManySeries
+		}
+	}
+	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
+	var partial *storage.AppendPartialError
+	if errors.As(err, &partial) {
+		a.tally.exemplars += len(partial.ExemplarErrors)
+		return ref, nil
+	}
+	return ref, err
 }

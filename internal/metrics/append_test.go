@@ -118,6 +118,27 @@ func TestImpossibleTimes(t *testing.T) {
 	}
 }
 
+// target_info is written between the points of a resource; what of it is too
+// late is not among the points that the sender lost, and what of it is stored
+// does not make up for them.
+func TestDropsCountTheSendersPoints(t *testing.T) {
+	o := testOptions()
+	db := open(t, t.TempDir(), o)
+	appendAll(t, db, gauge(t, shop, "queue", now, 1))
+	md := gauge(t, shop, "queue", now.Add(-4*time.Hour), 2)
+	p := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().AppendEmpty()
+	p.SetTimestamp(ts(now))
+	p.SetDoubleValue(9)
+	err := db.Append(t.Context(), md)
+	var refused *RefusedError
+	if !errors.As(err, &refused) {
+		t.Fatalf("got error %v; want a RefusedError", err)
+	}
+	if d := cmp.Diff(map[string]int{reasonTooOld: 1, reasonDuplicate: 1}, refused.Dropped); d != "" {
+		t.Errorf("dropped (-want +got):\n%s", d)
+	}
+}
+
 // Every kind of point is looked at.
 func TestImpossibleTimesOfEveryKind(t *testing.T) {
 	const cumulative = pmetric.AggregationTemporalityCumulative

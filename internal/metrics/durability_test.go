@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,6 +55,76 @@ func TestRestartKeepsEverything(t *testing.T) {
 	}
 	if stats.Series != 3 || stats.MetadataNames != 3 || !stats.MaxTime.Equal(now) {
 		t.Errorf("got %+v; want 3 series, 3 metrics with metadata, newest sample at %s", stats, now)
+	}
+}
+
+// A process that is killed leaves its files as they are at that moment: what
+// was acknowledged is in them.
+func TestKillKeepsAcknowledged(t *testing.T) {
+	dir, killed := t.TempDir(), filepath.Join(t.TempDir(), "killed")
+	db := open(t, dir, testOptions())
+	for i := range 20 {
+		appendAll(t, db, gauge(t, shop, "queue", now.Add(time.Duration(i-20)*time.Second), float64(i)))
+	}
+	if err := os.CopyFS(killed, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	after := open(t, killed, testOptions())
+	if got := one(t, after, "count_over_time(queue_bytes[1m])", now); got != 20 {
+		t.Errorf("samples: got %g; want all 20", got)
+	}
+}
+
+// Close waits for batches in flight; each of them is either stored or refused.
+func TestCloseDuringUse(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir, testOptions())
+	_, url := client(t, db)
+	var stored atomic.Int64
+	var users sync.WaitGroup
+	started := make(chan struct{}, 3)
+	for w := range 2 {
+		users.Go(func() {
+			for i := 0; ; i++ {
+				md := gauge(t, map[string]any{"host.name": fmt.Sprint(w)}, "work", now.Add(time.Duration(i)*time.Millisecond-time.Minute), 1)
+				if err := db.Append(t.Context(), md); errors.Is(err, ErrClosed) {
+					return
+				} else if err != nil {
+					t.Error(err)
+					return
+				}
+				if stored.Add(1); i == 10 {
+					started <- struct{}{}
+				}
+			}
+		})
+	}
+	users.Go(func() {
+		for i := 0; ; i++ {
+			res, err := http.Get(url + "/api/v1/query?query=sum(count_over_time(work_bytes[5m]))")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			res.Body.Close()
+			if i == 3 {
+				started <- struct{}{}
+			}
+			if res.StatusCode == http.StatusServiceUnavailable {
+				return
+			}
+		}
+	})
+	for range 3 {
+		<-started
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	users.Wait()
+	db = open(t, dir, testOptions())
+	if got := one(t, db, "sum(count_over_time(work_bytes[10m]))", now.Add(time.Minute)); int64(got) != stored.Load() {
+		t.Errorf("samples: got %g; want the %d acknowledged", got, stored.Load())
 	}
 }
 
@@ -133,7 +206,6 @@ func TestCorruptBlockIsSetAside(t *testing.T) {
 			dir := t.TempDir()
 			db := open(t, dir, testOptions())
 			old := now.Add(-6 * time.Hour)
-			appendAll(t, db, gauge(t, shop, "queue", old, 1))
 			for i := range 25 { // enough for two blocks and a head
 				appendAll(t, db, gauge(t, shop, "queue", old.Add(time.Duration(i)*15*time.Minute), float64(i)))
 			}
