@@ -81,7 +81,7 @@ func (b *block) timeRange() (min, max uint64) { return b.minTime, b.maxTime }
 func (b *block) snapshot() *snapshot {
 	f := b.footer
 	p := &blockPages{block: b, wholes: map[int]*wholeColumn{}, dicts: map[dictPageID]*dictEntries{}, traces: map[int]*traceEntries{}}
-	s := &snapshot{pages: p, label: b.file, kind: f.kind, rows: f.rows, groups: f.groups}
+	s := &snapshot{pages: p, label: b.file, kind: f.kind, rows: f.rows, groups: f.groups, services: f.services}
 	for i := range f.columns {
 		info := &f.columns[i].info
 		switch {

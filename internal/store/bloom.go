@@ -5,11 +5,11 @@ import "github.com/cespare/xxhash/v2"
 // A bloom filter says of a column without dictionary which values it cannot
 // hold: blocks of 32 bytes, of which a value sets one bit in each of eight
 // words (the layout known from Parquet), on pages of 128 blocks so that a
-// lookup reads 4 KiB. One byte a value gives about 2 % false answers.
+// lookup reads 4 KiB. Eleven bits a value give about 1 % false answers.
 const (
 	bloomBlock     = 32
 	bloomPage      = 128 * bloomBlock
-	bloomBlockVals = 32 // values per block
+	bloomBlockVals = 24 // values per block
 )
 
 // bloomSalts spread one hash over the eight words.

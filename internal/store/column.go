@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"slices"
 )
@@ -96,8 +97,8 @@ func numValue(typ ValueType, num uint64) Value {
 }
 
 // values gives the values of a chunk by position. Exactly one representation
-// is set: that of the head (nums, ids) or of a decoded page (planes; ends and
-// text).
+// is set: that of the head (nums, ids) or of a decoded page (planes or packed; ends
+// and text).
 type values struct {
 	off    int // position of the chunk's first value
 	nums   []uint64
@@ -105,6 +106,8 @@ type values struct {
 	planes []byte // width planes of stride bytes, lowest first; width 0: all base
 	width  int
 	stride int
+	packed []byte // instead of planes: numbers of bits bits, lowest first, and 8 bytes to spare
+	bits   int
 	base   uint64
 	ends   []uint32 // where texts end
 	text   []byte
@@ -118,6 +121,10 @@ func (v *values) num(i int) uint64 {
 		return v.nums[i]
 	case v.ids != nil:
 		return uint64(v.ids[i])
+	case v.packed != nil:
+		at := i * v.bits
+		word := binary.LittleEndian.Uint64(v.packed[at>>3:])
+		return v.base + word>>(at&7)&(1<<v.bits-1)
 	}
 	n := uint64(0)
 	for w := v.width - 1; w >= 0; w-- {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 	"time"
 
@@ -157,16 +158,30 @@ func (w *workload) batches(n int) (batches []*store.Batch) {
 	return batches
 }
 
+// cpu reports the CPU time of the process per unit beside the elapsed time: on
+// a shared machine it is the figure that can be compared.
+func cpu(b *testing.B, units int, unit string) func() {
+	used := func() int64 {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return u.Utime.Nano() + u.Stime.Nano()
+	}
+	before := used()
+	return func() { b.ReportMetric(float64(used()-before)/float64(b.N*units), "cpu-ns/"+unit) }
+}
+
 func BenchmarkHeadAppend(b *testing.B) {
 	batches := newWorkload().batches(benchRows)
 	b.ReportAllocs()
+	defer cpu(b, benchRows, "span")()
 	for b.Loop() {
 		head := store.NewTestHead(store.Spans)
 		for _, batch := range batches {
 			head.Append(batch)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/span")
 }
 
 func benchHead() store.Part {
@@ -181,6 +196,7 @@ func BenchmarkSeal(b *testing.B) {
 	head := benchHead()
 	size := 0
 	b.ReportAllocs()
+	defer cpu(b, benchRows, "span")()
 	for b.Loop() {
 		file, err := head.Seal()
 		if err != nil {
@@ -188,7 +204,6 @@ func BenchmarkSeal(b *testing.B) {
 		}
 		size = len(file)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchRows), "ns/span")
 	b.ReportMetric(float64(size)/benchRows, "B/span")
 	b.ReportMetric(float64(head.SizeBytes())/benchRows, "head-B/span")
 }
@@ -237,6 +252,7 @@ func BenchmarkSearch(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			n := 0
+			defer cpu(b, 1, "query")()
 			for b.Loop() {
 				n = 0
 				for _, err := range view.Spans(context.Background(), q) {
@@ -255,6 +271,7 @@ func BenchmarkTrace(b *testing.B) {
 	view, ids := benchView(b)
 	b.ReportAllocs()
 	spans, i := 0, 0
+	defer cpu(b, 1, "query")()
 	for b.Loop() {
 		for _, err := range view.Trace(context.Background(), ids[i%len(ids)], nil) {
 			if err != nil {
@@ -269,6 +286,7 @@ func BenchmarkTrace(b *testing.B) {
 
 func BenchmarkOperations(b *testing.B) {
 	view, _ := benchView(b)
+	defer cpu(b, 1, "query")()
 	for b.Loop() {
 		for _, err := range view.Operations(context.Background(), 0, 0, nil) {
 			if err != nil {

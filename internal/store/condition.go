@@ -12,10 +12,10 @@ import (
 // dictionaries and the trace index is decided, the rest are predicates on columns.
 // Its answers are exactly those of Matcher.
 type condition struct {
-	op    conditionOp
-	parts []*condition
+	op         conditionOp
+	parts      []*condition
 	predicates []predicate // of conditionColumns: the row passes when one of them holds
-	cost  int    // order in which the parts of an And are tried
+	cost       int         // order in which the parts of an And are tried
 }
 
 // conditionOp is the kind of a condition.
@@ -196,6 +196,9 @@ func (p *planner) cond(c Cond) ([]predicate, error) {
 	case RecordAttr:
 		return p.recordPredicates(c, holds)
 	case ResourceAttr:
+		if c.Field.Name == serviceKey && len(p.services) > 0 && p.slots[slotResource] != nil {
+			return p.servicePredicates(holds), nil
+		}
 		return p.sharedPredicates(slotResource, resourceAttr(c.Field.Name, holds))
 	case ScopeAttr:
 		return p.sharedPredicates(slotScope, scopeAttr(c.Field.Name, holds))
@@ -353,6 +356,33 @@ func (p *planner) sharedPredicates(sl slot, accept func([]byte) (bool, bool)) ([
 	return nil, nil
 }
 
+// servicePredicates decides from the list of services.
+func (p *planner) servicePredicates(holds func(Value) bool) []predicate {
+	t := &textPredicate{col: p.slots[slotResource], price: 1}
+	t.memo = make([]uint8, t.col.entries)
+	some := false
+	for i, s := range p.services {
+		last := len(t.memo)
+		if i+1 < len(p.services) {
+			last = int(p.services[i+1].first)
+		}
+		verdict := uint8(1)
+		if s.name != "" && holds(StringValue(s.name)) {
+			verdict, some = 2, true
+		}
+		for id := int(s.first); id < min(last, len(t.memo)); id++ {
+			t.memo[id] = verdict
+		}
+	}
+	if !some {
+		return nil
+	}
+	for id := range t.memo {
+		t.memo[id] = max(t.memo[id], 1)
+	}
+	return []predicate{t}
+}
+
 // sharedEntries is the number of resources or scopes up to which they are all
 // looked at before any row is.
 const sharedEntries = 1024
@@ -487,15 +517,12 @@ func spanIDOf(n uint64) (id SpanID) {
 // second result is false when they are malformed.
 
 func anyAttr(d *decoder, key string, holds func(Value) bool) bool {
-	found := false
 	for range d.count(2) {
-		a := d.attr()
-		if d.bad {
-			return false
+		if a := d.attr(); a.Key == key && !d.bad && holds(a.Value) {
+			return true
 		}
-		found = found || a.Key == key && holds(a.Value)
 	}
-	return found
+	return false
 }
 
 func restAttr(key string, holds func(Value) bool) func([]byte) (bool, bool) {

@@ -25,7 +25,20 @@ type footer struct {
 	traces     uint32 // trace ids
 	tracePages []tracePage
 	operations []pageMeta
+	// services are the ranges of resource dictionary ids that have one service
+	// name; none when a resource has no plain service.name.
+	services []serviceRange
 }
+
+// serviceRange is a service and the first dictionary id of its resources; the
+// next range ends it. The name "" stands for resources without service.name.
+type serviceRange struct {
+	name  string
+	first uint32
+}
+
+// serviceKey is the attribute of a resource that names the service.
+const serviceKey = "service.name"
 
 // blockColumn is what the footer says of a column.
 type blockColumn struct {
@@ -106,6 +119,11 @@ func (f *footer) encode() []byte {
 		e.b = append(e.b, p.first[:]...)
 	}
 	e.pages(f.operations)
+	e.uvarint(uint64(len(f.services)))
+	for _, s := range f.services {
+		e.b = appendText(e.b, s.name)
+		e.uvarint(uint64(s.first))
+	}
 	return e.b
 }
 
@@ -210,6 +228,9 @@ func decodeFooter(b []byte, end int64) (*footer, bool) {
 		f.tracePages = append(f.tracePages, p)
 	}
 	f.operations = d.pages()
+	for range d.count(2) {
+		f.services = append(f.services, serviceRange{d.text(), d.u32()})
+	}
 	return f, !d.bad && len(d.b) == 0 && left == 0
 }
 

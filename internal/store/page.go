@@ -24,6 +24,7 @@ const (
 	encodePlanes = 0 // value - min, as planes of bytes
 	encodeDeltas = 1 // zigzag of the distance from the value before
 	encodeTexts  = 2 // lengths as planes, then the bytes
+	encodePacked = 3 // value - min, in width bits each; never compressed
 )
 
 // pageMeta is what the footer knows of a page.
@@ -73,16 +74,22 @@ func (w *pageWriter) bytes(b []byte) {
 	}
 }
 
-// page writes raw and returns where it is. Pages under 64 bytes are not worth
-// compressing.
-func (w *pageWriter) page(raw []byte, compress bool) pageMeta {
-	b := raw
-	if compress && len(raw) >= 64 {
-		w.packed = w.zstd.EncodeAll(raw, w.packed[:0])
-		if len(w.packed) < len(raw)-len(raw)/16 {
-			b = w.packed
-		}
+// compress returns raw compressed, valid until the next call. Pages under 64
+// bytes and those that would not become smaller are returned as they are.
+func (w *pageWriter) compress(raw []byte) []byte {
+	if len(raw) < 64 {
+		return raw
 	}
+	w.packed = w.zstd.EncodeAll(raw, w.packed[:0])
+	if len(w.packed) >= len(raw)-len(raw)/16 {
+		return raw
+	}
+	return w.packed
+}
+
+// page writes a page whose compressed form is b, or raw, and returns where it
+// is.
+func (w *pageWriter) page(raw, b []byte) pageMeta {
 	m := pageMeta{offset: w.offset, stored: uint32(len(b)), raw: uint32(len(raw)), crc: crc32.Checksum(b, castagnoli)}
 	w.bytes(b)
 	return m
@@ -154,6 +161,26 @@ func appendNums(b []byte, nums []uint64, base uint64, width int) []byte {
 	return b
 }
 
+// maxPackedBits is the widest number that one load of eight bytes can reach at
+// any bit.
+const maxPackedBits = 57
+
+// packedSize is the number of bytes that n packed numbers take.
+func packedSize(n, width int) int { return (n*width+7)/8 + 8 }
+
+// appendPacked writes numbers of width bits.
+func appendPacked(b []byte, nums []uint64, base uint64, width int) []byte {
+	at := len(b)
+	b = append(b, make([]byte, packedSize(len(nums), width))...)
+	packed := b[at:]
+	for i, v := range nums {
+		at := i * width
+		word := packed[at>>3:]
+		binary.LittleEndian.PutUint64(word, binary.LittleEndian.Uint64(word)|(v-base)<<(at&7))
+	}
+	return b
+}
+
 // widthOf is the number of bytes that v needs.
 func widthOf(v uint64) int { return (bits.Len64(v) + 7) / 8 }
 
@@ -214,6 +241,13 @@ func (d *pageDecoder) check(ok bool) {
 // values returns the values that follow the presence.
 func (d *pageDecoder) values() (v values) {
 	encoding, width := d.u8(), int(d.u8())
+	if encoding == encodePacked {
+		d.check(width > 0 && width <= maxPackedBits && d.count <= 8*len(d.b) && len(d.b) == packedSize(d.count, width))
+		if d.bad {
+			return values{}
+		}
+		return values{packed: d.b, bits: width, base: d.min}
+	}
 	d.check(width <= 8)
 	planes := d.take(width * d.count)
 	v = values{planes: planes, width: width, stride: d.count, base: d.min}

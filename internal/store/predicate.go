@@ -179,7 +179,9 @@ func (t rowsPredicate) within(s *snapshot, g int) []uint32 {
 	return t[from:to]
 }
 
-func (t rowsPredicate) ruledOut(s *snapshot, g int) (bool, error) { return len(t.within(s, g)) == 0, nil }
+func (t rowsPredicate) ruledOut(s *snapshot, g int) (bool, error) {
+	return len(t.within(s, g)) == 0, nil
+}
 
 func (t rowsPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	for _, row := range t.within(s, g) {

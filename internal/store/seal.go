@@ -205,17 +205,20 @@ func (sl *sealer) sort() {
 func (sl *sealer) operationRanks() []uint64 {
 	res := &sl.head.columns[slotResource]
 	t := sl.texts[int(slotResource)]
-	service := make([]uint64, res.dict.len()) // by head id
-	last, rank := "", uint64(0)
+	service := make([]uint64, len(t.sorted))
+	plain := true
+	var services []serviceRange
 	for i, id := range t.sorted {
 		d := decoder{b: res.dict.entry(id), alias: true}
-		if name := d.text(); i > 0 && name != last {
-			rank++
-			last = name
-		} else if i == 0 {
-			last = name
+		name := d.text()
+		if n := len(services); n == 0 || services[n-1].name != name {
+			services = append(services, serviceRange{name: name, first: uint32(i)})
 		}
-		service[t.newID[id]] = rank
+		service[i] = uint64(len(services) - 1)
+		plain = plain && plainService(name, d.attrs(nil))
+	}
+	if plain {
+		sl.footer.services = services
 	}
 	ranks := make([]uint64, len(res.ids))
 	for row, id := range res.ids {
@@ -234,6 +237,18 @@ func (sl *sealer) operationRanks() []uint64 {
 		ranks[name.row(i)] += uint64(t.newID[id]) + 1
 	}
 	return ranks
+}
+
+// plainService reports whether the service name says all that there is to say
+// about the attribute service.name: one text that is not empty, or nothing.
+func plainService(name string, attrs []Attr) bool {
+	n := 0
+	for i := range attrs {
+		if attrs[i].Key == serviceKey {
+			n++
+		}
+	}
+	return n == 1 && name != "" || n == 0
 }
 
 // radixSort sorts rows by keys, keeping the order of equal ones. It uses tmp,
@@ -368,29 +383,58 @@ func (sl *sealer) numPage(from, to int, lo uint32, n int, deltas, compress bool)
 		return m
 	}
 	b := appendPresence(sl.page[:0], sl.rows[from:to], lo, n)
+	start := len(b)
 	if deltas {
-		sl.lens = sl.lens[:0]
-		last, widest := least, uint64(0)
-		for _, v := range nums {
-			z := zigzag(v - last)
-			sl.lens = append(sl.lens, z)
-			last, widest = v, max(widest, z)
-		}
-		width := widthOf(widest)
-		b = append(b, encodeDeltas, byte(width))
-		b = appendNums(b, sl.lens, 0, width)
-	} else {
-		width := widthOf(greatest - least)
-		b = append(b, encodePlanes, byte(width))
-		b = appendNums(b, nums, least, width)
+		b = sl.appendDeltas(b, nums, least)
+		sl.page = b
+		return sl.located(m, b, true)
 	}
+	width := widthOf(greatest - least)
+	b = append(b, encodePlanes, byte(width))
+	b = appendNums(b, nums, least, width)
 	sl.page = b
-	return sl.located(m, b, compress)
+	bits := bits.Len64(greatest - least)
+	if bits == 0 || bits > maxPackedBits {
+		return sl.located(m, b, compress)
+	}
+	// Packed numbers are read one by one without decompressing the page:
+	// prefer them unless zstd finds more than a little.
+	packed := start + 2 + packedSize(len(nums), bits)
+	if z := sl.out.compress(b); len(z) < packed-packed/8 {
+		return sl.written(m, b, z)
+	}
+	b = append(b[:start], encodePacked, byte(bits))
+	b = appendPacked(b, nums, least, bits)
+	sl.page = b
+	return sl.written(m, b, b)
+}
+
+// appendDeltas writes numbers as distances, the first from least.
+func (sl *sealer) appendDeltas(b []byte, nums []uint64, least uint64) []byte {
+	sl.lens = sl.lens[:0]
+	last, widest := least, uint64(0)
+	for _, v := range nums {
+		z := zigzag(v - last)
+		sl.lens = append(sl.lens, z)
+		last, widest = v, max(widest, z)
+	}
+	width := widthOf(widest)
+	b = append(b, encodeDeltas, byte(width))
+	return appendNums(b, sl.lens, 0, width)
 }
 
 // located writes a page whose counts are known.
 func (sl *sealer) located(m pageMeta, raw []byte, compress bool) pageMeta {
-	at := sl.out.page(raw, compress)
+	b := raw
+	if compress {
+		b = sl.out.compress(raw)
+	}
+	return sl.written(m, raw, b)
+}
+
+// written is located for a page that is compressed already.
+func (sl *sealer) written(m pageMeta, raw, b []byte) pageMeta {
+	at := sl.out.page(raw, b)
 	m.offset, m.stored, m.raw, m.crc = at.offset, at.stored, at.raw, at.crc
 	return m
 }
@@ -485,7 +529,7 @@ func (sl *sealer) writeBloom(c *headColumn, t *sealedText) []pageMeta {
 	}
 	var pages []pageMeta
 	for b := range slices.Chunk(filter, bloomPage) {
-		pages = append(pages, sl.out.page(b, false))
+		pages = append(pages, sl.out.page(b, b))
 	}
 	return pages
 }
@@ -596,7 +640,7 @@ func (sl *sealer) writeTraces() {
 	}
 	sl.listTraceRows(len(ids))
 	sl.footer.traces = uint32(len(ids))
-	width := max(1, widthOf(uint64(len(sl.newRow)-1)))
+	width := max(1, bits.Len(uint(len(sl.newRow)-1)))
 	for first := 0; first < len(entries); first += tracesPerPage {
 		last := min(first+tracesPerPage, len(entries))
 		b := sl.page[:0]
@@ -616,8 +660,8 @@ func (sl *sealer) writeTraces() {
 		for _, row := range sl.traces.rows[from:at] {
 			sl.lens = append(sl.lens, uint64(row))
 		}
-		b = append(b, encodePlanes, byte(width))
-		b = appendNums(b, sl.lens, 0, width)
+		b = append(b, encodePacked, byte(width))
+		b = appendPacked(b, sl.lens, 0, width)
 		sl.page = b
 		sl.footer.tracePages = append(sl.footer.tracePages, tracePage{
 			pageMeta: sl.located(pageMeta{count: uint32(last - first)}, b, false), first: ids[entries[first].no]})

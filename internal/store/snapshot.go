@@ -73,6 +73,8 @@ type snapshot struct {
 	groups []group
 	slots  [slotCount]*columnInfo // nil: no row has a value
 	attrs  []*columnInfo          // attribute columns and the bodies of logs
+	// services, when there are any, tell the service of every resource.
+	services []serviceRange
 
 	cached    []cachedChunk // by column index
 	spanIDs   map[int]*chunk

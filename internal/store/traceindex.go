@@ -8,7 +8,7 @@ import (
 // The trace index of a block holds every trace id once, sorted, with the rows
 // of its records. A page of it is
 //
-//	ids (16 each) | number of rows of each (uvarint) | encoding (1) | width (1) | rows as planes
+//	ids (16 each) | number of rows of each (uvarint) | encoding (1) | width (1) | rows, packed
 //
 // and small, because a lookup by id reads one page of every block.
 
@@ -41,7 +41,7 @@ func decodeTracePage(raw []byte, n int) (*traceEntries, bool) {
 	}
 	d.count = int(end)
 	e.rows = d.values()
-	return e, !d.bad && e.rows.ends == nil && e.rows.nums == nil && e.rows.width > 0
+	return e, !d.bad && e.rows.packed != nil
 }
 
 func (p *blockPages) tracePage(page int) (*traceEntries, error) {
