@@ -157,7 +157,6 @@ func (s *Store) openBlocks(l *lane, names []string) error {
 // oldSegment is a segment found at Open.
 type oldSegment struct {
 	segment
-	data    []byte
 	corrupt bool // set aside once its readable records are in a block
 }
 
@@ -180,10 +179,15 @@ func (s *Store) openLog(l *lane, names []string) error {
 		if i+1 < len(segments) {
 			limit = segments[i+1].first
 		}
-		seg.last = s.replay(l, seg, limit)
+		// Read again: all segments at once would take as much memory as two
+		// heads.
+		data, err := readFile(s.o.FS, s.path(seg.name))
+		if err != nil {
+			return fmt.Errorf("reading log segment %s: %w", seg.name, err)
+		}
+		seg.last = s.replay(l, seg, data, limit)
 		last = max(last, seg.last)
 		damaged = damaged || seg.corrupt
-		seg.data = nil
 		if !seg.corrupt { // those are not removed with what is sealed
 			l.wal.segments = append(l.wal.segments, seg.segment)
 		}
@@ -198,8 +202,9 @@ func (s *Store) openLog(l *lane, names []string) error {
 	return nil
 }
 
-// readSegments reads the lane's segments, oldest first. It leaves out those
-// that hold no records, and sets aside those whose records cannot be told.
+// readSegments reads where the lane's segments begin, oldest first, and makes
+// them durable. It leaves out those that were not finished, and sets aside
+// those whose records cannot be told.
 func (s *Store) readSegments(l *lane, names []string) ([]oldSegment, error) {
 	var numbers []uint64
 	for _, name := range names {
@@ -220,7 +225,7 @@ func (s *Store) readSegments(l *lane, names []string) ([]oldSegment, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading log segment %s: %w", name, err)
 		}
-		seg := oldSegment{segment: segment{name: name, bytes: int64(len(data))}, data: data}
+		seg := oldSegment{segment: segment{name: name, bytes: int64(len(data))}}
 		h, err := decodeSegmentHeader(name, data)
 		var newer *versionError
 		switch {
@@ -267,8 +272,8 @@ func (s *Store) readSynced(name string) ([]byte, error) {
 
 // replay appends a segment's records to the head and returns the sequence of
 // the last one.
-func (s *Store) replay(l *lane, seg *oldSegment, limit uint64) uint64 {
-	scan := segmentScan{data: seg.data, kind: l.kind, last: seg.first - 1, limit: limit, sealed: l.active.last,
+func (s *Store) replay(l *lane, seg *oldSegment, data []byte, limit uint64) uint64 {
+	scan := segmentScan{data: data, kind: l.kind, last: seg.first - 1, limit: limit, sealed: l.active.last,
 		corrupt: func(offset int, reason string) { s.reportLoss(seg, offset, reason) },
 		take: func(r walRecord) string {
 			payload, err := r.payload()
