@@ -67,7 +67,7 @@ func ownServer(t *testing.T) *Server {
 		}
 	}
 	return newTestServer(t, Deps{Reader: memory, Catalog: memory, Version: "v1.2.3", StoreStats: func() any { return map[string]int{"blocks": 2} },
-		Endpoints: []Endpoint{{"OTLP/gRPC", "localhost:4317"}},
+		Endpoints: func() []Endpoint { return []Endpoint{{"OTLP/gRPC", "localhost:4317"}} },
 		Now:       func() time.Time { return time.Unix(0, jaegerEpoch).Add(30 * time.Minute) }})
 }
 

@@ -36,8 +36,8 @@ type Deps struct {
 	// JSON; nil: left out.
 	StoreStats func() any
 	// Endpoints are the addresses that data can be sent to, for the status
-	// answer and the plain page.
-	Endpoints []Endpoint
+	// answer and the plain page; nil: none are named.
+	Endpoints func() []Endpoint
 	Limits    Limits
 	Now       func() time.Time // nil: time.Now
 }
@@ -93,6 +93,9 @@ func New(deps Deps) *Server {
 	set(&deps.Logger, slog.Default())
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	if deps.Endpoints == nil {
+		deps.Endpoints = func() []Endpoint { return nil }
 	}
 	if deps.Registerer == nil {
 		own := prometheus.NewRegistry()

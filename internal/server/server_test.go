@@ -171,7 +171,7 @@ func TestGzip(t *testing.T) {
 }
 
 func TestHomeAndHeaders(t *testing.T) {
-	s := newTestServer(t, Deps{Version: "v<1>", Endpoints: []Endpoint{{"OTLP/gRPC", "localhost:4317"}}})
+	s := newTestServer(t, Deps{Version: "v<1>", Endpoints: func() []Endpoint { return []Endpoint{{"OTLP/gRPC", "localhost:4317"}} }})
 	w := get(t, s, "/")
 	for _, want := range []string{"Signalbox v&lt;1&gt; is running", "localhost:4317", apiPrefix + "traces"} {
 		if !strings.Contains(w.Body.String(), want) {

@@ -21,7 +21,7 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) error {
 		Version:       s.deps.Version,
 		Started:       nanosOf(s.started),
 		UptimeSeconds: s.deps.Now().Sub(s.started).Round(time.Millisecond).Seconds(),
-		Endpoints:     append([]Endpoint{}, s.deps.Endpoints...),
+		Endpoints:     append([]Endpoint{}, s.deps.Endpoints()...),
 		Tails:         len(s.tails),
 	}
 	if s.deps.StoreStats != nil {
@@ -37,7 +37,7 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	return homePage.Execute(w, map[string]any{
-		"Version": s.deps.Version, "Endpoints": s.deps.Endpoints, "API": apiPrefix, "Host": r.Host,
+		"Version": s.deps.Version, "Endpoints": s.deps.Endpoints(), "API": apiPrefix, "Host": r.Host,
 		"Metrics": s.deps.Metrics != nil,
 	})
 }

@@ -67,6 +67,9 @@ func (m SyncMode) String() string {
 	return "group"
 }
 
+// MarshalText writes the mode as UnmarshalText reads it.
+func (m SyncMode) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
 // UnmarshalText reads a mode from a configuration.
 func (m *SyncMode) UnmarshalText(text []byte) error {
 	switch string(text) {
@@ -116,6 +119,6 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxSealRows bounds a block, and a batch, so that a block filled by the
-// largest batch has at most 1<<24 rows.
+// maxSealRows bounds a block to what 24-bit row references reach, with room
+// for the batch that fills it.
 const maxSealRows = 8 << 20

@@ -1,0 +1,223 @@
+// Package queryextension is the collector component `query`: it owns the data
+// directory and serves the query APIs on one port.
+//
+// The store exporter hands it batches and metrics; package server reads them
+// back. It opens the store for traces and logs and the database for metrics
+// when the collector starts, before any receiver, and closes them when every
+// pipeline has drained: what was acknowledged is on disk by then.
+package queryextension
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+
+	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/metrics"
+	"github.com/signalbox-otel/signalbox/internal/server"
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// NewFactory makes the factory of component `query`.
+func NewFactory() extension.Factory {
+	return extension.NewFactory(component.MustNewType("query"),
+		func() component.Config { return NewDefaultConfig() },
+		func(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
+			return &queries{config: cfg.(*Config), settings: set, logger: slog.New(zapslog.NewHandler(set.Logger.Core()))}, nil
+		}, component.StabilityLevelBeta)
+}
+
+// queries is the extension. Start sets what is below the blank line, Shutdown
+// undoes it; between them it is read-only but for endpoints.
+type queries struct {
+	config   *Config
+	settings extension.Settings
+	logger   *slog.Logger
+
+	store   *store.Store
+	metrics *metrics.DB
+	http    *http.Server
+	served  chan struct{} // closed when the HTTP server has stopped
+	cancel  context.CancelFunc
+	// endpoints are where data can be sent to, known once the configuration is.
+	endpoints atomic.Pointer[[]server.Endpoint]
+}
+
+// Start opens the data directory and serves queries. When it fails nothing
+// stays open.
+func (q *queries) Start(ctx context.Context, host component.Host) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, q.close())
+		}
+	}()
+	// Listening comes first: it is what fails most, and without a trace.
+	listener, err := q.config.HTTP.ToListener(ctx)
+	if err != nil {
+		return fmt.Errorf("listening for queries on %s: %w", q.config.HTTP.NetAddr.Endpoint, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, listener.Close())
+		}
+	}()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := q.open(registry); err != nil {
+		return err
+	}
+	return q.serve(ctx, host, listener, registry)
+}
+
+// open opens both databases below the data directory.
+func (q *queries) open(registry *prometheus.Registry) error {
+	dir := q.config.Directory
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	bytes, err := q.config.Retention.maxBytes(dir)
+	if err != nil {
+		return err
+	}
+	o := store.NewDefaultOptions()
+	o.Decode = ingest.Decode
+	o.MaxAge, o.MaxBytes = q.config.Retention.MaxAge, bytes/4*3
+	o.Sync = q.config.Sync
+	o.Logger, o.Registerer = q.logger, registry
+	if q.store, err = store.Open(filepath.Join(dir, "store"), o); err != nil {
+		return inUse(dir, err)
+	}
+	m := metrics.NewDefaultOptions()
+	m.MaxAge, m.MaxBytes = q.config.Retention.MaxAge, bytes/4
+	m.Logger, m.Registerer, m.Gatherer = q.logger, registry, registry
+	m.Build.Version = q.settings.BuildInfo.Version
+	if q.metrics, err = metrics.Open(filepath.Join(dir, "metrics"), m); err != nil {
+		return inUse(dir, err)
+	}
+	return nil
+}
+
+// inUse says what to do when another process has the data directory.
+func inUse(dir string, err error) error {
+	var locked *store.LockedError
+	if errors.As(err, &locked) {
+		return fmt.Errorf("%w: is Signalbox running already? Stop it, or choose another directory than %s", err, dir)
+	}
+	return fmt.Errorf("opening the data directory: %w", err)
+}
+
+// serve answers queries on listener until Shutdown.
+func (q *queries) serve(ctx context.Context, host component.Host, listener net.Listener, registry *prometheus.Registry) error {
+	handler := server.New(server.Deps{
+		Reader: q.store, Catalog: q.store, Follower: q.store,
+		Metrics:    q.metrics.Handler(),
+		Gatherer:   registry,
+		Registerer: registry,
+		Logger:     q.logger,
+		Version:    q.settings.BuildInfo.Version,
+		StoreStats: q.stats,
+		Endpoints:  q.listEndpoints,
+	})
+	srv, err := q.config.HTTP.ToServer(ctx, host.GetExtensions(), q.settings.TelemetrySettings, shown(handler))
+	if err != nil {
+		return fmt.Errorf("configuring the query server: %w", err)
+	}
+	base, cancel := context.WithCancel(context.Background())
+	srv.BaseContext = func(net.Listener) context.Context { return base }
+	srv.Protocols = server.Protocols()
+	srv.Handler = hidden(srv.Handler)
+	q.http, q.cancel, q.served = srv, cancel, make(chan struct{})
+	go func() {
+		defer close(q.served)
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			q.logger.Error("query server stopped", "error", err)
+			componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(fmt.Errorf("serving queries: %w", err)))
+		}
+	}()
+	q.settings.Logger.Info("serving queries", zap.Stringer("address", listener.Addr()), zap.String("directory", q.config.Directory))
+	return nil
+}
+
+// drainTime is how long requests may go on once the server is to stop.
+const drainTime = 5 * time.Second
+
+// Shutdown lets requests finish and closes the databases.
+func (q *queries) Shutdown(context.Context) error { return q.close() }
+
+func (q *queries) close() error {
+	var errs []error
+	if q.http != nil {
+		q.cancel() // ends live tails
+		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		if err := q.http.Shutdown(ctx); err != nil {
+			errs = append(errs, q.http.Close())
+		}
+		<-q.served
+		q.http = nil
+	}
+	if q.metrics != nil {
+		errs = append(errs, q.metrics.Close())
+		q.metrics = nil
+	}
+	if q.store != nil {
+		errs = append(errs, q.store.Close())
+		q.store = nil
+	}
+	return errors.Join(errs...)
+}
+
+// AppendBatch implements storeexporter.Keeper.
+func (q *queries) AppendBatch(ctx context.Context, b *store.Batch) error {
+	return q.store.Append(ctx, b)
+}
+
+// AppendMetrics implements storeexporter.Keeper.
+func (q *queries) AppendMetrics(ctx context.Context, md pmetric.Metrics) error {
+	return q.metrics.Append(ctx, md)
+}
+
+// stats is what the status answer says about the data.
+func (q *queries) stats() any {
+	samples, err := q.metrics.Stats()
+	if err != nil {
+		samples = metrics.Stats{}
+	}
+	return struct {
+		Directory string        `json:"directory"`
+		Records   store.Stats   `json:"records"`
+		Metrics   metrics.Stats `json:"metrics"`
+	}{q.config.Directory, q.store.Stats(), samples}
+}
+
+// NotifyConfig implements extensioncapabilities.ConfigWatcher: it learns where
+// the receivers listen, which the status answer and the page show.
+func (q *queries) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
+	found := receiverEndpoints(conf)
+	q.endpoints.Store(&found)
+	return nil
+}
+
+func (q *queries) listEndpoints() []server.Endpoint {
+	if found := q.endpoints.Load(); found != nil {
+		return *found
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+// Package storeexporter is the collector component `store`: the exporter that
+// keeps traces, logs and metrics in the data directory of the query extension.
+//
+// Pipelines end in it; package ingest turns their data into batches. It has no
+// queue: what it returns is what the sender is told, so that an acknowledged
+// request is one that is kept. A store that is behind or whose disk is full
+// makes the sender try again later.
+package storeexporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/metrics"
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// Config is what users write under exporters: store.
+type Config struct {
+	// Extension names the query extension that keeps the data. It may be left
+	// out when there is only one.
+	Extension *component.ID `mapstructure:"extension"`
+}
+
+// Keeper is what the exporter needs of the query extension. It exists so that
+// the exporter does not open files of its own: one process owns the directory.
+type Keeper interface {
+	component.Component
+	// AppendBatch returns once the batch is durable.
+	AppendBatch(ctx context.Context, b *store.Batch) error
+	// AppendMetrics returns once the samples are in the database's log.
+	AppendMetrics(ctx context.Context, md pmetric.Metrics) error
+}
+
+// NewFactory makes the factory of component `store`.
+func NewFactory() exporter.Factory {
+	return exporter.NewFactory(component.MustNewType("store"),
+		func() component.Config { return &Config{} },
+		exporter.WithTraces(newTraces, component.StabilityLevelBeta),
+		exporter.WithLogs(newLogs, component.StabilityLevelBeta),
+		exporter.WithMetrics(newMetrics, component.StabilityLevelBeta))
+}
+
+// keeping is one exporter. Its keeper is set by start, before any data comes.
+type keeping struct {
+	config *Config
+	keeper Keeper
+}
+
+func newTraces(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
+	k := &keeping{config: cfg.(*Config)}
+	return exporterhelper.NewTraces(ctx, set, cfg, k.traces, k.options()...)
+}
+
+func newLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
+	k := &keeping{config: cfg.(*Config)}
+	return exporterhelper.NewLogs(ctx, set, cfg, k.logs, k.options()...)
+}
+
+func newMetrics(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
+	k := &keeping{config: cfg.(*Config)}
+	// The database changes names and adds up deltas in the data it is given.
+	return exporterhelper.NewMetrics(ctx, set, cfg, k.metrics, append(k.options(),
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}))...)
+}
+
+// options leave queueing, retrying and timing out to the sender.
+func (k *keeping) options() []exporterhelper.Option {
+	return []exporterhelper.Option{
+		exporterhelper.WithStart(k.start),
+		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}),
+	}
+}
+
+// start finds the extension that keeps the data.
+func (k *keeping) start(_ context.Context, host component.Host) error {
+	var found []component.ID
+	for id, ext := range host.GetExtensions() {
+		keeper, ok := ext.(Keeper)
+		if ok && (k.config.Extension == nil || *k.config.Extension == id) {
+			k.keeper = keeper
+			found = append(found, id)
+		}
+	}
+	switch {
+	case len(found) == 0 && k.config.Extension != nil:
+		return fmt.Errorf("extension %q keeps no data or does not run: add it to service::extensions", k.config.Extension)
+	case len(found) == 0:
+		return errors.New("nothing keeps the data: add a query extension to extensions and to service::extensions")
+	case len(found) > 1:
+		return fmt.Errorf("several extensions keep data, %v: choose one with the exporter's key extension", found)
+	}
+	return nil
+}
+
+func (k *keeping) traces(ctx context.Context, td ptrace.Traces) error {
+	b, err := ingest.Traces(td)
+	if err != nil {
+		return refusal(err)
+	}
+	return refusal(k.keeper.AppendBatch(ctx, b))
+}
+
+func (k *keeping) logs(ctx context.Context, ld plog.Logs) error {
+	b, err := ingest.Logs(ld)
+	if err != nil {
+		return refusal(err)
+	}
+	return refusal(k.keeper.AppendBatch(ctx, b))
+}
+
+func (k *keeping) metrics(ctx context.Context, md pmetric.Metrics) error {
+	return refusal(k.keeper.AppendMetrics(ctx, md))
+}
+
+// refusal gives an error the form that receivers tell senders: a gRPC status,
+// with the time after which to try again where that can help (OTLP
+// specification, "Failures").
+func refusal(err error) error {
+	var overload *store.OverloadError
+	var unavailable *metrics.UnavailableError
+	var malformed *ingest.MalformedError
+	var refused *metrics.RefusedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &overload):
+		return again(err, overload.RetryAfter)
+	case errors.As(err, &unavailable):
+		return again(err, unavailable.RetryAfter)
+	case errors.As(err, &malformed), errors.As(err, &refused):
+		return consumererror.NewPermanent(status.Error(codes.InvalidArgument, err.Error()))
+	}
+	return err // stopping, or the sender has gone: the sender may try again
+}
+
+func again(err error, after time.Duration) error {
+	s, detailErr := status.New(codes.Unavailable, err.Error()).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+	if detailErr != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return s.Err()
+}
