@@ -119,6 +119,6 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// maxSealRows bounds a block to what 24-bit row references reach, with room
-// for the batch that fills it.
+// maxSealRows bounds a block, and a batch, so that a block filled by the
+// largest batch has at most 1<<24 rows.
 const maxSealRows = 8 << 20
