@@ -276,3 +276,57 @@ func TestTailOfStore(t *testing.T) {
 		t.Errorf("Next after Close: got %v; want io.EOF", err)
 	}
 }
+
+func TestSearchSpans(t *testing.T) {
+	var spans []store.Span
+	durations := []time.Duration{5, 9, 1, 7, 9, 3}
+	for i, d := range durations {
+		spans = append(spans, testSpan(1, byte(i), time.Duration(i)*time.Second, d*time.Millisecond))
+	}
+	m := memoryOf(t, spans, nil)
+	f := func(q SpanSearch, want ...byte) {
+		t.Helper()
+		var got []byte
+		for s, err := range New(m, m, nil, Limits{}).SearchSpans(t.Context(), q, &store.Report{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, s.SpanID[7])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", q, diff)
+		}
+	}
+	f(SpanSearch{}, 5, 4, 3, 2, 1, 0)
+	f(SpanSearch{Limit: 2}, 5, 4)
+	f(SpanSearch{Slowest: true}, 4, 1, 3, 0, 5, 2)
+	f(SpanSearch{Slowest: true, Limit: 3}, 4, 1, 3)
+	f(SpanSearch{Slowest: true, Limit: 3, End: at(4 * time.Second)}, 1, 3, 0)
+}
+
+func TestRanks(t *testing.T) {
+	var spans []store.Span
+	for i := range byte(100) {
+		spans = append(spans, testSpan(i+1, 1, time.Duration(i)*time.Second, time.Duration(i+1)*time.Millisecond))
+	}
+	other := testSpan(100, 2, 0, time.Hour)
+	other.Name = "other"
+	m := memoryOf(t, append(spans, other), nil)
+	e := New(m, m, nil, Limits{})
+	tr, err := e.Trace(t.Context(), traceID(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranks, err := e.Ranks(t.Context(), tr, at(0), at(time.Hour))
+	if err != nil || len(ranks) != 2 {
+		t.Fatalf("got %v, %v; want two ranks", ranks, err)
+	}
+	for i, want := range []Rank{{Slower: .5, Of: 1}, {Slower: .975, Of: 100}} { // other is earlier
+		if got := ranks[i]; got.Of != want.Of || got.Slower < want.Slower-.01 || got.Slower > want.Slower+.01 {
+			t.Errorf("rank of %s: got %+v; want %+v", tr.Nodes[i].Name, got, want)
+		}
+	}
+	if ranks, err = e.Ranks(t.Context(), tr, at(time.Hour), at(2*time.Hour)); err != nil || ranks[0] != (Rank{}) {
+		t.Errorf("without data: got %v, %v; want none", ranks, err)
+	}
+}

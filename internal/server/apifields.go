@@ -1,8 +1,8 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
 	"github.com/signalbox-otel/signalbox/internal/store"
@@ -22,17 +22,8 @@ var scopeNames = [...]string{store.Intrinsic: "intrinsic", store.RecordAttr: "re
 	store.ScopeAttr: "instrumentation", store.EventAttr: "event", store.LinkAttr: "link", store.AnyAttr: "any"}
 
 func (in *inputs) scope() store.Place {
-	text := in.text("scope")
-	if text == "" {
-		return store.AnyAttr
-	}
-	for place, name := range scopeNames {
-		if name == text {
-			return store.Place(place)
-		}
-	}
-	in.fail("scope", fmt.Errorf("%q is none of %v", text, scopeNames))
-	return store.AnyAttr
+	words := append([]string{scopeNames[store.AnyAttr]}, scopeNames[:store.AnyAttr]...)
+	return store.Place(max(0, slices.Index(scopeNames[:], in.oneOf("scope", words...))))
 }
 
 // fieldsAnswer lists names.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -62,18 +61,11 @@ func (s *Server) serviceSeries(w http.ResponseWriter, r *http.Request) error {
 	return s.answerServices(w, r, in, q)
 }
 
+// spanKind is the parameter spanKind; 0 when it is not given.
 func (in *inputs) spanKind() int32 {
-	text := in.text("spanKind")
-	if text == "" {
-		return 0
-	}
 	words := query.KindWords()
-	i := slices.Index(words, text)
-	if i < 1 {
-		in.fail("spanKind", fmt.Errorf("%q is none of %v", text, words[1:]))
-		return 0
-	}
-	return int32(i)
+	words[0] = "any"
+	return int32(max(0, slices.Index(words, in.oneOf("spanKind", words...))))
 }
 
 func (s *Server) answerServices(w http.ResponseWriter, r *http.Request, in *inputs, q query.ServiceSearch) error {

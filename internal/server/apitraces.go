@@ -57,10 +57,7 @@ type traceAnswer struct {
 
 func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
-	format := in.text("format")
-	if format != "" && format != "tree" && format != "otlp" {
-		in.fail("format", fmt.Errorf("%q is neither tree nor otlp", format))
-	}
+	format, compare := in.oneOf("format", "tree", "otlp"), in.duration("rank")
 	id, err := parseTraceID(r.PathValue("id"))
 	if err != nil {
 		in.fail("id", err)
@@ -75,28 +72,89 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 	if format == "otlp" {
 		return writeOTLP(w, t)
 	}
-	head := traceAnswer{summaryAnswer: listedTrace(&t.TraceSummary), Orphans: t.Orphans}
-	resources, scopes := map[*store.Resource]int{}, map[*store.Scope]int{}
-	for _, n := range t.Nodes {
-		if _, ok := resources[n.Resource]; !ok {
-			resources[n.Resource] = len(head.Resources)
-			head.Resources = append(head.Resources, resourceOf(n.Resource))
-		}
-		if _, ok := scopes[n.Scope]; !ok {
-			scopes[n.Scope] = len(head.Scopes)
-			head.Scopes = append(head.Scopes, scopeOf(n.Scope))
+	var ranks []query.Rank
+	if compare > 0 {
+		last := t.Start + uint64(t.Duration()) + 1
+		if ranks, err = s.engine.Ranks(r.Context(), t, last-min(last, uint64(compare)), last); err != nil {
+			return err
 		}
 	}
+	return s.streamTrace(w, t, ranks)
+}
+
+// streamTrace writes the tree; ranks may be nil.
+func (s *Server) streamTrace(w http.ResponseWriter, t *query.Trace, ranks []query.Rank) error {
+	head := traceAnswer{summaryAnswer: listedTrace(&t.TraceSummary), Orphans: t.Orphans}
+	var resources indexer[*store.Resource, resourceAnswer]
+	var scopes indexer[*store.Scope, scopeAnswer]
+	for _, n := range t.Nodes {
+		resources.add(n.Resource, resourceOf)
+		scopes.add(n.Scope, scopeOf)
+	}
+	head.Resources, head.Scopes = resources.answers, scopes.answers
 	spans := func(yield func(any, error) bool) {
-		for _, n := range t.Nodes {
+		for i, n := range t.Nodes {
 			a := nodeAnswer{spanAnswer: spanOf(n.Span), Parent: n.Parent, Depth: n.Depth, Children: n.Children, Self: n.Self,
-				Critical: n.Critical, Orphan: n.Orphan, Resource: resources[n.Resource], Scope: scopes[n.Scope]}
+				Critical: n.Critical, Orphan: n.Orphan, Resource: resources.indexes[n.Resource], Scope: scopes.indexes[n.Scope]}
+			if ranks != nil {
+				a.Rank = &rankAnswer{ranks[i].Slower, ranks[i].Of}
+			}
 			if !yield(a, nil) {
 				return
 			}
 		}
 	}
 	return s.streamList(w, head, "spans", spans, &t.Report, func() listEnd { return listEnd{} })
+}
+
+// indexer gives each distinct answer one index. The store may hand out equal
+// resources at several addresses.
+type indexer[K comparable, A any] struct {
+	answers []A
+	indexes map[K]int
+	texts   map[string]int
+}
+
+func (ix *indexer[K, A]) add(k K, answer func(K) A) {
+	if _, known := ix.indexes[k]; known {
+		return
+	}
+	if ix.indexes == nil {
+		ix.indexes, ix.texts = map[K]int{}, map[string]int{}
+	}
+	a := answer(k)
+	text, err := encodeJSON(a)
+	i, known := ix.texts[string(text)]
+	if err != nil || !known {
+		i = len(ix.answers)
+		ix.texts[string(text)] = i
+		ix.answers = append(ix.answers, a)
+	}
+	ix.indexes[k] = i
+}
+
+func (s *Server) searchSpans(w http.ResponseWriter, r *http.Request) error {
+	in := s.inputs(r)
+	q := query.SpanSearch{Where: in.condition(store.Spans), Limit: in.count("limit"), Need: store.NeedCore}
+	q.Slowest = in.oneOf("order", "newest", "slowest") == "slowest"
+	whole := in.oneOf("parts", "core", "all") == "all"
+	q.Start, q.End = in.span()
+	if err := in.check(); err != nil {
+		return err
+	}
+	if whole {
+		q.Need = store.NeedAll
+	}
+	var report store.Report
+	found := each(s.engine.SearchSpans(r.Context(), q, &report), func(span *store.Span) any {
+		if whole {
+			return liveSpanOf(span)
+		}
+		a := coreOf(span)
+		a.TraceID = span.TraceID.String()
+		return a
+	})
+	return s.streamList(w, nil, "spans", found, &report, func() listEnd { return listEnd{} })
 }
 
 // writeOTLP answers with the trace as an OTLP file, which any collector reads.

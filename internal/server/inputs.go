@@ -66,6 +66,18 @@ func (in *inputs) texts(name string) []string {
 	return in.values[name]
 }
 
+// oneOf is a word of a list, the first when it is not given.
+func (in *inputs) oneOf(name string, words ...string) string {
+	text := in.text(name)
+	if text == "" {
+		return words[0]
+	}
+	if !slices.Contains(words, text) {
+		in.fail(name, fmt.Errorf("%q is none of %s", text, strings.Join(words, ", ")))
+	}
+	return text
+}
+
 // count is a positive number; 0 when it is not given.
 func (in *inputs) count(name string) int {
 	text := in.text(name)
@@ -129,15 +141,10 @@ func (in *inputs) condition(kind store.Kind) store.Expr {
 
 // kind is the parameter kind, which says what a question is about.
 func (in *inputs) kind() store.Kind {
-	switch text := in.text("kind"); text {
-	case "", store.Spans.String():
-		return store.Spans
-	case store.Logs.String():
+	if in.oneOf("kind", store.Spans.String(), store.Logs.String()) == store.Logs.String() {
 		return store.Logs
-	default:
-		in.fail("kind", fmt.Errorf("%q is neither spans nor logs", text))
-		return store.Spans
 	}
+	return store.Spans
 }
 
 // field is the name of a field; the error's position counts in it.

@@ -135,6 +135,27 @@ type nodeAnswer struct {
 	Orphan   bool   `json:"orphan,omitempty"`
 	Resource int    `json:"resource"` // index in resources
 	Scope    int    `json:"scope"`    // index in scopes
+	// Rank is given when it was asked for.
+	Rank *rankAnswer `json:"rank,omitempty"`
+}
+
+// rankAnswer says how slow a span is for its operation.
+type rankAnswer struct {
+	Slower float64 `json:"slowerThan"` // fraction of the operation's spans
+	Of     uint64  `json:"of"`         // how many there are
+}
+
+// liveSpan is a whole span outside its tree.
+type liveSpan struct {
+	spanAnswer
+	Resource []attribute `json:"resource"`
+	Scope    string      `json:"scope,omitempty"`
+}
+
+func liveSpanOf(s *store.Span) liveSpan {
+	a := liveSpan{spanOf(s), attributesOf(s.Resource.Attrs), s.Scope.Name}
+	a.TraceID = s.TraceID.String()
+	return a
 }
 
 // resourceAnswer is what produced records.

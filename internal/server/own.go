@@ -32,6 +32,7 @@ func (s *Server) ownRoutes() []route {
 		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
 		own("traces/heatmap", "spans by start and duration", s.heatmap),
 		live("traces/tail", "spans as they arrive", s.tailTraces),
+		own("spans", "search for single spans", s.searchSpans),
 		own("logs", "search for log records", s.searchLogs),
 		own("logs/volume", "log records over time, by severity", s.logVolume),
 		live("logs/tail", "log records as they arrive", s.tailLogs),

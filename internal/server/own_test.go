@@ -80,6 +80,9 @@ func TestOwnGolden(t *testing.T) {
 		"own_traces_all.json":   "traces?limit=2&spans=1",
 		"own_trace.json":        "traces/" + trace1,
 		"own_trace_otlp.json":   "traces/" + trace1 + "?format=otlp",
+		"own_trace_rank.json":   "traces/" + trace2 + "?rank=1h",
+		"own_spans.json":        "spans?order=slowest&limit=2",
+		"own_spans_all.json":    "spans?parts=all&" + q(`span:parentID = nil && status = ok`),
 		"own_heatmap.json":      "traces/heatmap?step=10m",
 		"own_logs.json":         "logs",
 		"own_logs_text.json":    "logs?" + q(`reset severity >= warn`),
@@ -165,11 +168,12 @@ func TestOwnRefuses(t *testing.T) {
 	f("traces?minDuration=-5s", 400, "bad_request", "negative", -1)
 	f("traces?q=%zz", 400, "bad_request", "query string", -1)
 	f("traces/xyz", 400, "bad_request", "parameter id", -1)
-	f("traces/"+trace1+"?format=xml", 400, "bad_request", "neither tree nor otlp", -1)
+	f("traces/"+trace1+"?format=xml", 400, "bad_request", "none of tree, otlp", -1)
 	f("traces/ffffffffffffffffffffffffffffffff", 404, "not_found", "not found", -1)
+	f("spans?order=oldest", 400, "bad_request", "none of newest, slowest", -1)
 	f("logs?cursor=x", 400, "bad_request", "not a cursor", -1)
 	f("services/x/operations?spanKind=big", 400, "bad_request", "none of", -1)
-	f("fields?kind=metrics", 400, "bad_request", "neither spans nor logs", -1)
+	f("fields?kind=metrics", 400, "bad_request", "none of spans, logs", -1)
 	f("fields?scope=x", 400, "bad_request", "none of", -1)
 	f("fields/values", 400, "bad_request", "not the name of a field", -1)
 	f("facets?field=a+b", 400, "bad_request", "not the name of a field", -1)

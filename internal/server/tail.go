@@ -85,18 +85,9 @@ type events struct {
 	err  error
 }
 
-// tailSpan is one span of a tail: without the tree that it is not yet part of.
-type tailSpan struct {
-	spanAnswer
-	Resource []attribute `json:"resource"`
-	Scope    string      `json:"scope,omitempty"`
-}
-
 func (e *events) batch(b query.TailBatch) {
 	for _, span := range b.Spans {
-		a := tailSpan{spanOf(span), attributesOf(span.Resource.Attrs), span.Scope.Name}
-		a.TraceID = span.TraceID.String()
-		e.write("span", a)
+		e.write("span", liveSpanOf(span))
 	}
 	for _, l := range b.Logs {
 		e.write("log", logOf(l, ""))

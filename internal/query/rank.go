@@ -1,0 +1,69 @@
+package query
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// Rank says how slow a span is for its operation.
+type Rank struct {
+	// Slower is the fraction of the operation's spans that it is slower than,
+	// 0 to 1; those in its own histogram bucket count half.
+	Slower float64
+	// Of is how many spans it is compared with; 0 when none are known.
+	Of uint64
+}
+
+// operationKey is what spans must have alike to be compared.
+type operationKey struct {
+	service, name string
+	kind          int32
+}
+
+// Ranks compares every node of t with the spans of its service, name and kind
+// in [start, end), from the pre-aggregates; it adds what it took to t.Report.
+func (e *Engine) Ranks(ctx context.Context, t *Trace, start, end uint64) ([]Rank, error) {
+	durations := map[operationKey]*store.Histogram{}
+	for _, n := range t.Nodes {
+		durations[operationOf(n.Span)] = &store.Histogram{}
+	}
+	var part store.Report
+	defer func() { addReport(&t.Report, &part) }()
+	for m, err := range within(ctx, e.limits.MaxTime, &part, e.operations(start, end, &part)) {
+		if err != nil {
+			return nil, fmt.Errorf("reading operations: %w", err)
+		}
+		if h := durations[operationKey{m.Service, m.Operation, m.SpanKind}]; h != nil && m.Durations != nil {
+			h.Merge(m.Durations)
+		}
+	}
+	ranks := make([]Rank, len(t.Nodes))
+	for i, n := range t.Nodes {
+		ranks[i] = rankIn(durations[operationOf(n.Span)], n.Duration())
+	}
+	return ranks, nil
+}
+
+func operationOf(s *store.Span) operationKey {
+	return operationKey{s.Resource.ServiceName(), s.Name, s.Kind}
+}
+
+func rankIn(h *store.Histogram, duration uint64) Rank {
+	own := store.HistogramBucket(duration)
+	var faster, same uint64
+	h.Buckets(func(i int, n uint64) {
+		switch {
+		case i < own:
+			faster += n
+		case i == own:
+			same = n
+		}
+	})
+	r := Rank{Of: h.Count()}
+	if r.Of > 0 {
+		r.Slower = (float64(faster) + float64(same)/2) / float64(r.Of)
+	}
+	return r
+}
