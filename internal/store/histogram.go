@@ -5,9 +5,12 @@ import "math/bits"
 // Histogram counts durations in log-linear buckets: below 16 ns one bucket a
 // nanosecond, above it 16 buckets an octave, so a bucket is at most 6.25 % wide
 // (HdrHistogram's layout with one significant hex digit). The zero value is
-// empty and ready.
+// empty and ready. It takes memory for the octaves between the shortest and the
+// longest duration only: an operation's durations lie close together, and there
+// are many operations and minutes.
 type Histogram struct {
-	counts []uint64 // by bucket, grown to the highest one used
+	counts []uint64 // of the buckets from low on, whole octaves
+	low    int
 	count  uint64
 }
 
@@ -36,11 +39,28 @@ func HistogramBounds(i int) (low, high uint64) {
 
 // Add counts n durations of bucket i.
 func (h *Histogram) Add(i int, n uint64) {
-	for len(h.counts) <= i {
-		h.counts = append(h.counts, 0)
+	if n == 0 {
+		return
 	}
-	h.counts[i] += n
+	h.cover(i, i)
+	h.counts[i-h.low] += n
 	h.count += n
+}
+
+// cover makes room for the buckets first to last.
+func (h *Histogram) cover(first, last int) {
+	first, last = first>>histogramBits<<histogramBits, (last>>histogramBits+1)<<histogramBits // the end of its octave
+	switch {
+	case len(h.counts) == 0:
+		h.low, h.counts = first, make([]uint64, last-first)
+		return
+	case first < h.low:
+		h.counts = append(make([]uint64, h.low-first, h.low-first+len(h.counts)), h.counts...)
+		h.low = first
+	}
+	if more := last - h.low - len(h.counts); more > 0 {
+		h.counts = append(h.counts, make([]uint64, more)...)
+	}
 }
 
 // Observe counts one duration.
@@ -48,11 +68,15 @@ func (h *Histogram) Observe(nanos uint64) { h.Add(HistogramBucket(nanos), 1) }
 
 // Merge adds what o counted.
 func (h *Histogram) Merge(o *Histogram) {
-	for i, n := range o.counts {
-		if n > 0 {
-			h.Add(i, n)
-		}
+	if o.count == 0 {
+		return
 	}
+	h.cover(o.low, o.low+len(o.counts)-1)
+	into := h.counts[o.low-h.low:]
+	for i, n := range o.counts {
+		into[i] += n
+	}
+	h.count += o.count
 }
 
 // Count is the number of durations.
@@ -62,7 +86,7 @@ func (h *Histogram) Count() uint64 { return h.count }
 func (h *Histogram) Buckets(f func(i int, n uint64)) {
 	for i, n := range h.counts {
 		if n > 0 {
-			f(i, n)
+			f(h.low+i, n)
 		}
 	}
 }
@@ -78,7 +102,7 @@ func (h *Histogram) Quantile(q float64) uint64 {
 	for i, n := range h.counts {
 		seen += n
 		if n > 0 && seen > rank {
-			low, high := HistogramBounds(i)
+			low, high := HistogramBounds(h.low + i)
 			return low + (high-low)/2
 		}
 	}

@@ -1,6 +1,10 @@
 package store
 
-import "testing"
+import (
+	"math/rand"
+	"reflect"
+	"testing"
+)
 
 // Every duration lies within the bounds of its bucket, buckets touch without
 // gaps, and none is wider than one sixteenth of its lower bound.
@@ -34,6 +38,36 @@ func TestHistogramQuantile(t *testing.T) {
 		}
 		if got < want*0.96 || got > want*1.04 {
 			t.Errorf("Quantile(%v): got %v; want %v within 4 %%", q, got, want)
+		}
+	}
+}
+
+// Durations in any order, merged in any order, give the same histogram.
+func TestHistogramMerge(t *testing.T) {
+	const seed = 1
+	random := rand.New(rand.NewSource(seed))
+	for range 200 {
+		want := map[int]uint64{}
+		var all, merged Histogram
+		parts := make([]Histogram, 1+random.Intn(4))
+		for range random.Intn(20) {
+			d := random.Uint64() >> random.Intn(64)
+			want[HistogramBucket(d)]++
+			all.Observe(d)
+			parts[random.Intn(len(parts))].Observe(d)
+		}
+		for i := range parts {
+			merged.Merge(&parts[i])
+		}
+		got, last := map[int]uint64{}, -1
+		merged.Buckets(func(i int, n uint64) {
+			if i <= last {
+				t.Errorf("seed %d: bucket %d after bucket %d", seed, i, last)
+			}
+			got[i], last = n, i
+		})
+		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(merged, all) {
+			t.Fatalf("seed %d: got %v; want %v", seed, got, want)
 		}
 	}
 }
