@@ -125,7 +125,11 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	minute := uint64(time.Minute)
 	a := &Services{Start: q.Start - q.Start%minute, End: q.End + (minute-q.End%minute)%minute}
 	rows := map[redKey]*redRow{}
+	var minutes []*store.OperationMinute // kept for the series
 	err := e.eachMinute(ctx, q, &a.Report, func(key redKey, m *store.OperationMinute) {
+		if q.Step > 0 {
+			minutes = append(minutes, m)
+		}
 		row := rows[key]
 		if row == nil {
 			row = &redRow{}
@@ -155,9 +159,9 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	})
 	a.Rows = a.Rows[:min(len(a.Rows), e.limit(q.Limit, 1000))]
 	if q.Step > 0 {
-		err = e.series(ctx, q, a)
+		e.series(q, a, minutes)
 	}
-	return a, err
+	return a, nil
 }
 
 // eachMinute calls f for the pre-aggregates that q asks for, with the row they
@@ -172,17 +176,21 @@ func (e *Engine) eachMinute(ctx context.Context, q ServiceSearch, report *store.
 		if q.Service != "" && m.Service != q.Service || q.Operation != "" && m.Operation != q.Operation || q.Kind != 0 && m.SpanKind != q.Kind {
 			continue
 		}
-		key := redKey{service: m.Service}
-		if q.ByOperation {
-			key.operation, key.kind = m.Operation, m.SpanKind
-		}
-		f(key, m)
+		f(q.keyOf(m), m)
 	}
 	return nil
 }
 
-// series reads the pre-aggregates again and gives the first rows their series.
-func (e *Engine) series(ctx context.Context, q ServiceSearch, a *Services) error {
+// keyOf says which row m belongs to.
+func (q *ServiceSearch) keyOf(m *store.OperationMinute) redKey {
+	if q.ByOperation {
+		return redKey{m.Service, m.Operation, m.SpanKind}
+	}
+	return redKey{service: m.Service}
+}
+
+// series gives the first rows their series.
+func (e *Engine) series(q ServiceSearch, a *Services, minutes []*store.OperationMinute) {
 	first, step, n := serviceGrid.steps(a.Start, a.End, q.Step)
 	a.Step, a.First = step, first
 	rows := map[redKey]*RED{}
@@ -192,20 +200,20 @@ func (e *Engine) series(ctx context.Context, q ServiceSearch, a *Services) error
 		key := redKey{r.Service, r.Operation, r.Kind}
 		rows[key], tallies[key] = r, make([]tally, n)
 	}
-	err := e.eachMinute(ctx, q, &a.Report, func(key redKey, m *store.OperationMinute) {
-		r, at := rows[key], uint64(m.Minute.UnixNano())
+	for _, m := range minutes {
+		key, at := q.keyOf(m), uint64(m.Minute.UnixNano())
+		r := rows[key]
 		if r == nil || r.Entry && !isEntry(m.SpanKind) || at < first || at >= a.End {
-			return
+			continue
 		}
 		tallies[key][(at-first)/uint64(step)].add(m)
-	})
+	}
 	for key, r := range rows {
 		for i := range tallies[key] {
 			begin := first + uint64(i)*uint64(step)
 			r.Series = append(r.Series, tallies[key][i].stats(e.elapsed(max(begin, a.Start), min(begin+uint64(step), a.End))))
 		}
 	}
-	return err
 }
 
 // elapsed is how much of [start, end) is over, in seconds: the current minute
