@@ -75,16 +75,16 @@ func newLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (
 
 func newMetrics(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
 	k := &keeping{config: cfg.(*Config)}
-	// The database changes names and adds up deltas in the data it is given.
-	return exporterhelper.NewMetrics(ctx, set, cfg, k.metrics, append(k.options(),
-		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}))...)
+	return exporterhelper.NewMetrics(ctx, set, cfg, k.metrics, k.options()...)
 }
 
-// options leave queueing, retrying and timing out to the sender.
+// options leave queueing, retrying and timing out to the sender. Nothing that
+// is consumed is changed, so that a fan-out need not copy it.
 func (k *keeping) options() []exporterhelper.Option {
 	return []exporterhelper.Option{
 		exporterhelper.WithStart(k.start),
 		exporterhelper.WithTimeout(exporterhelper.TimeoutConfig{Timeout: 0}),
+		exporterhelper.WithCapabilities(consumer.Capabilities{MutatesData: false}),
 	}
 }
 
@@ -110,6 +110,9 @@ func (k *keeping) start(_ context.Context, host component.Host) error {
 }
 
 func (k *keeping) traces(ctx context.Context, td ptrace.Traces) error {
+	if td.SpanCount() == 0 {
+		return nil
+	}
 	b, err := ingest.Traces(td)
 	if err != nil {
 		return refusal(err)
@@ -118,6 +121,9 @@ func (k *keeping) traces(ctx context.Context, td ptrace.Traces) error {
 }
 
 func (k *keeping) logs(ctx context.Context, ld plog.Logs) error {
+	if ld.LogRecordCount() == 0 {
+		return nil
+	}
 	b, err := ingest.Logs(ld)
 	if err != nil {
 		return refusal(err)
@@ -150,7 +156,10 @@ func refusal(err error) error {
 	return err // stopping, or the sender has gone: the sender may try again
 }
 
+// again asks for another try, after whole seconds: the answer over HTTP has no
+// others, and half a second would become "at once" there.
 func again(err error, after time.Duration) error {
+	after = (after + time.Second - 1).Truncate(time.Second)
 	s, detailErr := status.New(codes.Unavailable, err.Error()).WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	if detailErr != nil {
 		return status.Error(codes.Unavailable, err.Error())

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter/exportertest"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -50,6 +51,12 @@ func extensionID(name string) component.ID {
 	return component.MustNewIDWithName("query", name)
 }
 
+// consuming is what exporters of all signals have.
+type consuming interface {
+	component.Component
+	Capabilities() consumer.Capabilities
+}
+
 func TestEverySignalReachesTheKeeper(t *testing.T) {
 	ctx, f, k := t.Context(), NewFactory(), &keeper{}
 	set := exportertest.NewNopSettings(f.Type())
@@ -67,7 +74,10 @@ func TestEverySignalReachesTheKeeper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []component.Component{traces, logs, ms} {
+	for _, c := range []consuming{traces, logs, ms} {
+		if c.Capabilities().MutatesData {
+			t.Errorf("%T changes what it consumes", c)
+		}
 		if err := c.Start(ctx, h); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +89,8 @@ func TestEverySignalReachesTheKeeper(t *testing.T) {
 	ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetEventName("an event")
 	md := pmetric.NewMetrics()
 	md.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty().SetName("a metric")
-	if err := errors.Join(traces.ConsumeTraces(ctx, td), logs.ConsumeLogs(ctx, ld), ms.ConsumeMetrics(ctx, md)); err != nil {
+	empty := errors.Join(traces.ConsumeTraces(ctx, ptrace.NewTraces()), logs.ConsumeLogs(ctx, plog.NewLogs()))
+	if err := errors.Join(empty, traces.ConsumeTraces(ctx, td), logs.ConsumeLogs(ctx, ld), ms.ConsumeMetrics(ctx, md)); err != nil {
 		t.Fatal(err)
 	}
 	if len(k.batches) != 2 || k.batches[0].Spans[0].Name != "a span" || k.batches[1].Logs[0].EventName != "an event" {
@@ -120,6 +131,7 @@ func TestRefusal(t *testing.T) {
 		after     time.Duration
 	}{
 		{&store.OverloadError{Reason: "disk full", RetryAfter: 30 * time.Second}, codes.Unavailable, false, 30 * time.Second},
+		{&store.OverloadError{Reason: "sealing behind", RetryAfter: 200 * time.Millisecond}, codes.Unavailable, false, time.Second},
 		{&metrics.UnavailableError{Reason: "disk_full", RetryAfter: time.Second, Err: errors.New("full")}, codes.Unavailable, false, time.Second},
 		{&ingest.MalformedError{Reason: "cut short"}, codes.InvalidArgument, true, 0},
 		{&metrics.RefusedError{Dropped: map[string]int{"too_old": 1}}, codes.InvalidArgument, true, 0},
