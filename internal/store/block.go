@@ -153,7 +153,7 @@ func (p *blockPages) load(info *columnInfo, g int) (chunk, error) {
 		}
 	}
 	ch, list, ok := decodePage(raw, m, rows)
-	if !ok || info.key.textual() && !info.dict != (ch.ends != nil) && ch.count > 0 {
+	if !ok || !p.attachStrips(c, g, &ch) {
 		return chunk{}, p.corrupt(m, "malformed page")
 	}
 	if list != nil {
@@ -163,6 +163,46 @@ func (p *blockPages) load(info *columnInfo, g int) (chunk, error) {
 		}
 	}
 	return ch, nil
+}
+
+// attachStrips gives a chunk of texts the pages that hold them.
+func (p *blockPages) attachStrips(c *blockColumn, page int, ch *chunk) bool {
+	raw := c.info.key.textual() && !c.info.dict
+	if ch.count == 0 || !raw && ch.ends == nil {
+		return true
+	}
+	if !raw || ch.strips == nil {
+		return false
+	}
+	n := stripsOf(ch.count)
+	ch.strips.pages = c.strips[c.firstStrip[page]:][:n]
+	ch.strips.texts = make([][]byte, n)
+	for i, m := range ch.strips.pages {
+		last := min((i+1)*stripValues, ch.count) - 1
+		if m.raw != ch.ends[last]-ch.startOf(i*stripValues) {
+			return false
+		}
+	}
+	return true
+}
+
+// stripsOf is the number of strips of n texts.
+func stripsOf(n int) int { return (n + stripValues - 1) / stripValues }
+
+func (p *blockPages) stripText(ch *chunk, i int) ([]byte, error) {
+	i += ch.off
+	n := i / stripValues
+	from := ch.startOf(n * stripValues)
+	b := ch.strips.texts[n]
+	if b == nil && ch.strips.pages[n].stored > 0 {
+		var err error
+		if b, err = p.read(ch.strips.pages[n]); err != nil {
+			return nil, err
+		}
+		ch.strips.texts[n] = b
+	}
+	start, end := ch.startOf(i)-from, ch.ends[i]-from
+	return b[start:end:end], nil
 }
 
 // whole returns a column that has one page.
@@ -175,7 +215,7 @@ func (p *blockPages) whole(c *blockColumn) (*wholeColumn, error) {
 		return nil, err
 	}
 	ch, list, ok := decodePage(raw, c.pages[0], int(p.footer.rows))
-	if !ok || len(list) != ch.count || c.info.key.textual() && !c.info.dict != (ch.ends != nil) && ch.count > 0 {
+	if !ok || len(list) != ch.count || !p.attachStrips(c, 0, &ch) {
 		return nil, p.corrupt(c.pages[0], "malformed page")
 	}
 	w := &wholeColumn{values: ch.values, list: list}

@@ -111,6 +111,7 @@ type values struct {
 	base   uint64
 	ends   []uint32 // where texts end
 	text   []byte
+	strips *strips // instead of text
 }
 
 // num returns number or dictionary id i.
@@ -133,14 +134,28 @@ func (v *values) num(i int) uint64 {
 	return v.base + n
 }
 
-// raw returns text i of a column without dictionary.
+// raw returns text i of a dictionary page.
 func (v *values) raw(i int) []byte {
-	i += v.off
-	from := uint32(0)
-	if i > 0 {
-		from = v.ends[i-1]
-	}
+	from := v.startOf(i)
 	return v.text[from:v.ends[i]:v.ends[i]]
+}
+
+// startOf is where text i begins.
+func (v *values) startOf(i int) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return v.ends[i-1]
+}
+
+// stripValues is the number of texts of a strip: a page of texts is divided,
+// so that reading one text does not decompress thousands.
+const stripValues = 256
+
+// strips are the texts of a page, each read when it is first needed.
+type strips struct {
+	pages []pageMeta
+	texts [][]byte
 }
 
 // chunk is what one column has for one group of rows. Rows are counted from

@@ -105,6 +105,7 @@ func RepairChecksums(file []byte) []byte {
 		for i := range f.columns {
 			repair(f.columns[i].pages)
 			repair(f.columns[i].bloom)
+			repair(f.columns[i].strips)
 			for j := range f.columns[i].dict {
 				m := &f.columns[i].dict[j].pageMeta
 				m.crc = crc32.Checksum(file[m.offset:][:m.stored], castagnoli)

@@ -141,8 +141,11 @@ func (s *snapshot) textCounts(c *columnInfo, f func(b []byte, n uint64)) error {
 		return s.entries(c, f)
 	}
 	return s.eachValue(c, func(ch *chunk, i int) error {
-		f(ch.raw(i), 1)
-		return nil
+		b, err := s.stripText(ch, i)
+		if err == nil {
+			f(b, 1)
+		}
+		return err
 	})
 }
 

@@ -48,6 +48,10 @@ type blockColumn struct {
 	pages []pageMeta // by group
 	dict  []dictPage
 	bloom []pageMeta
+	// strips hold the texts of a column without dictionary, those of the
+	// first page first; firstStrip is where those of each page begin.
+	strips     []pageMeta
+	firstStrip []int
 }
 
 // dictPage is a page of a sorted dictionary.
@@ -147,6 +151,7 @@ func (e *encoder) column(c *blockColumn) {
 		e.b = appendText(e.b, p.least)
 	}
 	e.pages(c.bloom)
+	e.pages(c.strips)
 }
 
 // footerDecoder reads a footer that may be anything.
@@ -208,7 +213,7 @@ func decodeFooter(b []byte, end int64) (*footer, bool) {
 	if lo != f.rows || f.kind != Spans && f.kind != Logs {
 		return nil, false
 	}
-	for i := range d.count(9) {
+	for i := range d.count(10) {
 		c, ok := d.column(f)
 		if !ok {
 			return nil, false
@@ -254,10 +259,11 @@ func (d *footerDecoder) column(f *footer) (c blockColumn, ok bool) {
 	}
 	c.info.entries = int(first)
 	c.bloom = d.pages()
+	c.strips = d.pages()
 	return c, !d.bad && c.consistent(f)
 }
 
-// consistent checks what readers rely on.
+// consistent checks what readers rely on, and finds the strips of each page.
 func (c *blockColumn) consistent(f *footer) bool {
 	if c.info.dict && !c.info.key.textual() || !c.info.dict && len(c.dict) > 0 {
 		return false
@@ -266,11 +272,19 @@ func (c *blockColumn) consistent(f *footer) bool {
 		return len(c.pages) == 0 && c.info.dict
 	}
 	values := uint64(0)
+	n := 0
 	for g := range c.pages {
+		c.firstStrip = append(c.firstStrip, n)
+		if c.info.key.textual() && !c.info.dict {
+			n += stripsOf(int(c.pages[g].count))
+		}
 		values += uint64(c.pages[g].count)
 		if !c.whole && g < len(f.groups) && c.pages[g].count > f.groups[g].hi-f.groups[g].lo {
 			return false
 		}
+	}
+	if n != len(c.strips) {
+		return false
 	}
 	if c.whole {
 		return len(c.pages) == 1 && c.info.count == values && values <= uint64(f.rows) && c.pages[0].stored > 0

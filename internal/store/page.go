@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"io"
+	"math"
 	"math/bits"
 	"sync"
 
@@ -25,6 +26,7 @@ const (
 	encodeDeltas = 1 // zigzag of the distance from the value before
 	encodeTexts  = 2 // lengths as planes, then the bytes
 	encodePacked = 3 // value - min, in width bits each; never compressed
+	encodeStrips = 4 // lengths as planes; the bytes are on pages of their own
 )
 
 // pageMeta is what the footer knows of a page.
@@ -63,7 +65,7 @@ type pageWriter struct {
 }
 
 func newPageWriter(w io.Writer) (*pageWriter, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true))
 	return &pageWriter{w: w, zstd: enc}, err
 }
 
@@ -267,18 +269,22 @@ func (d *pageDecoder) values() (v values) {
 		}
 		v = values{nums: nums}
 		d.check(len(d.b) == 0)
-	case encodeTexts:
+	case encodeTexts, encodeStrips:
 		v.base = 0
 		ends := make([]uint32, d.count)
 		end := uint64(0)
 		for i := range ends {
-			if end += v.num(i); end > uint64(len(d.b)) {
+			if end += v.num(i); end > math.MaxUint32 {
 				d.fail()
 				return values{}
 			}
 			ends[i] = uint32(end)
 		}
 		v = values{ends: ends, text: d.b}
+		if encoding == encodeStrips {
+			v.strips = &strips{}
+			end = 0
+		}
 		d.check(end == uint64(len(d.b)))
 	default:
 		d.fail()

@@ -149,16 +149,26 @@ func (t *textPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 		if t.col.dict {
 			ok, err = t.accepts(s, uint32(c.num(i)))
 		} else {
-			var wellFormed bool
-			if ok, wellFormed = t.accept(c.raw(i)); !wellFormed {
-				err = s.corrupt("malformed value")
-			}
+			ok, err = t.acceptsText(s, c, i)
 		}
 		if ok {
 			out.set(row)
 		}
 	})
 	return err
+}
+
+// acceptsText reports whether text i of a chunk without dictionary passes.
+func (t *textPredicate) acceptsText(s *snapshot, c *chunk, i int) (bool, error) {
+	b, err := s.stripText(c, i)
+	if err != nil {
+		return false, err
+	}
+	ok, wellFormed := t.accept(b)
+	if !wellFormed {
+		return false, s.corrupt("malformed value")
+	}
+	return ok, nil
 }
 
 // rowsPredicate passes rows known beforehand, ascending.

@@ -439,16 +439,38 @@ func (sl *sealer) written(m pageMeta, raw, b []byte) pageMeta {
 	return m
 }
 
-// textPage writes the texts whose head ids are in sl.nums.
+// textPage writes the lengths of the texts whose head ids are in sl.nums.
 func (sl *sealer) textPage(d *dictionary, from, to int, lo uint32, n int) pageMeta {
 	b := appendPresence(sl.page[:0], sl.rows[from:to], lo, n)
-	b = sl.appendTexts(b, to-from, func(i int) []byte { return d.entry(uint32(sl.nums[from+i])) })
+	b = sl.appendLengths(b, encodeStrips, to-from, func(i int) []byte { return d.entry(uint32(sl.nums[from+i])) })
 	sl.page = b
 	return sl.located(pageMeta{count: uint32(to - from)}, b, true)
 }
 
+// writeStrips writes the texts of one page, and appends where they are.
+func (sl *sealer) writeStrips(strips []pageMeta, d *dictionary, ids []uint64) []pageMeta {
+	for part := range slices.Chunk(ids, stripValues) {
+		b := sl.page[:0]
+		for _, id := range part {
+			b = append(b, d.entry(uint32(id))...)
+		}
+		sl.page = b
+		strips = append(strips, sl.located(pageMeta{count: uint32(len(part))}, b, true))
+	}
+	return strips
+}
+
 // appendTexts writes n texts: lengths, then bytes.
 func (sl *sealer) appendTexts(b []byte, n int, entry func(i int) []byte) []byte {
+	b = sl.appendLengths(b, encodeTexts, n, entry)
+	for i := range n {
+		b = append(b, entry(i)...)
+	}
+	return b
+}
+
+// appendLengths writes the lengths of n texts.
+func (sl *sealer) appendLengths(b []byte, encoding byte, n int, entry func(i int) []byte) []byte {
 	sl.lens = sl.lens[:0]
 	longest := uint64(0)
 	for i := range n {
@@ -457,12 +479,8 @@ func (sl *sealer) appendTexts(b []byte, n int, entry func(i int) []byte) []byte 
 		longest = max(longest, l)
 	}
 	width := widthOf(longest)
-	b = append(b, encodeTexts, byte(width))
-	b = appendNums(b, sl.lens, 0, width)
-	for i := range n {
-		b = append(b, entry(i)...)
-	}
-	return b
+	b = append(b, encoding, byte(width))
+	return appendNums(b, sl.lens, 0, width)
 }
 
 // writeNums writes a column of numbers.
@@ -478,9 +496,12 @@ func (sl *sealer) writeText(i int) {
 	if t.raw {
 		sl.gather(c, func(i int) uint64 { return uint64(c.ids[i]) })
 		col := blockColumn{info: columnInfo{key: c.key}, bloom: sl.writeBloom(c, t)}
+		var strips []pageMeta
 		sl.writeColumn(col, func(from, to int, lo uint32, n int) pageMeta {
+			strips = sl.writeStrips(strips, &c.dict, sl.nums[from:to])
 			return sl.textPage(&c.dict, from, to, lo, n)
 		})
+		sl.footer.columns[len(sl.footer.columns)-1].strips = strips
 		return
 	}
 	dict := sl.writeDict(len(t.sorted), func(i int) ([]byte, uint64) { return c.dict.entry(t.sorted[i]), t.entries[i] })

@@ -30,6 +30,8 @@ type pages interface {
 	// lookup says what can be known about a text in column c without reading
 	// its values.
 	lookup(c *columnInfo, s string) (id uint32, found presence, err error)
+	// stripText is text i of a chunk of a column without dictionary.
+	stripText(ch *chunk, i int) ([]byte, error)
 	// entry is text id of the dictionary of column c.
 	entry(c *columnInfo, id uint32) ([]byte, error)
 	// entries calls f for each text of the dictionary of column c (the same
@@ -188,7 +190,7 @@ func (s *snapshot) numAt(sl slot, g, row int) (uint64, error) {
 // textAt returns the text at position i of a chunk of column c, sharing memory.
 func (s *snapshot) textAt(c *columnInfo, ch *chunk, i int) ([]byte, error) {
 	if !c.dict {
-		return ch.raw(i), nil
+		return s.stripText(ch, i)
 	}
 	return s.entry(c, uint32(ch.num(i)))
 }
@@ -196,7 +198,8 @@ func (s *snapshot) textAt(c *columnInfo, ch *chunk, i int) ([]byte, error) {
 // stringAt is textAt as a string of its own; equal dictionary texts share one.
 func (s *snapshot) stringAt(c *columnInfo, ch *chunk, i int) (string, error) {
 	if !c.dict {
-		return string(ch.raw(i)), nil
+		b, err := s.stripText(ch, i)
+		return string(b), err
 	}
 	id := textID{c.index, uint32(ch.num(i))}
 	if t, ok := s.texts[id]; ok {
@@ -290,6 +293,9 @@ func (p *headPages) load(c *columnInfo, g int) (chunk, error) {
 func (p *headPages) bounds(*columnInfo, int) (min, max uint64, ok bool) { return 0, 0, false }
 
 func (p *headPages) lookup(*columnInfo, string) (uint32, presence, error) { return 0, maybe, nil }
+
+// stripText is never called: all texts of a head have numbers.
+func (p *headPages) stripText(*chunk, int) ([]byte, error) { return nil, nil }
 
 func (p *headPages) entry(c *columnInfo, id uint32) ([]byte, error) {
 	return p.columns[c.index].dict.entry(id), nil
