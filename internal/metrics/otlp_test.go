@@ -252,3 +252,40 @@ func TestLateSamplesAreKept(t *testing.T) {
 		t.Errorf("newest sample: got %g; want 1", got)
 	}
 }
+
+func TestNames(t *testing.T) {
+	db := open(t, t.TempDir(), testOptions())
+	f := func(name, unit string, monotonic bool, want string) {
+		t.Helper()
+		appendAll(t, db, batch(t, nil, func(ms pmetric.MetricSlice) {
+			m := ms.AppendEmpty()
+			m.SetName(name)
+			m.SetUnit(unit)
+			points := m.SetEmptyGauge().DataPoints()
+			if monotonic {
+				s := m.SetEmptySum()
+				s.SetIsMonotonic(true)
+				s.SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+				points = s.DataPoints()
+			}
+			p := points.AppendEmpty()
+			p.SetTimestamp(ts(now))
+			p.SetIntValue(1)
+		}))
+		if got := vector(t, db, want, now); len(got) != 1 {
+			t.Errorf("%s in %q: there is no %s", name, unit, want)
+		}
+		if len(db.Metadata(want)) != 1 {
+			t.Errorf("%s in %q: there is no metadata of %s", name, unit, want)
+		}
+	}
+	f("system.cpu.utilization", "1", false, "system_cpu_utilization_ratio")
+	f("process.cpu.time", "s", true, "process_cpu_time_seconds_total")
+	f("system.network.io", "By", true, "system_network_io_bytes_total")
+	f("queue.length", "{message}", false, "queue_length")
+	f("disk.read.rate", "By/s", false, "disk_read_rate_bytes_per_second")
+	f("up", "", false, "up")
+	// Names that come from Prometheus stay as they are.
+	f("http_requests_total", "", true, "http_requests_total")
+	f("go_gc_duration_seconds", "s", false, "go_gc_duration_seconds")
+}
