@@ -48,7 +48,7 @@ type language struct {
 	scopes map[string]store.Place // by the word before the first dot
 	// refused are names that TraceQL has and conditions on one record have not.
 	refused map[string]string
-	text    store.Field // what bare text is searched in
+	text    []store.Field // what bare text is searched in
 }
 
 const (
@@ -100,7 +100,7 @@ var spanLanguage = language{
 		"link:traceID":         "ids of links cannot be asked for",
 		"link:spanID":          "ids of links cannot be asked for",
 	},
-	text: store.Field{Name: store.FieldName},
+	text: []store.Field{{Name: store.FieldName}, {Place: store.ResourceAttr, Name: "service.name"}, {Name: store.FieldStatusMessage}},
 }
 
 var logLanguage = language{
@@ -123,7 +123,7 @@ var logLanguage = language{
 	scopes: map[string]store.Place{
 		"log": store.RecordAttr, "resource": store.ResourceAttr, "instrumentation": store.ScopeAttr, "": store.AnyAttr,
 	},
-	text: store.Field{Name: store.FieldBody},
+	text: []store.Field{{Name: store.FieldBody}},
 }
 
 func languageOf(kind store.Kind) *language {

@@ -31,16 +31,14 @@ type formatter struct {
 func (w formatter) expr(e store.Expr, inAnd bool) {
 	switch e := e.(type) {
 	case store.And:
-		w.parts(e, " && ", "true", true)
+		w.join(pieces(e, nil), " && ", "true", true)
 	case store.Or:
-		brackets := inAnd && len(e) > 1
-		if brackets {
+		parts := pieces(e, languageOf(w.kind).text)
+		if brackets := inAnd && len(parts) > 1; brackets {
 			w.WriteString("(")
+			defer w.WriteString(")")
 		}
-		w.parts(e, " || ", "false", inAnd && len(e) == 1)
-		if brackets {
-			w.WriteString(")")
-		}
+		w.join(parts, " || ", "false", inAnd && len(parts) == 1)
 	case store.Not:
 		if c, ok := e.Expr.(store.Cond); ok && c.Op == store.Exists {
 			w.WriteString(FormatField(w.kind, c.Field) + " = nil")
@@ -54,15 +52,55 @@ func (w formatter) expr(e store.Expr, inAnd bool) {
 	}
 }
 
-func (w formatter) parts(parts []store.Expr, join, empty string, inAnd bool) {
+// piece is a condition, or the text that several conditions search for.
+type piece struct {
+	expr store.Expr // nil: text
+	text string
+}
+
+// pieces finds the text searches among the parts of an Or: runs of conditions
+// that look for the same text in each of the fields.
+func pieces(parts []store.Expr, fields []store.Field) []piece {
+	var found []piece
+	for len(parts) > 0 {
+		if text, ok := textSearch(parts, fields); ok {
+			found = append(found, piece{text: text})
+			parts = parts[len(fields):]
+			continue
+		}
+		found = append(found, piece{expr: parts[0]})
+		parts = parts[1:]
+	}
+	return found
+}
+
+func textSearch(parts []store.Expr, fields []store.Field) (text string, ok bool) {
+	if len(fields) == 0 || len(parts) < len(fields) {
+		return "", false
+	}
+	for i, f := range fields {
+		c, isCond := parts[i].(store.Cond)
+		if !isCond || c.Op != store.ContainsFold || c.Field != f || i > 0 && c.Value.Str() != text {
+			return "", false
+		}
+		text = c.Value.Str()
+	}
+	return text, true
+}
+
+func (w formatter) join(parts []piece, operator, empty string, inAnd bool) {
 	if len(parts) == 0 {
 		w.WriteString(empty)
 	}
 	for i, part := range parts {
 		if i > 0 {
-			w.WriteString(join)
+			w.WriteString(operator)
 		}
-		w.expr(part, inAnd)
+		if part.expr == nil {
+			w.WriteString(strconv.Quote(part.text))
+			continue
+		}
+		w.expr(part.expr, inAnd)
 	}
 }
 
@@ -72,8 +110,8 @@ var symbols = map[store.Op]string{
 }
 
 func (w formatter) cond(c store.Cond) {
-	if c.Op == store.ContainsFold && c.Field == languageOf(w.kind).text {
-		w.WriteString(strconv.Quote(c.Value.Str()))
+	if text, ok := textSearch([]store.Expr{c}, languageOf(w.kind).text); ok {
+		w.WriteString(strconv.Quote(text))
 		return
 	}
 	w.WriteString(FormatField(w.kind, c.Field))

@@ -221,7 +221,11 @@ func (p *parser) alone(t token) (store.Expr, error) {
 			return store.Cond{Field: f.Field, Op: store.Eq, Value: store.BoolValue(true)}, err
 		}
 	}
-	return store.Cond{Field: p.lang.text, Op: store.ContainsFold, Value: store.StringValue(t.text)}, nil
+	var anywhere store.Or
+	for _, f := range p.lang.text {
+		anywhere = append(anywhere, store.Cond{Field: f, Op: store.ContainsFold, Value: store.StringValue(t.text)})
+	}
+	return anyOf(anywhere...), nil
 }
 
 // allOf is And without needless nesting, so that what is parsed has one form.

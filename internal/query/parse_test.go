@@ -76,6 +76,8 @@ func TestParseGolden(t *testing.T) {
 	spans(`http.route = "/x"`, `.http.route = "/x"`)
 	spans(`http.route=/cart status=error duration>200ms`, `.http.route = "/cart" && status = error && duration > 200ms`)
 	spans(`checkout cart`, `"checkout" && "cart"`)
+	spans(`(checkout || .a = 1 || "b") && c`, `("checkout" || .a = 1 || "b") && "c"`)
+	spans(`!checkout`, `!("checkout")`)
 	spans(`a OR b AND NOT c`, `"a" || "b" && !("c")`)
 	spans(`name = "naïve — 日本"`, `name = "naïve — 日本"`)
 	spans("name = \"a\nb\"", `name = "a\nb"`)

@@ -339,3 +339,34 @@ func FuzzParseTime(f *testing.F) {
 		}
 	})
 }
+
+// TestHostileParameters sends to every route what no client of good will sends:
+// it is answered or refused, and is never a fault of the server.
+func TestHostileParameters(t *testing.T) {
+	s := ownServer(t)
+	values := []string{"", "0", "-1", "9223372036854775807", "18446744073709551616", "1e308", "NaN", "now-10000w", "\x00", "\xff\xfe", "%", "' OR 1=1",
+		"{{{", strings.Repeat("(", 300), strings.Repeat("a ", 600), `name =~ "(((a*)*)*)*b"`, `duration > 9223372036854775807ns`, `.x = "` + strings.Repeat("y", 9000) + `"`,
+		"../../etc/passwd", "<script>", "1.1", "0.0", "1ns", "999999h"}
+	names := []string{"q", "start", "end", "step", "limit", "spans", "cursor", "minDuration", "maxDuration", "kind", "scope", "match", "field",
+		"values", "format", "rank", "operation", "spanKind", "order", "parts"}
+	for _, rt := range s.ownRoutes() {
+		if rt.endless {
+			continue
+		}
+		path := strings.NewReplacer("{id}", trace1, "{name}", "frontend").Replace(rt.pattern)
+		for _, name := range names {
+			for _, value := range values {
+				target := path + "?" + url.Values{name: {value}}.Encode()
+				w := get(t, s, target)
+				if w.Code >= 500 || w.Code == 200 && strings.Contains(w.Body.String(), `"error":{`) {
+					t.Errorf("%s: got %d %.200s", target, w.Code, w.Body)
+				}
+			}
+		}
+	}
+	for _, id := range []string{"%00", "..%2f", strings.Repeat("a", 33), "g", "%ff"} {
+		if w := get(t, s, apiPrefix+"traces/"+id); w.Code != 400 {
+			t.Errorf("trace %q: got %d %s; want 400", id, w.Code, w.Body)
+		}
+	}
+}
