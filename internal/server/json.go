@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"net/http"
@@ -54,65 +55,86 @@ type listEnd struct {
 // flushAfter is how long a written item may wait for the ones behind it.
 const flushAfter = 100 * time.Millisecond
 
-// streamList answers {head..., "name": [items...], end...} while items are
-// read. head is an object or nil. An error of the first item is returned before
-// anything is written; one of a later item becomes the last field, because the
-// status is out already. end is called when all items were read.
-func (s *Server) streamList(w http.ResponseWriter, head any, name string, items iter.Seq2[any, error], report *store.Report, end func() listEnd) error {
-	begin := func() error {
-		open := []byte("{")
-		if head != nil {
-			encoded, err := encodeJSON(head)
-			if err != nil {
-				return err
-			}
-			open = append(bytes.TrimSuffix(encoded, []byte("}\n")), ',')
+// listWriter writes {head..., "name": [items...], end...}. What it writes to a
+// client that is gone is lost; the end of the request's context ends the reading.
+type listWriter struct {
+	w       http.ResponseWriter
+	begun   bool
+	items   int
+	flushed time.Time
+}
+
+// begin writes what comes before the items; head is an object or nil. An error
+// means that nothing was written.
+func (l *listWriter) begin(head any, name string) error {
+	open := []byte("{")
+	if head != nil {
+		encoded, err := encodeJSON(head)
+		if err != nil {
+			return err
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(open) // here and below: a client that is gone ends the request's context
-		_, _ = io.WriteString(w, strconv.Quote(name)+":[")
-		return nil
+		open = append(bytes.TrimSuffix(encoded, []byte("}\n")), ',')
 	}
-	begun, last := false, time.Now()
+	l.begun, l.flushed = true, time.Now()
+	l.w.Header().Set("Content-Type", "application/json")
+	_, _ = l.w.Write(open)
+	_, _ = io.WriteString(l.w, strconv.Quote(name)+":[")
+	return nil
+}
+
+func (l *listWriter) item(encoded []byte) {
+	if l.items > 0 {
+		_, _ = io.WriteString(l.w, ",")
+	}
+	l.items++
+	_, _ = l.w.Write(encoded)
+	if now := time.Now(); now.Sub(l.flushed) > flushAfter {
+		l.flushed = now
+		_ = http.NewResponseController(l.w).Flush()
+	}
+}
+
+func (l *listWriter) end(tail listEnd) {
+	encoded, err := encodeJSON(tail)
+	if err != nil {
+		panic(fmt.Sprintf("encoding the end of a list: %v", err)) // these types always encode
+	}
+	_, _ = l.w.Write(append([]byte("],"), encoded[1:]...))
+}
+
+// streamList answers with a list while its items are read. An error of the first
+// item is returned before anything is written; one of a later item becomes the
+// last field, because the status is out already. end is called when all items
+// were read.
+func (s *Server) streamList(w http.ResponseWriter, head any, name string, items iter.Seq2[any, error], report *store.Report, end func() listEnd) error {
+	list := listWriter{w: w}
 	var broken *problem
 	for item, err := range items {
 		var encoded []byte
 		if err == nil {
 			encoded, err = encodeJSON(item)
 		}
-		if err == nil && !begun {
-			err = begin()
+		if err == nil && !list.begun {
+			err = list.begin(head, name)
 		}
-		if err != nil && !begun {
+		if err != nil && !list.begun {
 			return err
 		}
 		if err != nil {
 			broken = problemOf(err)
 			break
 		}
-		if begun {
-			_, _ = io.WriteString(w, ",")
-		}
-		begun = true
-		_, _ = w.Write(encoded)
-		if now := time.Now(); now.Sub(last) > flushAfter {
-			last = now
-			_ = http.NewResponseController(w).Flush()
-		}
+		list.item(encoded)
 	}
-	if !begun {
-		if err := begin(); err != nil {
+	if !list.begun {
+		if err := list.begin(head, name); err != nil {
 			return err
 		}
 	}
 	tail := end()
 	tail.Report, tail.Error = reportOf(report), broken
 	tail.Report.Partial = tail.Report.Partial || broken != nil
-	encoded, err := encodeJSON(tail)
-	if err != nil {
-		panic(http.ErrAbortHandler) // unreachable: these types always encode
-	}
-	_, _ = w.Write(append([]byte("],"), encoded[1:]...))
+	list.end(tail)
 	if broken != nil && broken.Status == http.StatusInternalServerError {
 		s.deps.Logger.Error("answer broke off", "error", broken.Message)
 	}
