@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -19,7 +20,8 @@ type operationKey struct {
 type operationCount struct {
 	operationKey
 	count, errors uint64
-	durations     *Histogram
+	// buckets calls f for every bucket of the durations that is not empty.
+	buckets func(f func(i int, n uint64))
 }
 
 // minuteOf returns the start of a time's minute.
@@ -71,13 +73,15 @@ func (v *view) operations(ctx context.Context, start, end uint64, rep *Report) i
 func addOperation(sums map[operationKey]*OperationMinute, c *operationCount) {
 	om := sums[c.operationKey]
 	if om == nil {
-		om = &OperationMinute{Service: c.service, Operation: c.operation, SpanKind: c.spanKind,
-			Minute: time.Unix(0, int64(c.minute)).UTC(), Durations: &Histogram{}}
-		sums[c.operationKey] = om
+		key := c.operationKey
+		key.service, key.operation = strings.Clone(key.service), strings.Clone(key.operation)
+		om = &OperationMinute{Service: key.service, Operation: key.operation, SpanKind: key.spanKind,
+			Minute: time.Unix(0, int64(key.minute)).UTC(), Durations: &Histogram{}}
+		sums[key] = om
 	}
 	om.Count += c.count
 	om.Errors += c.errors
-	om.Durations.Merge(c.durations)
+	c.buckets(om.Durations.Add)
 }
 
 // operations counts the head's spans.
@@ -143,6 +147,7 @@ func countOperations(s *snapshot, d *denseRows) ([]operationCount, error) {
 		minute         uint64
 	}
 	var counts []operationCount
+	var durations []*Histogram
 	byIDs := map[ids]int{}
 	byKey := map[operationKey]int{}
 	for row := range d.time {
@@ -155,7 +160,9 @@ func countOperations(s *snapshot, d *denseRows) ([]operationCount, error) {
 			}
 			if at, ok = byKey[key]; !ok {
 				at = len(counts)
-				counts = append(counts, operationCount{operationKey: key, durations: &Histogram{}})
+				h := &Histogram{}
+				counts = append(counts, operationCount{operationKey: key, buckets: h.Buckets})
+				durations = append(durations, h)
 				byKey[key] = at
 			}
 			byIDs[id] = at
@@ -165,7 +172,7 @@ func countOperations(s *snapshot, d *denseRows) ([]operationCount, error) {
 		if int32(d.status[row]^bias) == statusError {
 			c.errors++
 		}
-		c.durations.Observe(spanDuration(d.time[row], d.duration[row]))
+		durations[at].Observe(spanDuration(d.time[row], d.duration[row]))
 	}
 	return counts, nil
 }
@@ -200,9 +207,9 @@ func appendOperation(b []byte, c *operationCount) []byte {
 	b = binary.AppendUvarint(b, c.count)
 	b = binary.AppendUvarint(b, c.errors)
 	n, last := 0, 0
-	c.durations.Buckets(func(int, uint64) { n++ })
+	c.buckets(func(int, uint64) { n++ })
 	b = binary.AppendUvarint(b, uint64(n))
-	c.durations.Buckets(func(i int, n uint64) {
+	c.buckets(func(i int, n uint64) {
 		b = binary.AppendUvarint(b, uint64(i-last))
 		b = binary.AppendUvarint(b, n)
 		last = i
@@ -210,10 +217,18 @@ func appendOperation(b []byte, c *operationCount) []byte {
 	return b
 }
 
-// operation reads one pre-aggregate.
-func (d *decoder) operation() *operationCount {
-	c := &operationCount{operationKey: operationKey{service: d.text(), operation: d.text(), spanKind: int32(d.varint()),
-		minute: d.uvarint() * uint64(time.Minute)}, count: d.uvarint(), errors: d.uvarint(), durations: &Histogram{}}
+// bucketCount is one bucket of a histogram.
+type bucketCount struct {
+	bucket int
+	n      uint64
+}
+
+// operation reads one pre-aggregate into c, and its buckets into buckets.
+func (d *decoder) operation(c *operationCount, buckets []bucketCount) []bucketCount {
+	c.operationKey = operationKey{service: d.text(), operation: d.text(), spanKind: int32(d.varint()),
+		minute: d.uvarint() * uint64(time.Minute)}
+	c.count, c.errors = d.uvarint(), d.uvarint()
+	buckets = buckets[:0]
 	bucket := uint64(0)
 	for range d.count(2) {
 		bucket += d.uvarint()
@@ -224,22 +239,27 @@ func (d *decoder) operation() *operationCount {
 		if d.bad {
 			break
 		}
-		c.durations.Add(int(bucket), n)
+		buckets = append(buckets, bucketCount{int(bucket), n})
 	}
-	return c
+	return buckets
 }
 
 func (b *block) operations(add func(*operationCount)) error {
 	p := &blockPages{block: b}
+	var buckets []bucketCount
+	c := &operationCount{buckets: func(f func(i int, n uint64)) {
+		for _, b := range buckets {
+			f(b.bucket, b.n)
+		}
+	}}
 	for _, m := range b.footer.operations {
 		raw, err := p.read(m)
 		if err != nil {
 			return err
 		}
-		d := decoder{b: raw}
+		d := decoder{b: raw, alias: true}
 		for range m.count {
-			c := d.operation()
-			if d.bad {
+			if buckets = d.operation(c, buckets); d.bad {
 				return p.corrupt(m, "malformed pre-aggregates")
 			}
 			add(c)

@@ -14,7 +14,8 @@ type part interface {
 	timeRange() (min, max uint64)
 	// snapshot fixes what one query sees. It is for one goroutine.
 	snapshot() *snapshot
-	// operations calls add for every service, operation, span kind and minute.
+	// operations calls add for every service, operation, span kind and minute;
+	// add must not keep its argument.
 	operations(add func(*operationCount)) error
 }
 
