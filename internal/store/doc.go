@@ -6,6 +6,14 @@
 // Trace, Operations, Keys, Values), each on a snapshot of its own. The engine knows bytes, columns and
 // time; it knows no OTLP, no HTTP and no Kubernetes.
 //
+// A record is taken apart into columns, one for each attribute key and type of
+// value. The head keeps them in order of arrival; a block is the same columns
+// sorted by service, span name and time, in pages of 4,096 rows:
+//
+//	magic | pages: columns, dictionaries, bloom filters, traces, pre-aggregates | footer | trailer, magic
+//
+// A query evaluates its condition column by column over both (docs/format/block.md).
+//
 // Invariants: an acknowledged batch survives a kill at any instant and is
 // never there twice; a sealed block never changes; a record read back equals
 // the record sent, but for the order of its attributes; unreadable bytes are a
