@@ -272,6 +272,26 @@ func TestTail(t *testing.T) {
 	}
 }
 
+// TestTailOutlivesTimeouts follows for longer than other requests may take.
+func TestTailOutlivesTimeouts(t *testing.T) {
+	s := newTestServer(t, Deps{Follower: hub{make(chan *store.Batch)}, Limits: Limits{Heartbeat: time.Millisecond}})
+	srv := httptest.NewUnstartedServer(s)
+	srv.Config.ReadTimeout, srv.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
+	srv.Start()
+	defer srv.Close()
+	resp, err := http.Get(srv.URL + apiPrefix + "logs/tail")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for begun := time.Now(); time.Since(begun) < 150*time.Millisecond; {
+		if !lines.Scan() {
+			t.Fatalf("the tail ended after %s: %v", time.Since(begun), lines.Err())
+		}
+	}
+}
+
 func TestTailSaysWhatItMissed(t *testing.T) {
 	h := hub{make(chan *store.Batch)}
 	s := newTestServer(t, Deps{Follower: h, Limits: Limits{Query: query.Limits{Buffered: 2}}})
