@@ -4,8 +4,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -111,8 +113,8 @@ func text(e keptEntry) string {
 	}
 	var b strings.Builder
 	b.WriteString(e.entry.Message)
-	for key, value := range fields.Fields {
-		fmt.Fprintf(&b, " %s=%v", key, value)
+	for _, key := range slices.Sorted(maps.Keys(fields.Fields)) {
+		fmt.Fprintf(&b, " %s=%v", key, fields.Fields[key])
 	}
 	return b.String()
 }

@@ -169,3 +169,68 @@ func TestUnsetVariablesAreReported(t *testing.T) {
 		t.Errorf("got %q; want a warning that names the variable", stderr)
 	}
 }
+
+// Secrets do not appear, whether or not the component's struct can be printed
+// in full.
+func TestPrintedSecretsAreHidden(t *testing.T) {
+	config := `
+receivers:
+  prometheus:
+    config:
+      scrape_configs:
+        - job_name: a
+          basic_auth: {username: u, password: hunter2}
+          static_configs: [{targets: [localhost:1]}]
+exporters:
+  otlp_grpc:
+    endpoint: localhost:4317
+    headers: {x-scope: hunter2}
+  clickhouse:
+    endpoint: tcp://localhost:9000
+    password: hunter2
+extensions:
+  bearertokenauth:
+    token: hunter2
+service:
+  extensions: [bearertokenauth]
+  pipelines:
+    metrics: {receivers: [prometheus], exporters: [otlp_grpc, clickhouse]}
+`
+	for mode, want := range map[string]bool{"redacted": false, "unredacted": true} {
+		out, _, err := collect(t, "print-config", "--mode", mode, "--config", "yaml:"+config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(out, "hunter2"); got != want {
+			t.Errorf("%s: secret printed: got %t; want %t in\n%s", mode, got, want, out)
+		}
+	}
+}
+
+// What was expanded is printed so that it is not expanded again.
+func TestPrintedDollarsStay(t *testing.T) {
+	t.Setenv("SIGNALBOX_TEST_PORT", "04317")
+	out, _, err := collect(t, "print-config", "--config", "testdata/gateway.good.yaml",
+		"--set", "exporters.otlp_grpc.endpoint=host:${env:SIGNALBOX_TEST_PORT}",
+		"--set", "exporters.prometheus.namespace=a$${env:HOME}$$1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"endpoint: host:04317", "namespace: a$${env:HOME}$$1"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %q in\n%s", want, out)
+		}
+	}
+}
+
+// health_check prints parts of another version of itself as null, which it
+// refuses to read.
+func TestPrintedPartsThatAreAbsentStayAbsent(t *testing.T) {
+	out, _, err := collect(t, "print-config", "--config", "testdata/gateway.good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out, "null") {
+		t.Errorf("null in\n%s", out)
+	}
+}

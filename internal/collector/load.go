@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -34,17 +35,14 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 	d := &decoder{conf: conf, sources: sources}
 	cfg := d.config(factories)
 	d.check(cfg)
+	d.checkSignals(cfg, factories)
 	if err := invalid(d.findings); err != nil {
 		return nil, err
 	}
+	// What is left is found by building the pipelines, which stops at the first
+	// mistake: connectors that join no two pipelines, cycles.
 	if err := service.Validate(ctx, serviceSettings(s, cfg, factories), service.Config{Pipelines: cfg.Service.Pipelines}); err != nil {
-		for e := err; e != nil; e = errors.Unwrap(e) {
-			err = e
-			if !strings.HasPrefix(e.Error(), "failed to build pipelines: ") {
-				break
-			}
-		}
-		d.add([]string{"service", "pipelines"}, err.Error())
+		d.add([]string{"service", "pipelines"}, strings.TrimPrefix(err.Error(), "failed to build pipelines: "))
 		return nil, invalid(d.findings)
 	}
 	return &loaded{conf: conf, warnings: warnings}, nil
@@ -103,8 +101,8 @@ type decoder struct {
 	conf     *confmap.Conf
 	sources  []source
 	findings []Finding
-	// broken are components that are there but could not be decoded:
-	// references to them are no findings of their own.
+	// broken are components and sections that are there but could not be
+	// decoded: what follows from that is no finding of its own.
 	broken map[string]bool
 }
 
@@ -140,11 +138,13 @@ func (d *decoder) config(factories otelcol.Factories) *otelcol.Config {
 	}
 	sub, err := d.conf.Sub("service")
 	if err != nil {
+		d.broken["service"] = true
 		d.add([]string{"service"}, "must be a mapping")
 		return cfg
 	}
 	if err := sub.Unmarshal(&cfg.Service); err != nil {
-		d.addDecoding([]string{"service"}, err)
+		d.broken["service"] = true
+		d.addDecoding([]string{"service"}, err, knownKeys(cfg.Service, cfg.Service.Telemetry))
 	}
 	return cfg
 }
@@ -155,6 +155,7 @@ func decodeSection[F component.Factory](d *decoder, section string, factories ma
 	configs := map[component.ID]component.Config{}
 	sub, err := d.conf.Sub(section)
 	if err != nil {
+		d.broken[section] = true
 		d.add([]string{section}, "must be a mapping of components")
 		return configs
 	}
@@ -162,7 +163,7 @@ func decodeSection[F component.Factory](d *decoder, section string, factories ma
 		path := []string{section, strings.TrimSpace(key)}
 		var id component.ID
 		if err := id.UnmarshalText([]byte(key)); err != nil {
-			d.add(path, err.Error())
+			d.add(path, err.Error()+didYouMean(path[1], typeNames(factories)))
 			continue
 		}
 		d.broken[section+"::"+id.String()] = true
@@ -182,7 +183,7 @@ func decodeSection[F component.Factory](d *decoder, section string, factories ma
 		}
 		cfg := factory.CreateDefaultConfig()
 		if err := body.Unmarshal(&cfg); err != nil {
-			d.addDecoding(path, err)
+			d.addDecoding(path, err, knownKeys(cfg))
 			continue
 		}
 		configs[id] = cfg
@@ -193,20 +194,77 @@ func decodeSection[F component.Factory](d *decoder, section string, factories ma
 
 // unknownType says that there is no such component, and which one was meant.
 func unknownType[F component.Factory](section, name string, factories map[component.Type]F) string {
-	kind := strings.TrimSuffix(section, "s")
-	var names, canonical []string
+	message := fmt.Sprintf("unknown %s type %q", strings.TrimSuffix(section, "s"), name)
+	if meant := didYouMean(name, typeNames(factories)); meant != "" {
+		return message + meant
+	}
+	var canonical []string
 	for t, f := range factories {
-		names = append(names, t.String())
 		if t == f.Type() {
 			canonical = append(canonical, t.String())
 		}
 	}
-	message := fmt.Sprintf("unknown %s type %q", kind, name)
-	if meant := didYouMean(name, names); meant != "" {
-		return message + meant
-	}
 	slices.Sort(canonical)
 	return message + "; known are " + strings.Join(canonical, ", ")
+}
+
+// typeNames are the names of components, the old ones too.
+func typeNames[F component.Factory](factories map[component.Type]F) []string {
+	var names []string
+	for t := range factories {
+		names = append(names, t.String())
+	}
+	return names
+}
+
+// knownKeys are the keys that configurations decoded into these structs can
+// have, at any depth, each with the shortest path to it.
+func knownKeys(configs ...any) map[string]string {
+	type place struct {
+		t    reflect.Type
+		path string
+	}
+	var queue []place
+	for _, c := range configs {
+		queue = append(queue, place{reflect.TypeOf(c), ""})
+	}
+	keys, seen := map[string]string{}, map[reflect.Type]bool{}
+	for len(queue) > 0 {
+		t, path := queue[0].t, queue[0].path
+		queue = queue[1:]
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+			t = t.Elem()
+		}
+		if t.Kind() != reflect.Struct || seen[t] {
+			continue
+		}
+		seen[t] = true
+		for field := range t.Fields() {
+			if !field.IsExported() && field.Name != "value" {
+				continue // optional parts hold their value in a field of that name
+			}
+			below := path
+			if name, _, _ := strings.Cut(field.Tag.Get(confmap.MapstructureTag), ","); name != "" && name != "-" {
+				if below != "" {
+					below += confmap.KeyDelimiter
+				}
+				below += name
+				if _, shorter := keys[name]; !shorter {
+					keys[name] = below
+				}
+			}
+			queue = append(queue, place{field.Type, below})
+		}
+	}
+	return keys
+}
+
+// unknownKey says that there is no such key, and which one was meant.
+func unknownKey(key string, known map[string]string) string {
+	if path, elsewhere := known[key]; elsewhere {
+		return fmt.Sprintf("unknown key; did you mean %q?", path)
+	}
+	return "unknown key" + didYouMean(key, slices.Collect(maps.Keys(known)))
 }
 
 // The forms in which the decoder names a place: a path of keys, and keys that
@@ -217,13 +275,14 @@ var (
 )
 
 // addDecoding adds what the decoder found wrong below path, one finding for
-// each key.
-func (d *decoder) addDecoding(path []string, err error) {
+// each key. Known are the keys that could have been meant.
+func (d *decoder) addDecoding(path []string, err error, known map[string]string) {
 	for _, message := range messages(err) {
 		at := path
 		if m := decodedAt.FindStringSubmatch(message); m != nil {
 			// The quoted place is the name of a Go type, or of keys.
-			if below := slices.Concat(path, strings.Split(m[1], ".")); has(d.sources, below) {
+			keys := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(m[1]), ".")
+			if below := slices.Concat(path, keys); has(d.sources, below) {
 				at, message = below, m[2]
 			}
 		}
@@ -233,90 +292,7 @@ func (d *decoder) addDecoding(path []string, err error) {
 			continue
 		}
 		for key := range strings.SplitSeq(m[2], ", ") {
-			d.add(below(d.sources, at, key), "unknown key")
-		}
-	}
-}
-
-// check validates what was decoded: every component by its own rules, and the
-// references between them.
-func (d *decoder) check(cfg *otelcol.Config) {
-	for section, configs := range map[string]map[component.ID]component.Config{
-		"receivers": cfg.Receivers, "processors": cfg.Processors, "exporters": cfg.Exporters,
-		"connectors": cfg.Connectors, "extensions": cfg.Extensions,
-	} {
-		for id, c := range configs {
-			d.validate([]string{section, id.String()}, c)
-		}
-	}
-	d.validate([]string{"service"}, cfg.Service)
-	for _, section := range []string{"receivers", "exporters"} {
-		if len(d.ids(section, cfg)) == 0 {
-			d.add(nil, "no "+section+" configured: at least one is needed")
-		}
-	}
-	for id := range cfg.Connectors {
-		for section, other := range map[string]map[component.ID]component.Config{"receiver": cfg.Receivers, "exporter": cfg.Exporters} {
-			if _, both := other[id]; both {
-				d.add([]string{"connectors", id.String()}, fmt.Sprintf("has the name of the %s %q; call it %q", section, id, id.String()+"/connector"))
-			}
-		}
-	}
-	d.references([]string{"service", "extensions"}, cfg.Service.Extensions, "extension", d.ids("extensions", cfg))
-	for id, p := range cfg.Service.Pipelines {
-		if p == nil {
-			d.add([]string{"service", "pipelines", id.String()}, "is empty: it needs receivers and exporters")
-			continue
-		}
-		at := []string{"service", "pipelines", id.String()}
-		connectors := d.ids("connectors", cfg)
-		d.references(slices.Concat(at, []string{"receivers"}), p.Receivers, "receiver", append(d.ids("receivers", cfg), connectors...))
-		d.references(slices.Concat(at, []string{"processors"}), p.Processors, "processor", d.ids("processors", cfg))
-		d.references(slices.Concat(at, []string{"exporters"}), p.Exporters, "exporter", append(d.ids("exporters", cfg), connectors...))
-	}
-}
-
-// validate calls the Validate methods of a component's configuration.
-func (d *decoder) validate(path []string, cfg any) {
-	err := confmap.Validate(cfg)
-	if err == nil {
-		return
-	}
-	for _, e := range flatten(err) {
-		at, message := path, e.Error()
-		// Validate puts the keys before the message: protocols::grpc: …
-		if keys, rest, ok := strings.Cut(message, ": "); ok && !strings.ContainsAny(keys, " \"'") {
-			if below := slices.Concat(path, strings.Split(keys, "::")); has(d.sources, below) {
-				at, message = below, rest
-			}
-		}
-		d.add(at, strings.ReplaceAll(message, "\n", "; "))
-	}
-}
-
-// ids are the names configured in one section, broken ones too.
-func (d *decoder) ids(section string, cfg *otelcol.Config) []string {
-	configs := map[string]map[component.ID]component.Config{
-		"receivers": cfg.Receivers, "processors": cfg.Processors, "exporters": cfg.Exporters,
-		"connectors": cfg.Connectors, "extensions": cfg.Extensions,
-	}[section]
-	var ids []string
-	for id := range configs {
-		ids = append(ids, id.String())
-	}
-	for key := range maps.Keys(d.broken) {
-		if id, ok := strings.CutPrefix(key, section+"::"); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// references checks that what a list names is configured.
-func (d *decoder) references(path []string, refs []component.ID, kind string, known []string) {
-	for i, ref := range refs {
-		if !slices.Contains(known, ref.String()) {
-			d.add(slices.Concat(path, []string{fmt.Sprint(i)}), fmt.Sprintf("%s %q is not configured%s", kind, ref, didYouMean(ref.String(), known)))
+			d.add(below(d.sources, at, key), unknownKey(key, known))
 		}
 	}
 }

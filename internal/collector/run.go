@@ -45,6 +45,9 @@ type Settings struct {
 func Run(ctx context.Context, s Settings) error {
 	c, err := newRunning(ctx, s)
 	if err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			return nil // stopped while it was starting
+		}
 		return err
 	}
 	if s.Ready != nil {

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,11 @@ import (
 	"syscall"
 	"testing"
 
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 )
@@ -263,3 +269,37 @@ func TestAddressInUseIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// A component that fails while it runs ends the collector with its error.
+func TestFailingComponentEndsRun(t *testing.T) {
+	broken := errors.New("the disk is gone")
+	typ := component.MustNewType("broken")
+	err := Run(t.Context(), Settings{
+		ConfigURIs: []string{"yaml:{extensions: {broken: }, receivers: {nop: }, exporters: {nop: }, service: {extensions: [broken], " +
+			"telemetry: {metrics: {level: none}}, pipelines: {traces: {receivers: [nop], exporters: [nop]}}}}"},
+		LoggingOptions: []zap.Option{zap.WrapCore(func(zapcore.Core) zapcore.Core { return zapcore.NewNopCore() })},
+		Factories: func() (otelcol.Factories, error) {
+			f, err := Factories()
+			nop := receivertest.NewNopFactory()
+			f.Receivers[nop.Type()] = nop
+			f.Extensions[typ] = extension.NewFactory(typ, func() component.Config { return &struct{}{} },
+				func(context.Context, extension.Settings, component.Config) (extension.Extension, error) {
+					return failing{broken}, nil
+				}, component.StabilityLevelStable)
+			return f, err
+		},
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v; want %v", err, broken)
+	}
+}
+
+// failing is an extension that fails as soon as it has started.
+type failing struct{ err error }
+
+func (f failing) Start(_ context.Context, host component.Host) error {
+	go componentstatus.ReportStatus(host, componentstatus.NewFatalErrorEvent(f.err))
+	return nil
+}
+
+func (f failing) Shutdown(context.Context) error { return nil }

@@ -140,6 +140,9 @@ func below(sources []source, path []string, key string) []string {
 }
 
 func keysBelow(node *yaml.Node, path []string, key string) [][]string {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias // of what stands before it: no circles
+	}
 	if node.Kind != yaml.MappingNode {
 		return nil
 	}
