@@ -14,6 +14,8 @@ type block struct {
 	file    string
 	r       io.ReaderAt
 	footer  *footer
+	common  snapshot    // what snapshots begin as
+	hidden  *columnInfo // nil when every attribute has a column
 	minTime uint64
 	maxTime uint64
 }
@@ -60,6 +62,7 @@ func openBlock(r io.ReaderAt, size int64, name string) (*block, error) {
 		return nil, corrupt(start, "malformed footer")
 	}
 	bl := &block{file: name, r: r, footer: f}
+	bl.describe()
 	for i, g := range f.groups {
 		if i == 0 {
 			bl.minTime, bl.maxTime = g.min, g.max
@@ -78,30 +81,33 @@ func (b *block) rows() int { return int(b.footer.rows) }
 
 func (b *block) timeRange() (min, max uint64) { return b.minTime, b.maxTime }
 
-func (b *block) snapshot() *snapshot {
+// describe fills what all snapshots of the block have in common.
+func (b *block) describe() {
 	f := b.footer
-	p := &blockPages{block: b, wholes: map[int]*wholeColumn{}, dicts: map[dictPageID]*dictEntries{}, traces: map[int]*traceEntries{}}
-	s := &snapshot{pages: p, label: b.file, kind: f.kind, rows: f.rows, groups: f.groups, services: f.services}
+	b.common = snapshot{label: b.file, kind: f.kind, rows: f.rows, groups: f.groups, services: f.services, columns: len(f.columns)}
 	for i := range f.columns {
 		info := &f.columns[i].info
 		switch {
 		case info.key.place != placeSlot:
-			s.attrs = append(s.attrs, info)
+			b.common.attrs = append(b.common.attrs, info)
 		case info.key.slot == slotHiddenKeys:
-			p.hidden = info
+			b.hidden = info
 		default:
-			s.slots[info.key.slot] = info
+			b.common.slots[info.key.slot] = info
 		}
 	}
-	s.init(len(f.columns))
-	return s
+}
+
+func (b *block) snapshot() *snapshot {
+	s := b.common
+	s.pages = &blockPages{block: b}
+	return &s
 }
 
 // blockPages reads a block's pages for one snapshot and keeps what it decoded
 // and may need again: dictionaries, pages that cover the block, trace ids.
 type blockPages struct {
 	*block
-	hidden *columnInfo // nil when every attribute has a column
 	wholes map[int]*wholeColumn
 	dicts  map[dictPageID]*dictEntries
 	traces map[int]*traceEntries
@@ -219,7 +225,7 @@ func (p *blockPages) whole(c *blockColumn) (*wholeColumn, error) {
 		return nil, p.corrupt(c.pages[0], "malformed page")
 	}
 	w := &wholeColumn{values: ch.values, list: list}
-	p.wholes[c.info.index] = w
+	keep(&p.wholes, c.info.index, w)
 	return w, nil
 }
 
@@ -303,7 +309,7 @@ func (p *blockPages) dictPage(c *blockColumn, page int) (*dictEntries, error) {
 	if !ok {
 		return nil, p.corrupt(m, "malformed dictionary page")
 	}
-	p.dicts[id] = e
+	keep(&p.dicts, id, e)
 	return e, nil
 }
 
@@ -318,7 +324,7 @@ func decodeDictPage(raw []byte, n int) (*dictEntries, bool) {
 		e.counts[i] = d.uvarint()
 	}
 	e.values = d.values()
-	return e, !d.bad && len(e.values.ends) == n
+	return e, !d.bad && len(e.values.ends) == n && e.values.strips == nil
 }
 
 func (p *blockPages) entry(info *columnInfo, id uint32) ([]byte, error) {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -124,7 +126,9 @@ func answers(v *store.TestView, k store.Kind) (string, error) {
 	}
 	add := func(lines []string) {
 		slices.Sort(lines)
-		fmt.Fprintln(&out, lines)
+		for _, line := range lines {
+			fmt.Fprintf(&out, "%q\n", line)
+		}
 	}
 	for _, where := range []store.Expr{nil, attrIs(store.AnyAttr, "a", store.Eq, store.StringValue("GET")),
 		attrIs(store.EventAttr, "b", store.Exists, store.Value{}), attrIs(store.Intrinsic, store.FieldTraceID, store.Eq, store.StringValue(store.TraceID{}.String()))} {
@@ -154,7 +158,7 @@ func answers(v *store.TestView, k store.Kind) (string, error) {
 	lines = nil
 	for om, e := range v.Operations(ctx, 0, 0, rep) {
 		if note(e); e == nil {
-			lines = append(lines, fmt.Sprintf("%+v %+v", om, om.Durations))
+			lines = append(lines, operationText(om))
 		}
 	}
 	add(lines)
@@ -333,4 +337,52 @@ func FuzzBlock(f *testing.F) {
 			_, _ = answers(store.NewTestView(nil, block), k)
 		}
 	})
+}
+
+// TestReleasedFormats reads block files as earlier versions wrote them and
+// compares the answers with those of that time. Neither is ever rewritten:
+// UPDATE=1 only makes files that are missing.
+func TestReleasedFormats(t *testing.T) {
+	for _, k := range []store.Kind{store.Spans, store.Logs} {
+		name := fmt.Sprintf("testdata/format-1-%s", k)
+		if _, err := os.Stat(name + ".block"); errors.Is(err, os.ErrNotExist) && os.Getenv("UPDATE") != "" {
+			makeReleased(t, name, k)
+		}
+		file, err := os.ReadFile(name + ".block")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(name + ".txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		block, err := store.OpenTestBlock(bytes.NewReader(file), int64(len(file)), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := answers(store.NewTestView(nil, block), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s: %s", name, firstDifference(strings.Split(got, "\n"), strings.Split(string(want), "\n")))
+		}
+	}
+}
+
+func makeReleased(t *testing.T, name string, k store.Kind) {
+	t.Helper()
+	head := store.NewTestHead(k)
+	head.Append(newRandom(42).batch(k, 40))
+	file, err := head.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := answers(store.NewTestView(nil, sealed(t, head, name)), k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(name+".block", file, 0o644), os.WriteFile(name+".txt", []byte(text), 0o644)); err != nil {
+		t.Fatal(err)
+	}
 }

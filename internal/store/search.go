@@ -185,9 +185,16 @@ func (s *searcher) overlaps(min, max uint64) bool {
 // collect gathers the hits of all parts in s.best, newest parts first.
 func (s *searcher) collect(ctx context.Context) error {
 	for i := range s.parts {
-		err := s.scan(ctx, i, func(g int, sel bitmap) error { return s.take(i, g, sel) })
+		found := false
+		err := s.scan(ctx, i, func(g int, sel bitmap) error {
+			found = true
+			return s.take(i, g, sel)
+		})
 		if err != nil {
 			return err
+		}
+		if !found {
+			s.snaps[i] = nil // with what it decoded
 		}
 	}
 	s.best.cut()
@@ -338,6 +345,7 @@ func everyHit[T any](ctx context.Context, s *searcher, records func(*snapshot, [
 		if err != nil {
 			return err
 		}
+		s.snaps[i] = nil
 	}
 	return nil
 }

@@ -79,6 +79,7 @@ type snapshot struct {
 	// services, when there are any, tell the service of every resource.
 	services []serviceRange
 
+	columns   int           // number of them
 	cached    []cachedChunk // by column index
 	spanIDs   map[int]*chunk
 	resources map[uint32]*Resource
@@ -98,17 +99,12 @@ type textID struct {
 	id     uint32
 }
 
-func (s *snapshot) init(columns int) {
-	s.cached = make([]cachedChunk, columns)
-	s.spanIDs = map[int]*chunk{}
-	s.resources = map[uint32]*Resource{}
-	s.scopes = map[uint32]*Scope{}
-	s.texts = map[textID]string{}
-}
-
 // chunk returns the values of column c in group g. It is valid until another
 // group of the column is asked for.
 func (s *snapshot) chunk(c *columnInfo, g int) (*chunk, error) {
+	if s.cached == nil {
+		s.cached = make([]cachedChunk, s.columns)
+	}
 	cached := &s.cached[c.index]
 	if cached.group == g+1 {
 		return &cached.chunk, nil
@@ -119,6 +115,15 @@ func (s *snapshot) chunk(c *columnInfo, g int) (*chunk, error) {
 	}
 	*cached = cachedChunk{g + 1, ch}
 	return &cached.chunk, nil
+}
+
+// keep puts v into a map that is made when it is first needed: most snapshots
+// are found not to have what is asked for.
+func keep[K comparable, V any](m *map[K]V, k K, v V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
+	(*m)[k] = v
 }
 
 // groupOf returns the group that holds a row.
@@ -144,7 +149,7 @@ func (s *snapshot) spanID(row uint32) (uint64, error) {
 			return 0, err
 		}
 		c = &loaded
-		s.spanIDs[g] = c
+		keep(&s.spanIDs, g, c)
 	}
 	i, ok := c.find(int(row - s.groups[g].lo))
 	if !ok {
@@ -211,7 +216,7 @@ func (s *snapshot) stringAt(c *columnInfo, ch *chunk, i int) (string, error) {
 		return "", err
 	}
 	t := string(b)
-	s.texts[id] = t
+	keep(&s.texts, id, t)
 	return t, nil
 }
 
@@ -228,7 +233,7 @@ func (s *snapshot) resource(id uint32) (*Resource, error) {
 	if d.bad {
 		return nil, s.corrupt("malformed resource")
 	}
-	s.resources[id] = r
+	keep(&s.resources, id, r)
 	return r, nil
 }
 
@@ -245,7 +250,7 @@ func (s *snapshot) scope(id uint32) (*Scope, error) {
 	if d.bad {
 		return nil, s.corrupt("malformed scope")
 	}
-	s.scopes[id] = sc
+	keep(&s.scopes, id, sc)
 	return sc, nil
 }
 
@@ -262,7 +267,7 @@ func (h *head) snapshot() *snapshot {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	p := &headPages{head: h, rows: h.count, groups: slices.Clone(h.groups), traces: h.traces.ids}
-	s := &snapshot{pages: p, label: "head", kind: h.recordKind, rows: p.rows, groups: p.groups}
+	s := &snapshot{pages: p, label: "head", kind: h.recordKind, rows: p.rows, groups: p.groups, columns: len(h.attrs) + len(h.slots)}
 	p.columns = make([]headColumn, 0, len(h.attrs)+int(slotCount))
 	for i := range h.slots {
 		p.columns = append(p.columns, h.slots[i])
@@ -282,7 +287,6 @@ func (h *head) snapshot() *snapshot {
 			s.attrs = append(s.attrs, &infos[i])
 		}
 	}
-	s.init(len(infos))
 	return s
 }
 

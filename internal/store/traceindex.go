@@ -57,7 +57,7 @@ func (p *blockPages) tracePage(page int) (*traceEntries, error) {
 	if !ok {
 		return nil, p.corrupt(m, "malformed page of the trace index")
 	}
-	p.traces[page] = e
+	keep(&p.traces, page, e)
 	return e, nil
 }
 
