@@ -28,7 +28,36 @@ type serviceRow struct {
 	// Entry says that only requests to the service are counted.
 	Entry bool `json:"entry"`
 	statsAnswer
-	Series []statsAnswer `json:"series,omitempty"`
+	Series *seriesAnswer `json:"series,omitempty"`
+}
+
+// seriesAnswer is a time series by column, one value for each step. Steps
+// without spans have no percentiles: null.
+type seriesAnswer struct {
+	Count  []uint64  `json:"count"`
+	Errors []uint64  `json:"errors"`
+	Rate   []float64 `json:"rate"`
+	P50    []*uint64 `json:"p50Nanos"`
+	P95    []*uint64 `json:"p95Nanos"`
+	P99    []*uint64 `json:"p99Nanos"`
+}
+
+// seriesOf gives nil for no steps.
+func seriesOf(steps []query.Stats) *seriesAnswer {
+	if len(steps) == 0 {
+		return nil
+	}
+	a := &seriesAnswer{}
+	for i := range steps {
+		st := &steps[i]
+		a.Count, a.Errors, a.Rate = append(a.Count, st.Count), append(a.Errors, st.Errors), append(a.Rate, st.Rate)
+		p50, p95, p99 := &st.P50, &st.P95, &st.P99
+		if st.Count == 0 {
+			p50, p95, p99 = nil, nil, nil
+		}
+		a.P50, a.P95, a.P99 = append(a.P50, p50), append(a.P95, p95), append(a.P99, p99)
+	}
+	return a
 }
 
 // servicesAnswer is the answer to all three questions about services.
@@ -81,12 +110,9 @@ func (s *Server) answerServices(w http.ResponseWriter, r *http.Request, in *inpu
 	a := servicesAnswer{Start: nanos(found.Start), End: nanos(found.End), SeriesStart: nanos(found.First), Step: int64(found.Step),
 		Rows: []serviceRow{}, Report: reportOf(&found.Report)}
 	for _, red := range found.Rows {
-		row := serviceRow{Service: red.Service, Operation: red.Operation, Entry: red.Entry, statsAnswer: statsAnswer(red.Stats)}
+		row := serviceRow{Service: red.Service, Operation: red.Operation, Entry: red.Entry, statsAnswer: statsAnswer(red.Stats), Series: seriesOf(red.Series)}
 		if q.ByOperation {
 			row.Kind = query.KindWord(red.Kind)
-		}
-		for _, stats := range red.Series {
-			row.Series = append(row.Series, statsAnswer(stats))
 		}
 		a.Rows = append(a.Rows, row)
 	}
