@@ -72,6 +72,9 @@ func newFlags() *flags {
 		return nil
 	})
 	featuregate.GlobalRegistry().RegisterFlags(f.set)
+	gates := f.set.Lookup("feature-gates")
+	gates.Usage = "comma-separated `ids` of features to switch on, or off with - before the id; the featuregate command lists them"
+	gates.DefValue = "" // it would be all of them
 	return f
 }
 

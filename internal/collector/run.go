@@ -184,7 +184,9 @@ func moduleInfos(f otelcol.Factories) service.ModuleInfos {
 // start (a port in use) is replaced by the one before. The error is not nil
 // when nothing runs any more.
 func (c *running) reload(ctx context.Context) error {
-	log := c.service.Logger()
+	// Where in this program a mistake in a file was found helps nobody.
+	noStack := zap.AddStacktrace(zap.DPanicLevel)
+	log := c.service.Logger().WithOptions(noStack)
 	next, err := load(ctx, c.settings, c.factories)
 	if err != nil {
 		c.rejected.Add(1)
@@ -203,7 +205,7 @@ func (c *running) reload(ctx context.Context) error {
 	if back := c.start(ctx, c.config); back != nil {
 		return errors.Join(fmt.Errorf("starting the new configuration: %w", err), fmt.Errorf("starting the one before: %w", back))
 	}
-	c.service.Logger().Error("configuration rejected: it did not start; the one before runs again", zap.Error(err))
+	c.service.Logger().WithOptions(noStack).Error("configuration rejected: it did not start; the one before runs again", zap.Error(err))
 	return nil
 }
 
