@@ -25,9 +25,12 @@ func (s *Server) ownRoutes() []route {
 	live := func(path, doc string, h handler) route {
 		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h, endless: true}
 	}
+	light := func(path, doc string, h handler) route {
+		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h, light: true}
+	}
 	return []route{
-		own("openapi.yaml", "this API, described for programs", s.openAPI),
-		own("status", "version, uptime, what the store holds", s.status),
+		light("openapi.yaml", "this API, described for programs", s.openAPI),
+		light("status", "version, uptime, what the store holds", s.status),
 		own("traces", "search for traces", s.searchTraces),
 		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
 		own("traces/heatmap", "spans by start and duration", s.heatmap),

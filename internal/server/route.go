@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,14 +23,16 @@ type route struct {
 	// endless says that the answer goes on until the client leaves: it has no
 	// timeout and is not compressed.
 	endless bool
+	// light says that the answer costs nothing: it does not wait for others.
+	light bool
 }
 
 // routes is the table of everything that the server answers, but for the two
 // handlers that Deps brings (Metrics, Pages).
 func (s *Server) routes() []route {
 	return slices.Concat(s.ownRoutes(), s.jaegerRoutes(), []route{
-		{method: "GET", pattern: "/healthz", doc: "says that the server is up", handle: s.health},
-		{method: "GET", pattern: "/metrics", doc: "metrics of this process in the Prometheus format", handle: s.ownMetrics},
+		{method: "GET", pattern: "/healthz", doc: "says that the server is up", handle: s.health, light: true},
+		{method: "GET", pattern: "/metrics", doc: "metrics of this process in the Prometheus format", handle: s.ownMetrics, light: true},
 	})
 }
 
@@ -98,11 +101,32 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, rt *route) {
 		defer zw.close()
 		w = zw
 	}
-	if err := rt.handle(w, r); err != nil {
+	release, err := s.admit(r.Context(), rt)
+	if err == nil {
+		defer release()
+		err = rt.handle(w, r)
+	}
+	if err != nil {
 		fail := rt.fail
 		if fail == nil {
 			fail = writeProblem
 		}
 		s.fail(w, r, fail, problemOf(err))
+	}
+}
+
+// admit waits until the route may be answered; release must follow.
+func (s *Server) admit(ctx context.Context, rt *route) (release func(), err error) {
+	if rt.light || rt.endless {
+		return func() {}, nil
+	}
+	select {
+	case s.working <- struct{}{}:
+		return func() { <-s.working }, nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return nil, ctx.Err()
+		}
+		return nil, &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 5, Message: "too many questions at the same time; ask again later"}
 	}
 }

@@ -50,18 +50,20 @@ type Endpoint struct {
 
 // Limits bounds what requests may cost. A zero field means its default.
 type Limits struct {
-	Timeout   time.Duration // of a request that is not a tail; 30 s
-	URLBytes  int           // 64 KiB
-	BodyBytes int64         // 1 MiB
-	Tails     int           // open live tails; 100
-	Heartbeat time.Duration // between signs of life of a quiet tail; 15 s
-	Query     query.Limits
+	Timeout    time.Duration // of a request that is not a tail; 30 s
+	URLBytes   int           // 64 KiB
+	BodyBytes  int64         // 1 MiB
+	Concurrent int           // questions answered at the same time, the others wait; 20
+	Tails      int           // open live tails; 100
+	Heartbeat  time.Duration // between signs of life of a quiet tail; 15 s
+	Query      query.Limits
 }
 
 func (l Limits) withDefaults() Limits {
 	set(&l.Timeout, 30*time.Second)
 	set(&l.URLBytes, 64<<10)
 	set(&l.BodyBytes, 1<<20)
+	set(&l.Concurrent, 20)
 	set(&l.Tails, 100)
 	set(&l.Heartbeat, 15*time.Second)
 	return l
@@ -83,6 +85,7 @@ type Server struct {
 	mux     *http.ServeMux
 	grpc    *grpc.Server
 	metrics *serverMetrics
+	working chan struct{} // one token for each question being answered
 	tails   chan struct{} // one token for each open tail
 	started time.Time
 }
@@ -112,6 +115,7 @@ func New(deps Deps) *Server {
 		engine:  query.New(deps.Reader, deps.Catalog, deps.Follower, deps.Limits.Query).WithClock(deps.Now),
 		mux:     http.NewServeMux(),
 		metrics: newServerMetrics(deps.Registerer),
+		working: make(chan struct{}, deps.Limits.Concurrent),
 		tails:   make(chan struct{}, deps.Limits.Tails),
 		started: deps.Now(),
 	}

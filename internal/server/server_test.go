@@ -2,10 +2,12 @@ package server
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -187,5 +189,38 @@ func TestHomeAndHeaders(t *testing.T) {
 	}
 	if w := get(t, s, "/healthz"); w.Code != 200 || w.Body.String() != "ok\n" {
 		t.Errorf("/healthz: got %d %q", w.Code, w.Body)
+	}
+}
+
+// waiting is a reader that answers when it is let go.
+type waiting struct {
+	storetest.Memory
+	asked, letGo chan struct{}
+}
+
+func (r *waiting) Logs(context.Context, store.Query) iter.Seq2[*store.Log, error] {
+	r.asked <- struct{}{}
+	<-r.letGo
+	return func(func(*store.Log, error) bool) {}
+}
+
+func TestTooManyQuestions(t *testing.T) {
+	reader := &waiting{asked: make(chan struct{}), letGo: make(chan struct{})}
+	s := newTestServer(t, Deps{Reader: reader, Limits: Limits{Concurrent: 1, Timeout: 20 * time.Millisecond}})
+	done := make(chan int)
+	go func() { done <- get(t, s, apiPrefix+"logs").Code }()
+	<-reader.asked
+	if w := get(t, s, apiPrefix+"services"); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("second question: got %d %s; want 503 with Retry-After", w.Code, w.Body)
+	}
+	if w := get(t, s, "/healthz"); w.Code != 200 {
+		t.Errorf("/healthz while busy: got %d", w.Code)
+	}
+	close(reader.letGo)
+	if code := <-done; code != 200 {
+		t.Errorf("first question: got %d", code)
+	}
+	if w := get(t, s, apiPrefix+"services"); w.Code != 200 {
+		t.Errorf("afterwards: got %d %s", w.Code, w.Body)
 	}
 }
