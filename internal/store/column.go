@@ -150,7 +150,7 @@ func (v *values) startOf(i int) uint32 {
 
 // stripValues is the number of texts of a strip: a page of texts is divided,
 // so that reading one text does not decompress thousands.
-const stripValues = 256
+const stripValues = 1024
 
 // strips are the texts of a page, each read when it is first needed.
 type strips struct {

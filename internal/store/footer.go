@@ -201,10 +201,10 @@ func decodeFooter(b []byte, end int64) (*footer, bool) {
 	f := &footer{kind: Kind(d.u8()), rows: d.u32()}
 	lo := uint32(0)
 	for range d.count(3) {
-		n := d.u32()
-		g := group{lo: lo, hi: lo + n, min: d.uvarint()}
+		rows := d.u32()
+		g := group{lo: lo, hi: lo + rows, min: d.uvarint()}
 		g.max = g.min + d.uvarint()
-		if d.bad || n == 0 || n > groupRows || g.hi < lo || g.hi > f.rows || g.max < g.min {
+		if d.bad || rows == 0 || rows > groupRows || g.hi < lo || g.hi > f.rows || g.max < g.min {
 			return nil, false
 		}
 		f.groups = append(f.groups, g)
@@ -213,7 +213,9 @@ func decodeFooter(b []byte, end int64) (*footer, bool) {
 	if lo != f.rows || f.kind != Spans && f.kind != Logs {
 		return nil, false
 	}
-	for i := range d.count(10) {
+	n := d.count(10)
+	f.columns = make([]blockColumn, 0, n)
+	for i := range n {
 		c, ok := d.column(f)
 		if !ok {
 			return nil, false
@@ -249,7 +251,11 @@ func (d *footerDecoder) column(f *footer) (c blockColumn, ok bool) {
 	c.whole = flags&flagWhole != 0
 	c.pages = d.pages()
 	first := uint64(0)
-	for range d.count(5) {
+	n := d.count(5)
+	if n > 0 {
+		c.dict = make([]dictPage, 0, n)
+	}
+	for range n {
 		p := dictPage{pageMeta: d.page(), first: uint32(first), least: d.text()}
 		first += uint64(p.count)
 		if d.bad || p.count == 0 || p.count > dictPageEntries || first > maxPage {
@@ -272,10 +278,13 @@ func (c *blockColumn) consistent(f *footer) bool {
 		return len(c.pages) == 0 && c.info.dict
 	}
 	values := uint64(0)
-	n := 0
+	n, raw := 0, c.info.key.textual() && !c.info.dict
+	if raw {
+		c.firstStrip = make([]int, len(c.pages))
+	}
 	for g := range c.pages {
-		c.firstStrip = append(c.firstStrip, n)
-		if c.info.key.textual() && !c.info.dict {
+		if raw {
+			c.firstStrip[g] = n
 			n += stripsOf(int(c.pages[g].count))
 		}
 		values += uint64(c.pages[g].count)

@@ -42,6 +42,8 @@ type pageMeta struct {
 const (
 	// maxPage bounds the memory that one page may ask for.
 	maxPage = 1 << 30
+	// maxWindow bounds the memory of the compressor; few pages are larger.
+	maxWindow = 256 << 10
 	// maxRatio bounds what zstd can make of a byte (a run of 128 KiB takes at
 	// least 4).
 	maxRatio = 40_000
@@ -65,7 +67,8 @@ type pageWriter struct {
 }
 
 func newPageWriter(w io.Writer) (*pageWriter, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithAllLitEntropyCompression(true))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
+		zstd.WithAllLitEntropyCompression(true), zstd.WithWindowSize(maxWindow))
 	return &pageWriter{w: w, zstd: enc}, err
 }
 
