@@ -71,6 +71,7 @@ type generation struct {
 
 	sealed chan struct{} // closed when it is a block that the manifest names
 	failed chan error    // 1 slot: an attempt to seal it failed
+	retry  time.Duration // of the sealer: wait before the next attempt
 }
 
 func newGeneration(k Kind, first uint64) *generation {
@@ -326,9 +327,12 @@ func (l *lane) commitGroup(ops []*appendOp) (first uint64, err error) {
 	return first, nil
 }
 
-// roll ends the generation being written. It reports false when the one before
-// is not sealed yet.
+// roll ends the generation being written, if it has records. It reports false
+// when the one before is not sealed yet.
 func (l *lane) roll() bool {
+	if l.writing.rows == 0 {
+		return true
+	}
 	if l.sealing.Load() {
 		return false
 	}

@@ -13,9 +13,7 @@ func (s *Store) sealer() {
 	for {
 		select {
 		case l := <-s.seals:
-			if !s.sealFrozen(l) {
-				return
-			}
+			s.sealFrozen(l)
 			s.expire()
 		case <-s.closing:
 			return
@@ -23,39 +21,36 @@ func (s *Store) sealer() {
 	}
 }
 
-// sealFrozen makes a block of the lane's frozen generation, trying until it
-// works: the records are acknowledged, and the next head cannot be frozen
-// before. It reports false when the store was closed meanwhile; then the log
-// still has the records.
-func (s *Store) sealFrozen(l *lane) bool {
+// maxSealRetry is the longest time between attempts to seal.
+const maxSealRetry = 30 * time.Second
+
+// sealFrozen makes a block of the lane's frozen generation. When that fails the
+// lane comes back later: the records are acknowledged, so it is tried until it
+// works, but meanwhile the other lane has its turn. A store that is closed
+// first still has the records in the log.
+func (s *Store) sealFrozen(l *lane) {
 	l.view.RLock()
 	gen := l.frozen
 	l.view.RUnlock()
-	for wait := time.Second; ; wait = min(2*wait, 30*time.Second) {
-		b, err := s.seal(l, gen)
-		if err == nil {
-			l.view.Lock()
-			l.frozen = nil
-			l.blocks = append(l.blocks[:len(l.blocks):len(l.blocks)], b)
-			l.view.Unlock()
-			l.sealing.Store(false)
-			close(gen.sealed)
-			return true
-		}
+	b, err := s.seal(l, gen)
+	if err != nil {
+		gen.retry = min(max(2*gen.retry, time.Second), maxSealRetry)
 		s.metrics.sealFailures.Inc()
-		s.log.Error("sealing a block; it is tried again", "kind", l.kind, "after", wait, "err", err)
+		s.log.Error("sealing a block; it is tried again", "kind", l.kind, "after", gen.retry, "err", err)
 		select {
 		case gen.failed <- err:
 		default:
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-s.closing:
-			timer.Stop()
-			return false
-		}
+		// A lane is at most once in the channel, so this does not block.
+		time.AfterFunc(gen.retry, func() { s.seals <- l })
+		return
 	}
+	l.view.Lock()
+	l.frozen = nil
+	l.blocks = append(l.blocks[:len(l.blocks):len(l.blocks)], b)
+	l.view.Unlock()
+	l.sealing.Store(false)
+	close(gen.sealed)
 }
 
 // seal writes the block of a generation and records it in the manifest; from

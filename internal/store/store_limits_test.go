@@ -79,6 +79,9 @@ func TestSealingBehind(t *testing.T) {
 		}
 		wantRefused(t, s, testBatch(Spans, testDay, 1000), reasonSealing)
 		mustAppend(t, s, testBatch(Logs, testDay, 1))
+		if err := s.lane(Logs).flush(t.Context()); err != nil || s.Stats().Logs.Blocks != 1 {
+			t.Errorf("sealing the other kind: got %v, %d blocks; want 1", err, s.Stats().Logs.Blocks)
+		}
 		if err := s.Flush(t.Context()); !errors.Is(err, syscall.EIO) {
 			t.Errorf("Flush: got %v; want EIO", err)
 		}
@@ -164,6 +167,29 @@ func TestSyncInterval(t *testing.T) {
 		o2.FS = mem.Crash(1)
 		after = mustOpen(t, o2)
 		wantIDs(t, after, Spans, 1, 2, 3, 4)
+	})
+}
+
+// A failure before anything was written leaves nothing to seal.
+func TestSyncIntervalWithNothingToSeal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := vfs.NewMem(1)
+		o := testOptions(mem)
+		o.Sync = SyncInterval
+		s := mustOpen(t, o)
+		mem.FailAt(0, true, syscall.EIO)
+		if err := s.Append(t.Context(), testBatch(Spans, testDay, 1)); !errors.Is(err, syscall.EIO) {
+			t.Fatalf("Append: got %v; want EIO", err)
+		}
+		mem.FailAt(-1, false, nil)
+		<-time.After(syncInterval)
+		synctest.Wait()
+		mustAppend(t, s, testBatch(Spans, testDay, 2))
+		mustFlush(t, s)
+		wantIDs(t, s, Spans, 2)
+		if got := s.Stats().Blocks; got != 1 {
+			t.Errorf("blocks: got %d; want 1", got)
+		}
 	})
 }
 
