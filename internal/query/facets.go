@@ -47,8 +47,12 @@ const (
 type facetCounter struct {
 	field   store.Field
 	records uint64
-	counts  map[store.Value]uint64
+	counts  map[store.Value]*uint64
 	had     bool // whether the current record had a value
+	// last is the value counted last and its count: blocks are sorted, so that
+	// it mostly comes again.
+	last  store.Value
+	count *uint64
 }
 
 func (c *facetCounter) add(v store.Value) bool {
@@ -56,9 +60,18 @@ func (c *facetCounter) add(v store.Value) bool {
 		c.had = true
 		c.records++
 	}
-	if _, known := c.counts[v]; known || len(c.counts) < maxDistinct {
-		c.counts[v]++
+	if c.count == nil || v != c.last {
+		count := c.counts[v]
+		if count == nil {
+			if len(c.counts) == maxDistinct {
+				return true
+			}
+			count = new(uint64)
+			c.counts[v] = count
+		}
+		c.last, c.count = v, count
 	}
+	*c.count++
 	return true
 }
 
@@ -74,9 +87,11 @@ func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 	}
 	fields = fields[:min(len(fields), maxFacets)]
 	counters := make([]facetCounter, len(fields))
+	adds := make([]func(store.Value) bool, len(fields)) // made once, not for each record
 	need := store.NeedCore
 	for i, f := range fields {
-		counters[i] = facetCounter{field: f, counts: map[store.Value]uint64{}}
+		counters[i] = facetCounter{field: f, counts: map[store.Value]*uint64{}}
+		adds[i] = counters[i].add
 		need |= needOf(f)
 	}
 	var report store.Report
@@ -88,7 +103,7 @@ func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 		a.Records++
 		for i := range counters {
 			counters[i].had = false
-			values(counters[i].field, counters[i].add)
+			values(counters[i].field, adds[i])
 		}
 	}
 	addReport(&a.Report, &report)
@@ -154,7 +169,7 @@ func needOf(f store.Field) store.Need {
 func (c *facetCounter) facet(limit int) Facet {
 	f := Facet{Field: c.field, Records: c.records, Distinct: len(c.counts)}
 	for v, n := range c.counts {
-		f.Values = append(f.Values, store.FieldValue{Value: v, Count: n})
+		f.Values = append(f.Values, store.FieldValue{Value: v, Count: *n})
 	}
 	slices.SortFunc(f.Values, func(a, b store.FieldValue) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), compareValue(a.Value, b.Value))

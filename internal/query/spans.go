@@ -43,9 +43,11 @@ func (e *Engine) SearchSpans(ctx context.Context, q SpanSearch, report *store.Re
 					return
 				}
 			case len(slowest) < limit:
-				heap.Push(&slowest, s)
+				kept := *s // or it would keep those read with it in memory
+				heap.Push(&slowest, &kept)
 			case slower(s, slowest[0]) < 0:
-				slowest[0] = s
+				kept := *s
+				slowest[0] = &kept
 				heap.Fix(&slowest, 0)
 			}
 		}
