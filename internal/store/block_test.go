@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
+	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
 
 // TestRecordsComeBack puts records of every shape, more than a page of them,
@@ -385,4 +386,53 @@ func makeReleased(t *testing.T, name string, k store.Kind) {
 	if err := errors.Join(os.WriteFile(name+".block", file, 0o644), os.WriteFile(name+".txt", []byte(text), 0o644)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestNeed checks that the parts asked for are filled, and the core always.
+func TestNeed(t *testing.T) {
+	r, h := newRandom(17), newHistory(t)
+	h.append(r.batch(store.Spans, 300))
+	h.append(r.batch(store.Logs, 300))
+	check := func() {
+		t.Helper()
+		ctx, view := context.Background(), h.snapshot()
+		spanCore := func(s *store.Span) string {
+			return fmt.Sprint(s.TraceID, s.SpanID, s.ParentID, s.Name, s.Kind, s.StatusCode, s.Start, s.End, s.Resource.ServiceName())
+		}
+		logCore := func(l *store.Log) string {
+			return fmt.Sprint(l.TraceID, l.SpanID, l.SeverityNumber, l.Time, l.ObservedTime, l.Resource.ServiceName())
+		}
+		for need, more := range map[store.Need]func(s *store.Span) string{
+			store.NeedCore:   func(*store.Span) string { return "" },
+			store.NeedScope:  func(s *store.Span) string { return fmt.Sprint(*s.Scope) },
+			store.NeedEvents: func(s *store.Span) string { return fmt.Sprint(s.Events, s.Links) },
+			store.NeedAttrs:  func(s *store.Span) string { storetest.SortAttrs(s.Attrs); return fmt.Sprint(s.Attrs) },
+		} {
+			text := func(s *store.Span) string {
+				c := *s
+				c.Attrs = slices.Clone(c.Attrs)
+				return spanCore(&c) + more(&c)
+			}
+			got := sorted(texts(collect(t, view.Spans(ctx, store.Query{Need: need})), text))
+			want := sorted(texts(collect(t, h.memory.Spans(ctx, store.Query{})), text))
+			if !slices.Equal(got, want) {
+				t.Errorf("need %d: %s", need, firstDifference(got, want))
+			}
+		}
+		for need, more := range map[store.Need]func(l *store.Log) string{
+			store.NeedCore: func(*store.Log) string { return "" },
+			store.NeedBody: func(l *store.Log) string { return fmt.Sprint(l.Body) },
+		} {
+			text := func(l *store.Log) string { return logCore(l) + more(l) }
+			got := sorted(texts(collect(t, view.Logs(ctx, store.Query{Need: need})), text))
+			want := sorted(texts(collect(t, h.memory.Logs(ctx, store.Query{})), text))
+			if !slices.Equal(got, want) {
+				t.Errorf("need %d: %s", need, firstDifference(got, want))
+			}
+		}
+	}
+	check()
+	h.seal(store.Spans)
+	h.seal(store.Logs)
+	check()
 }

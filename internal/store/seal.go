@@ -2,16 +2,12 @@ package store
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"hash/maphash"
 	"io"
 	"math/bits"
-	"math/rand/v2"
 	"slices"
-	"strings"
 )
 
 // groupBytes bounds the long texts of one page group.
@@ -77,107 +73,6 @@ func (sl *sealer) writeFooter() {
 	trailer = binary.LittleEndian.AppendUint32(trailer, crc32.Checksum(b, castagnoli))
 	sl.out.bytes(b)
 	sl.out.bytes(append(trailer, magicOf(sl.kind)...))
-}
-
-// sealedText says how the texts of a column are kept in the block.
-type sealedText struct {
-	raw     bool
-	newID   []uint32 // by head dictionary id; of dictionaries only
-	sorted  []uint32 // head dictionary ids of the distinct texts; ascending by text in dictionaries
-	entries []uint64 // by block dictionary id: number of values
-}
-
-// minRaw is the number of distinct texts up to which there is always a
-// dictionary; beyond, a column of which more than 70 % are distinct has none.
-const minRaw = 64
-
-func (sl *sealer) prepareTexts() {
-	for i := range sl.head.columns {
-		c := &sl.head.columns[i]
-		if c.len() == 0 || !c.key.textual() {
-			continue
-		}
-		blob := c.key.place == placeSlot && c.key.typ == Bytes
-		shared := c.key == slotKey(slotResource) || c.key == slotKey(slotScope)
-		t := &sealedText{raw: blob}
-		if !blob {
-			t.newID, t.sorted = distinctTexts(&c.dict)
-			t.raw = !shared && len(t.sorted) > minRaw && len(t.sorted)*10 > c.len()*7
-		}
-		if !t.raw {
-			sortTexts(&c.dict, t)
-			t.entries = make([]uint64, len(t.sorted))
-			for _, id := range c.ids {
-				t.entries[t.newID[id]]++
-			}
-		}
-		sl.texts[i] = t
-	}
-}
-
-// distinctTexts numbers the distinct texts of a dictionary; first has the head
-// id of each.
-func distinctTexts(d *dictionary) (number, first []uint32) {
-	n := d.len()
-	number = make([]uint32, n)
-	first = make([]uint32, 0, n)
-	if d.open {
-		for i := range number {
-			number[i] = uint32(i)
-		}
-		return number, append(first, number...)
-	}
-	seed := maphash.MakeSeed()
-	table := make([]uint32, 1<<bits.Len(uint(2*n)))
-	mask := uint64(len(table) - 1)
-	for id := range uint32(n) {
-		b := d.entry(id)
-		i := maphash.Bytes(seed, b) & mask
-		for table[i] != 0 && string(d.entry(first[table[i]-1])) != string(b) {
-			i = (i + 1) & mask
-		}
-		if table[i] == 0 {
-			first = append(first, id)
-			table[i] = uint32(len(first))
-		}
-		number[id] = table[i] - 1
-	}
-	return number, first
-}
-
-// prefixOf is the first eight bytes of b as a number of the same order.
-func prefixOf(b []byte) uint64 {
-	var p [8]byte
-	copy(p[:], b)
-	return binary.BigEndian.Uint64(p[:])
-}
-
-// sortTexts brings the distinct texts of t into order.
-func sortTexts(d *dictionary, t *sealedText) {
-	type entry struct {
-		prefix  uint64
-		id, was uint32
-	}
-	entries := make([]entry, len(t.sorted))
-	for i, id := range t.sorted {
-		entries[i] = entry{prefixOf(d.entry(id)), id, uint32(i)}
-	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		switch {
-		case a.prefix < b.prefix:
-			return -1
-		case a.prefix > b.prefix:
-			return 1
-		}
-		return bytes.Compare(d.entry(a.id), d.entry(b.id))
-	})
-	rank := make([]uint32, len(entries))
-	for i, e := range entries {
-		t.sorted[i], rank[e.was] = e.id, uint32(i)
-	}
-	for i := range t.newID {
-		t.newID[i] = rank[t.newID[i]]
-	}
 }
 
 // sort fixes the order of the rows.
@@ -439,120 +334,11 @@ func (sl *sealer) written(m pageMeta, raw, b []byte) pageMeta {
 	return m
 }
 
-// textPage writes the lengths of the texts whose head ids are in sl.nums.
-func (sl *sealer) textPage(d *dictionary, from, to int, lo uint32, n int) pageMeta {
-	b := appendPresence(sl.page[:0], sl.rows[from:to], lo, n)
-	b = sl.appendLengths(b, encodeStrips, to-from, func(i int) []byte { return d.entry(uint32(sl.nums[from+i])) })
-	sl.page = b
-	return sl.located(pageMeta{count: uint32(to - from)}, b, true)
-}
-
-// writeStrips writes the texts of one page, and appends where they are.
-func (sl *sealer) writeStrips(strips []pageMeta, d *dictionary, ids []uint64) []pageMeta {
-	for part := range slices.Chunk(ids, stripValues) {
-		b := sl.page[:0]
-		for _, id := range part {
-			b = append(b, d.entry(uint32(id))...)
-		}
-		sl.page = b
-		strips = append(strips, sl.located(pageMeta{count: uint32(len(part))}, b, true))
-	}
-	return strips
-}
-
-// appendTexts writes n texts: lengths, then bytes.
-func (sl *sealer) appendTexts(b []byte, n int, entry func(i int) []byte) []byte {
-	b = sl.appendLengths(b, encodeTexts, n, entry)
-	for i := range n {
-		b = append(b, entry(i)...)
-	}
-	return b
-}
-
-// appendLengths writes the lengths of n texts.
-func (sl *sealer) appendLengths(b []byte, encoding byte, n int, entry func(i int) []byte) []byte {
-	sl.lens = sl.lens[:0]
-	longest := uint64(0)
-	for i := range n {
-		l := uint64(len(entry(i)))
-		sl.lens = append(sl.lens, l)
-		longest = max(longest, l)
-	}
-	width := widthOf(longest)
-	b = append(b, encoding, byte(width))
-	return appendNums(b, sl.lens, 0, width)
-}
-
 // writeNums writes a column of numbers.
 func (sl *sealer) writeNums(key columnKey, deltas, compress bool) {
 	sl.writeColumn(blockColumn{info: columnInfo{key: key}}, func(from, to int, lo uint32, n int) pageMeta {
 		return sl.numPage(from, to, lo, n, deltas, compress)
 	})
-}
-
-// writeText writes a column of texts.
-func (sl *sealer) writeText(i int) {
-	c, t := &sl.head.columns[i], sl.texts[i]
-	if t.raw {
-		sl.gather(c, func(i int) uint64 { return uint64(c.ids[i]) })
-		col := blockColumn{info: columnInfo{key: c.key}, bloom: sl.writeBloom(c, t)}
-		var strips []pageMeta
-		sl.writeColumn(col, func(from, to int, lo uint32, n int) pageMeta {
-			strips = sl.writeStrips(strips, &c.dict, sl.nums[from:to])
-			return sl.textPage(&c.dict, from, to, lo, n)
-		})
-		sl.footer.columns[len(sl.footer.columns)-1].strips = strips
-		return
-	}
-	dict := sl.writeDict(len(t.sorted), func(i int) ([]byte, uint64) { return c.dict.entry(t.sorted[i]), t.entries[i] })
-	sl.gather(c, func(i int) uint64 { return uint64(t.newID[c.ids[i]]) })
-	sl.writeColumn(blockColumn{info: columnInfo{key: c.key, dict: true}, dict: dict}, func(from, to int, lo uint32, n int) pageMeta {
-		return sl.numPage(from, to, lo, n, false, true)
-	})
-}
-
-// A dictionary page ends after so many entries or bytes.
-const (
-	dictPageEntries = 1024
-	dictPageBytes   = 16 << 10
-)
-
-// writeDict writes n entries, ascending, with the number of values of each.
-func (sl *sealer) writeDict(n int, entry func(i int) ([]byte, uint64)) []dictPage {
-	var pages []dictPage
-	for first := 0; first < n; {
-		b, size, last := sl.page[:0], 0, first
-		for last < n && last-first < dictPageEntries && size < dictPageBytes {
-			e, count := entry(last)
-			b = binary.AppendUvarint(b, count)
-			size += len(e)
-			last++
-		}
-		b = sl.appendTexts(b, last-first, func(i int) []byte { e, _ := entry(first + i); return e })
-		sl.page = b
-		least, _ := entry(first)
-		pages = append(pages, dictPage{pageMeta: sl.located(pageMeta{count: uint32(last - first)}, b, true),
-			least: string(least[:min(len(least), leastBytes)])})
-		first = last
-	}
-	return pages
-}
-
-// writeBloom writes the bloom filter of a raw column that queries compare with
-// a value.
-func (sl *sealer) writeBloom(c *headColumn, t *sealedText) []pageMeta {
-	if c.key.place != RecordAttr && c.key != slotKey(slotName) {
-		return nil
-	}
-	filter := newBloom(len(t.sorted))
-	for _, id := range t.sorted {
-		bloomAdd(filter, bloomHash(c.dict.entry(id)))
-	}
-	var pages []pageMeta
-	for b := range slices.Chunk(filter, bloomPage) {
-		pages = append(pages, sl.out.page(b, b))
-	}
-	return pages
 }
 
 // writeSlots writes the fixed columns.
@@ -590,23 +376,6 @@ func (sl *sealer) writeAttrs() {
 	}
 }
 
-// writeHiddenKeys writes the keys of attributes that have no column.
-func (sl *sealer) writeHiddenKeys() {
-	type key struct {
-		entry string
-		count uint64
-	}
-	var keys []key
-	// Nothing here comes from disk, so there is no error.
-	_ = sl.head.hiddenKeys(func(k columnKey, n uint64) { keys = append(keys, key{hiddenKey(k), n}) })
-	if len(keys) == 0 {
-		return
-	}
-	slices.SortFunc(keys, func(a, b key) int { return strings.Compare(a.entry, b.entry) })
-	dict := sl.writeDict(len(keys), func(i int) ([]byte, uint64) { return []byte(keys[i].entry), keys[i].count })
-	sl.footer.columns = append(sl.footer.columns, blockColumn{info: columnInfo{key: slotKey(slotHiddenKeys), dict: true}, dict: dict})
-}
-
 func (sl *sealer) writeOperations() error {
 	if sl.kind != Spans {
 		return nil
@@ -626,160 +395,4 @@ func (sl *sealer) writeOperations() error {
 	}
 	sl.page = b
 	return nil
-}
-
-// traceRows lists the block rows of every trace, in order of block trace
-// numbers.
-type traceRows struct {
-	ends []uint32
-	rows []uint32
-}
-
-// writeTraces numbers the traces by id and writes the trace index.
-func (sl *sealer) writeTraces() {
-	ids := sl.head.traces
-	type entry struct {
-		prefix uint64
-		no     uint32
-	}
-	entries := make([]entry, len(ids))
-	for no := range ids {
-		entries[no] = entry{prefixOf(ids[no][:]), uint32(no)}
-	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		switch {
-		case a.prefix < b.prefix:
-			return -1
-		case a.prefix > b.prefix:
-			return 1
-		}
-		return bytes.Compare(ids[a.no][:], ids[b.no][:])
-	})
-	sl.traceNo = make([]uint32, len(ids))
-	for i, e := range entries {
-		sl.traceNo[e.no] = uint32(i)
-	}
-	sl.listTraceRows(len(ids))
-	sl.footer.traces = uint32(len(ids))
-	width := max(1, bits.Len(uint(len(sl.newRow)-1)))
-	for first := 0; first < len(entries); first += tracesPerPage {
-		last := min(first+tracesPerPage, len(entries))
-		b := sl.page[:0]
-		for _, e := range entries[first:last] {
-			b = append(b, ids[e.no][:]...)
-		}
-		from := uint32(0)
-		if first > 0 {
-			from = sl.traces.ends[first-1]
-		}
-		at := from
-		for _, end := range sl.traces.ends[first:last] {
-			b = binary.AppendUvarint(b, uint64(end-at))
-			at = end
-		}
-		sl.lens = sl.lens[:0]
-		for _, row := range sl.traces.rows[from:at] {
-			sl.lens = append(sl.lens, uint64(row))
-		}
-		b = append(b, encodePacked, byte(width))
-		b = appendPacked(b, sl.lens, 0, width)
-		sl.page = b
-		sl.footer.tracePages = append(sl.footer.tracePages, tracePage{
-			pageMeta: sl.located(pageMeta{count: uint32(last - first)}, b, false), first: ids[entries[first].no]})
-	}
-}
-
-func (sl *sealer) listTraceRows(traces int) {
-	column := sl.head.columns[slotTrace].ids
-	next := make([]uint32, traces+1)
-	for _, no := range column {
-		next[sl.traceNo[no]+1]++
-	}
-	for i := range traces {
-		next[i+1] += next[i]
-	}
-	sl.traces = traceRows{ends: slices.Clone(next[1:]), rows: make([]uint32, len(column))}
-	for row, old := range sl.oldRow {
-		no := sl.traceNo[column[old]]
-		sl.traces.rows[next[no]] = uint32(row)
-		next[no]++
-	}
-}
-
-// writeParents writes for every row where its parent is: 0 no parent, 1 outside
-// the block, n+2 row n; and aside the ids of those outside. A span id names a
-// span only within its trace.
-func (sl *sealer) writeParents(parents *headColumn) {
-	type outside struct{ row, i uint32 }
-	spans, trace := sl.head.columns[slotSpanID].nums, sl.head.columns[slotTrace].ids
-	index := newSpanIndex(len(spans))
-	for row, old := range sl.oldRow {
-		index.add(trace[old], spans[old], uint32(row))
-	}
-	n := len(sl.newRow)
-	sl.nums = slices.Grow(sl.nums[:0], n)[:n]
-	sl.rows = slices.Grow(sl.rows[:0], n)[:n]
-	clear(sl.nums)
-	for i := range sl.rows {
-		sl.rows[i] = uint32(i)
-	}
-	var missing []outside
-	for i, id := range parents.nums {
-		old := parents.row(i)
-		row := sl.newRow[old]
-		if at, ok := index.find(trace[old], id); ok {
-			sl.nums[row] = uint64(at) + 2
-			continue
-		}
-		sl.nums[row] = 1
-		missing = append(missing, outside{row, uint32(i)})
-	}
-	sl.writeNums(slotKey(slotParentRow), false, true)
-	if len(missing) == 0 {
-		return
-	}
-	slices.SortFunc(missing, func(a, b outside) int { return int(int64(a.row) - int64(b.row)) })
-	sl.nums, sl.rows = sl.nums[:len(missing)], sl.rows[:len(missing)]
-	for at, m := range missing {
-		sl.nums[at], sl.rows[at] = parents.nums[m.i], m.row
-	}
-	sl.writeNums(slotKey(slotParent), false, false)
-}
-
-// spanIndex finds spans by trace and id: open addressing over block rows.
-type spanIndex struct {
-	seed  uint64
-	table []spanEntry
-}
-
-type spanEntry struct {
-	span  uint64
-	trace uint32
-	row   uint32 // row+1
-}
-
-func newSpanIndex(n int) *spanIndex {
-	return &spanIndex{seed: rand.Uint64() | 1, table: make([]spanEntry, 1<<bits.Len(uint(2*n)))}
-}
-
-func (x *spanIndex) slot(trace uint32, span uint64) *spanEntry {
-	hi, lo := bits.Mul64(span^x.seed, uint64(trace)^0x9e3779b97f4a7c15^x.seed<<1)
-	mask := uint64(len(x.table) - 1)
-	for i := (hi ^ lo) & mask; ; i = (i + 1) & mask {
-		if e := &x.table[i]; e.row == 0 || e.span == span && e.trace == trace {
-			return e
-		}
-	}
-}
-
-// add notes a span; the first of equal ones stays.
-func (x *spanIndex) add(trace uint32, span uint64, row uint32) {
-	if e := x.slot(trace, span); e.row == 0 {
-		*e = spanEntry{span, trace, row + 1}
-	}
-}
-
-func (x *spanIndex) find(trace uint32, span uint64) (row uint32, ok bool) {
-	e := x.slot(trace, span)
-	return e.row - 1, e.row != 0
 }
