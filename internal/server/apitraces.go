@@ -148,7 +148,7 @@ func (s *Server) searchSpans(w http.ResponseWriter, r *http.Request) error {
 	var report store.Report
 	found := each(s.engine.SearchSpans(r.Context(), q, &report), func(span *store.Span) any {
 		if whole {
-			return liveSpanOf(span)
+			return loneSpanOf(span)
 		}
 		a := coreOf(span)
 		a.TraceID = span.TraceID.String()

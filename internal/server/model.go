@@ -145,15 +145,15 @@ type rankAnswer struct {
 	Of     uint64  `json:"of"`         // how many there are
 }
 
-// liveSpan is a whole span outside its tree.
-type liveSpan struct {
+// loneSpan is a whole span outside its tree.
+type loneSpan struct {
 	spanAnswer
 	Resource []attribute `json:"resource"`
 	Scope    string      `json:"scope,omitempty"`
 }
 
-func liveSpanOf(s *store.Span) liveSpan {
-	a := liveSpan{spanOf(s), attributesOf(s.Resource.Attrs), s.Scope.Name}
+func loneSpanOf(s *store.Span) loneSpan {
+	a := loneSpan{spanOf(s), attributesOf(s.Resource.Attrs), s.Scope.Name}
 	a.TraceID = s.TraceID.String()
 	return a
 }

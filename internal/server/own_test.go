@@ -73,30 +73,33 @@ func ownServer(t *testing.T) *Server {
 
 func q(condition string) string { return "q=" + url.QueryEscape(condition) }
 
+// ownAnswers are requests to our API, by the file that has the answer.
+var ownAnswers = map[string]string{
+	"own_traces.json":       "traces?" + q(`{ .http.status_code >= 500 }`),
+	"own_traces_all.json":   "traces?limit=2&spans=1",
+	"own_trace.json":        "traces/" + trace1,
+	"own_trace_otlp.json":   "traces/" + trace1 + "?format=otlp",
+	"own_trace_rank.json":   "traces/" + trace2 + "?rank=1h",
+	"own_spans.json":        "spans?order=slowest&limit=2",
+	"own_spans_all.json":    "spans?parts=all&" + q(`span:parentID = nil && status = ok`),
+	"own_heatmap.json":      "traces/heatmap?step=10m",
+	"own_logs.json":         "logs",
+	"own_logs_text.json":    "logs?" + q(`reset severity >= warn`),
+	"own_volume.json":       "logs/volume?step=10m",
+	"own_services.json":     "services",
+	"own_operations.json":   "services/frontend/operations?spanKind=client",
+	"own_series.json":       "services/backend/series?step=10m",
+	"own_dependencies.json": "dependencies",
+	"own_fields.json":       "fields?match=http",
+	"own_values.json":       "fields/values?field=span.http.status_code",
+	"own_facets.json":       "facets?field=kind&field=span.http.status_code&" + q(`kind = server`),
+	"own_logfacets.json":    "facets?kind=logs",
+	"own_status.json":       "status",
+}
+
 func TestOwnGolden(t *testing.T) {
 	s := ownServer(t)
-	for file, target := range map[string]string{
-		"own_traces.json":       "traces?" + q(`{ .http.status_code >= 500 }`),
-		"own_traces_all.json":   "traces?limit=2&spans=1",
-		"own_trace.json":        "traces/" + trace1,
-		"own_trace_otlp.json":   "traces/" + trace1 + "?format=otlp",
-		"own_trace_rank.json":   "traces/" + trace2 + "?rank=1h",
-		"own_spans.json":        "spans?order=slowest&limit=2",
-		"own_spans_all.json":    "spans?parts=all&" + q(`span:parentID = nil && status = ok`),
-		"own_heatmap.json":      "traces/heatmap?step=10m",
-		"own_logs.json":         "logs",
-		"own_logs_text.json":    "logs?" + q(`reset severity >= warn`),
-		"own_volume.json":       "logs/volume?step=10m",
-		"own_services.json":     "services",
-		"own_operations.json":   "services/frontend/operations?spanKind=client",
-		"own_series.json":       "services/backend/series?step=10m",
-		"own_dependencies.json": "dependencies",
-		"own_fields.json":       "fields?match=http",
-		"own_values.json":       "fields/values?field=span.http.status_code",
-		"own_facets.json":       "facets?field=kind&field=span.http.status_code&" + q(`kind = server`),
-		"own_logfacets.json":    "facets?kind=logs",
-		"own_status.json":       "status",
-	} {
+	for file, target := range ownAnswers {
 		t.Run(file, func(t *testing.T) {
 			w := get(t, s, apiPrefix+target)
 			if w.Code != 200 || w.Header().Get("Content-Type") != "application/json" {

@@ -87,7 +87,7 @@ type events struct {
 
 func (e *events) batch(b query.TailBatch) {
 	for _, span := range b.Spans {
-		e.write("span", liveSpanOf(span))
+		e.write("span", loneSpanOf(span))
 	}
 	for _, l := range b.Logs {
 		e.write("log", logOf(l, ""))
