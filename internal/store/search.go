@@ -105,11 +105,10 @@ func searchParts[T any](ctx context.Context, v *view, q Query, k Kind,
 			yield(nil, err)
 			return
 		}
-		s := newSearcher(v, q, k, m)
 		if q.Limit == 0 && !q.OnePerTrace {
-			err = everyHit(ctx, s, records, yield)
-		} else if err = s.collect(ctx); err == nil {
-			err = newestHits(ctx, s, records, yield)
+			err = everyHit(ctx, newSearcher(v, q, k, m, nil), records, yield)
+		} else {
+			err = searchNewest(ctx, v, q, k, m, records, yield)
 		}
 		if err != nil && err != errStopped {
 			yield(nil, err)
@@ -120,14 +119,39 @@ func searchParts[T any](ctx context.Context, v *view, q Query, k Kind,
 // errStopped says that the caller wants no more.
 var errStopped = errors.New("stopped")
 
-func newSearcher(v *view, q Query, k Kind, m *Matcher) *searcher {
+// searchNewest gives the newest hits. A part that turns out to be unreadable may
+// have crowded out hits of others: then the search begins anew without it.
+func searchNewest[T any](ctx context.Context, v *view, q Query, k Kind, m *Matcher,
+	records func(*snapshot, []uint32, Need) ([]*T, error), yield func(*T, error) bool) error {
+	broken := map[part]bool{}
+	for {
+		s := newSearcher(v, q, k, m, broken)
+		if err := s.collect(ctx); err != nil {
+			return err
+		}
+		if len(s.failed) == 0 {
+			if err := newestHits(ctx, s, records, yield); err != errAgain {
+				return err
+			}
+		}
+		for i := range s.failed {
+			broken[s.parts[i]] = true
+		}
+	}
+}
+
+// errAgain says that a part could not be read before anything was given.
+var errAgain = errors.New("search again")
+
+// newSearcher leaves out the parts that are broken.
+func newSearcher(v *view, q Query, k Kind, m *Matcher, broken map[part]bool) *searcher {
 	s := &searcher{view: v, query: q, match: m, report: q.Report, failed: map[int]bool{},
 		best: &topHits{limit: q.Limit, perTrace: q.OnePerTrace}}
 	if s.report == nil {
 		s.report = &Report{}
 	}
 	for _, p := range v.parts {
-		if p.kind() == k && p.rows() > 0 {
+		if p.kind() == k && p.rows() > 0 && !broken[p] {
 			s.parts = append(s.parts, p)
 		}
 	}
@@ -356,6 +380,7 @@ const hitWindow = 512
 // newestHits gives the records of the best hits, newest first.
 func newestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
 	yield func(*T, error) bool) error {
+	given := false
 	for window := range slices.Chunk(s.best.hits, hitWindow) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -364,6 +389,10 @@ func newestHits[T any](ctx context.Context, s *searcher, records func(*snapshot,
 		if err != nil {
 			return err
 		}
+		if len(s.failed) > 0 && !given {
+			return errAgain
+		}
+		given = true
 		for _, r := range found {
 			if r != nil && !yield(r, nil) {
 				return errStopped
