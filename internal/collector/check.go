@@ -10,15 +10,13 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pipeline"
+	"go.opentelemetry.io/collector/service/pipelines"
 )
 
 // check validates what was decoded: every component by its own rules, and the
 // references between them.
 func (d *decoder) check(cfg *otelcol.Config) {
-	for section, configs := range map[string]map[component.ID]component.Config{
-		"receivers": cfg.Receivers, "processors": cfg.Processors, "exporters": cfg.Exporters,
-		"connectors": cfg.Connectors, "extensions": cfg.Extensions,
-	} {
+	for section, configs := range components(cfg) {
 		for id, c := range configs {
 			d.validate([]string{section, id.String()}, c)
 		}
@@ -27,7 +25,7 @@ func (d *decoder) check(cfg *otelcol.Config) {
 		d.validate([]string{"service"}, cfg.Service)
 	}
 	for _, section := range []string{"receivers", "exporters"} {
-		if len(d.ids(section, cfg)) == 0 && !d.broken[section] {
+		if len(d.ids(section, cfg)) == 0 && !d.broken[section] && !pipelines.AllowNoPipelines.IsEnabled() {
 			d.add(nil, "no "+section+" configured: at least one is needed")
 		}
 	}
@@ -52,6 +50,17 @@ func (d *decoder) check(cfg *otelcol.Config) {
 	}
 }
 
+// components are the sections of cfg by name, but for service.
+func components(cfg *otelcol.Config) map[string]map[component.ID]component.Config {
+	return map[string]map[component.ID]component.Config{
+		"receivers":  cfg.Receivers,
+		"processors": cfg.Processors,
+		"exporters":  cfg.Exporters,
+		"connectors": cfg.Connectors,
+		"extensions": cfg.Extensions,
+	}
+}
+
 // validate calls the Validate methods of a component's configuration.
 func (d *decoder) validate(path []string, cfg any) {
 	err := confmap.Validate(cfg)
@@ -72,12 +81,8 @@ func (d *decoder) validate(path []string, cfg any) {
 
 // ids are the names configured in one section, broken ones too.
 func (d *decoder) ids(section string, cfg *otelcol.Config) []string {
-	configs := map[string]map[component.ID]component.Config{
-		"receivers": cfg.Receivers, "processors": cfg.Processors, "exporters": cfg.Exporters,
-		"connectors": cfg.Connectors, "extensions": cfg.Extensions,
-	}[section]
 	var ids []string
-	for id := range configs {
+	for id := range components(cfg)[section] {
 		ids = append(ids, id.String())
 	}
 	for key := range maps.Keys(d.broken) {
