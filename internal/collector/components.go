@@ -71,6 +71,8 @@ import (
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
+	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
+	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
 )
 
 // The roots of the modules that components come from.
@@ -141,6 +143,7 @@ func exporters() []listed[exporter.Factory] {
 		{loadbalancingexporter.NewFactory(), contrib + "exporter/loadbalancingexporter"},
 		{clickhouseexporter.NewFactory(), contrib + "exporter/clickhouseexporter"},
 		{zipkinexporter.NewFactory(), contrib + "exporter/zipkinexporter"},
+		{storeexporter.NewFactory(), ours},
 	}
 }
 
@@ -166,6 +169,7 @@ func extensions() []listed[extension.Factory] {
 		{oidcauthextension.NewFactory(), contrib + "extension/oidcauthextension"},
 		{opampextension.NewFactory(), contrib + "extension/opampextension"},
 		{filestorage.NewFactory(), contrib + "extension/storage/filestorage"},
+		{queryextension.NewFactory(), ours},
 	}
 }
 

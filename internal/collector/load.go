@@ -48,6 +48,20 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 	return &loaded{conf: conf, warnings: warnings}, nil
 }
 
+// Resolve returns the configuration that Run would run, merged and expanded but
+// without defaults. What is wrong with it is an *InvalidError.
+func Resolve(ctx context.Context, s Settings) (*confmap.Conf, error) {
+	factories, err := s.factories()
+	if err != nil {
+		return nil, err
+	}
+	config, err := load(ctx, s, factories)
+	if err != nil {
+		return nil, err
+	}
+	return config.conf, nil
+}
+
 // resolve reads the locations, merges them and expands what they refer to.
 func resolve(ctx context.Context, s Settings) (*confmap.Conf, []source, *entries, error) {
 	uris := slices.Clone(s.ConfigURIs)

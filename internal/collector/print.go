@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"reflect"
 	"regexp"
@@ -46,6 +47,17 @@ expanded and every default filled in. What is printed loads again.`,
 	cmd.Flags().BoolVar(&validate, "validate", true, "refuse to print what is invalid")
 	cmd.Flags().AddGoFlagSet(flags.set)
 	return cmd
+}
+
+// PrintConfig writes the configuration that Run would run as YAML, with every
+// default filled in and secrets hidden.
+func PrintConfig(ctx context.Context, s Settings, w io.Writer) error {
+	out, err := printConfig(ctx, s, "redacted", "yaml", true)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(out)
+	return err
 }
 
 func printConfig(ctx context.Context, s Settings, mode, format string, validate bool) ([]byte, error) {

@@ -55,7 +55,11 @@ func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
+// health answers 200 once data can be sent and asked for.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+	if s.deps.Ready != nil && !s.deps.Ready() {
+		return &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 1, Message: "starting, or stopping"}
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok\n"))
 	return nil

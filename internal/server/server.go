@@ -38,8 +38,10 @@ type Deps struct {
 	// Endpoints are the addresses that data can be sent to, for the status
 	// answer and the plain page; nil: none are named.
 	Endpoints func() []Endpoint
-	Limits    Limits
-	Now       func() time.Time // nil: time.Now
+	// Ready says whether data is accepted, for /healthz; nil: always.
+	Ready  func() bool
+	Limits Limits
+	Now    func() time.Time // nil: time.Now
 }
 
 // Endpoint is one address that the collector listens on.

@@ -224,3 +224,16 @@ func TestTooManyQuestions(t *testing.T) {
 		t.Errorf("afterwards: got %d %s", w.Code, w.Body)
 	}
 }
+
+// A server that answers before data is accepted, or after, is not healthy.
+func TestHealthFollowsReady(t *testing.T) {
+	ready := false
+	s := newTestServer(t, Deps{Ready: func() bool { return ready }})
+	if w := get(t, s, "/healthz"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("not ready: got %d, Retry-After %q; want 503 and a time", w.Code, w.Header().Get("Retry-After"))
+	}
+	ready = true
+	if w := get(t, s, "/healthz"); w.Code != http.StatusOK {
+		t.Errorf("ready: got %d; want 200", w.Code)
+	}
+}

@@ -23,8 +23,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
-	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/extension"
+	"go.opentelemetry.io/collector/extension/extensioncapabilities"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
@@ -58,6 +58,7 @@ type queries struct {
 	cancel  context.CancelFunc
 	// endpoints are where data can be sent to, known once the configuration is.
 	endpoints atomic.Pointer[[]server.Endpoint]
+	ready     atomic.Bool // the pipelines run
 }
 
 // Start opens the data directory and serves queries. When it fails nothing
@@ -134,6 +135,7 @@ func (q *queries) serve(ctx context.Context, host component.Host, listener net.L
 		Version:    q.settings.BuildInfo.Version,
 		StoreStats: q.stats,
 		Endpoints:  q.listEndpoints,
+		Ready:      q.ready.Load,
 	})
 	srv, err := q.config.HTTP.ToServer(ctx, host.GetExtensions(), q.settings.TelemetrySettings, shown(handler))
 	if err != nil {
@@ -207,10 +209,22 @@ func (q *queries) stats() any {
 	}{q.config.Directory, q.store.Stats(), samples}
 }
 
-// NotifyConfig implements extensioncapabilities.ConfigWatcher: it learns where
-// the receivers listen, which the status answer and the page show.
-func (q *queries) NotifyConfig(_ context.Context, conf *confmap.Conf) error {
-	found := receiverEndpoints(conf)
+// Ready implements extensioncapabilities.PipelineWatcher: every receiver listens.
+func (q *queries) Ready() error {
+	q.ready.Store(true)
+	return nil
+}
+
+// NotReady implements extensioncapabilities.PipelineWatcher: receivers stop.
+func (q *queries) NotReady() error {
+	q.ready.Store(false)
+	return nil
+}
+
+// NotifyConfigSnapshot implements extensioncapabilities.ConfigSnapshotWatcher: it
+// learns where the receivers listen, which the status answer and the page show.
+func (q *queries) NotifyConfigSnapshot(_ context.Context, conf extensioncapabilities.ConfigSnapshot) error {
+	found := receiverEndpoints(conf.Effective())
 	q.endpoints.Store(&found)
 	return nil
 }

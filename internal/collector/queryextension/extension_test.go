@@ -173,7 +173,7 @@ func TestStartFailures(t *testing.T) {
 	if want := "address already in use"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("start on a taken port: got error %v; want %q", err, want)
 	}
-	if code, _ := get(t, url+"/healthz"); code != 200 {
+	if code, _ := get(t, url+"/metrics"); code != 200 {
 		t.Errorf("the first one: got %d; want 200", code)
 	}
 }
