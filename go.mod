@@ -78,6 +78,8 @@ require (
 	sigs.k8s.io/controller-runtime v0.23.3
 )
 
+require github.com/rogpeppe/go-internal v1.14.1 // indirect
+
 require (
 	cloud.google.com/go v0.123.0 // indirect
 	cloud.google.com/go/auth v0.20.0 // indirect
