@@ -2,11 +2,9 @@
 package main
 
 import (
-	"fmt"
+	"os"
 
-	"github.com/signalbox-otel/signalbox/internal/collector"
+	"github.com/signalbox-otel/signalbox/internal/app"
 )
 
-func main() {
-	fmt.Println(collector.Factories())
-}
+func main() { os.Exit(app.Main()) }

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run the real main: testscript starts this test
+// binary again under the name signalbox.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"signalbox": func() { os.Exit(Main()) },
+	})
+}
+
+// TestScripts runs testdata/*.txtar: exit code, stdout and stderr of real
+// commands, a few of which leave a real server running for the next line.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("XDG_DATA_HOME", env.WorkDir+"/data-home")
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"freeports": freePorts,
+			"awaiturl":  awaitURL,
+			"holdport":  holdPort,
+			"now":       setNow,
+			"post":      post,
+		},
+	})
+}
+
+// freePorts sets each variable that its arguments name to a port that is free
+// for TCP and UDP now.
+func freePorts(ts *testscript.TestScript, _ bool, names []string) {
+	for _, name := range names {
+		for {
+			l, err := net.Listen("tcp", "localhost:0")
+			ts.Check(err)
+			defer l.Close()
+			u, err := net.ListenPacket("udp", l.Addr().String())
+			if err != nil {
+				continue
+			}
+			defer u.Close()
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			ts.Setenv(name, port)
+			break
+		}
+	}
+}
+
+// awaitURL waits, for at most 20 s, until a URL answers 200. The server is
+// another process, so there is nothing else to wait on.
+func awaitURL(ts *testscript.TestScript, _ bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		resp, err := http.Get(args[0])
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s does not answer: %v", args[0], err)
+		case <-tick.C:
+		}
+	}
+}
+
+// holdPort sets a variable to a port that stays taken until the script ends.
+func holdPort(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "localhost:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	ts.Setenv(args[0], port)
+}
+
+// setNow sets NOW to the Unix time in seconds, NEXT to the second after it.
+func setNow(ts *testscript.TestScript, _ bool, _ []string) {
+	now := time.Now().Unix() - 2
+	ts.Setenv("NOW", strconv.FormatInt(now, 10))
+	ts.Setenv("NEXT", strconv.FormatInt(now+1, 10))
+}
+
+// post sends a JSON file to a URL, its ${NAME}s replaced by the script's
+// variables, and wants 200.
+func post(ts *testscript.TestScript, _ bool, args []string) {
+	body := os.Expand(ts.ReadFile(args[1]), ts.Getenv)
+	resp, err := http.Post(args[0], "application/json", strings.NewReader(body))
+	ts.Check(err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if resp.StatusCode != http.StatusOK {
+		ts.Fatalf("posting %s to %s: got %s %s", args[1], args[0], resp.Status, answer)
+	}
+}
+
+// A waterfall names a service where it changes, draws branches, and scales bars
+// to the whole trace.
+func TestWaterfall(t *testing.T) {
+	at := time.Unix(1700000000, 0)
+	spans := []waterfallSpan{
+		{0, "frontend", "GET /", at, 100 * time.Millisecond, ""},
+		{1, "frontend", "render", at.Add(10 * time.Millisecond), 20 * time.Millisecond, ""},
+		{1, "backend", "GET /messages", at.Add(40 * time.Millisecond), 50 * time.Millisecond, "timeout"},
+		{2, "backend", "SELECT\x1b[31m", at.Add(45 * time.Millisecond), 0, ""},
+	}
+	var b strings.Builder
+	if err := writeWaterfall(&b, spans, 80, style{}); err != nil {
+		t.Fatal(err)
+	}
+	want := `SERVICE AND OPERATION       DURATION  0                                   100 ms
+frontend: GET /               100 ms  ██████████████████████████████████████████
+├ render                     20.0 ms      █████████
+└ backend: GET /messages     50.0 ms                  ██████████████████████  ✗ timeout
+  └ SELECT·[31m                 0 ns                    ▏
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestFormatDuration(t *testing.T) {
+	for in, want := range map[time.Duration]string{
+		0: "0 ns", 999: "999 ns", 1500: "1.50 µs", 12345678: "12.3 ms", 999 * time.Millisecond: "999 ms",
+		1234 * time.Millisecond: "1.23 s", 90 * time.Second: "1m30s",
+	} {
+		if got := formatDuration(in); got != want {
+			t.Errorf("formatDuration(%d): got %q; want %q", in, got, want)
+		}
+	}
+}

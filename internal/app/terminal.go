@@ -1,0 +1,111 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// style colours text for a terminal; the zero style leaves it as it is.
+type style struct{ colour bool }
+
+func (s style) bad(text string) string  { return s.wrap("31", text) }
+func (s style) warn(text string) string { return s.wrap("33", text) }
+func (s style) dim(text string) string  { return s.wrap("2", text) }
+func (s style) bold(text string) string { return s.wrap("1", text) }
+
+func (s style) wrap(code, text string) string {
+	if !s.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// terminalOf says how wide w is and whether it takes colours: 120 columns and
+// none for a file or pipe; NO_COLOR (no-color.org) turns colours off.
+func terminalOf(w io.Writer) (width int, st style) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 120, style{}
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width < 40 {
+		width = 80
+	}
+	return width, style{colour: os.Getenv("NO_COLOR") == ""}
+}
+
+// table prints rows in aligned columns. Columns named in right are numbers.
+type table struct {
+	header []string
+	right  map[int]bool
+	rows   [][]string
+}
+
+func newTable(header ...string) *table {
+	t := &table{right: map[int]bool{}}
+	for i, h := range header {
+		name, isNumber := strings.CutPrefix(h, ">")
+		t.header = append(t.header, name)
+		t.right[i] = isNumber
+	}
+	return t
+}
+
+func (t *table) add(cells ...string) {
+	for i := range cells {
+		cells[i] = printable(cells[i])
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// write prints the table; cells wider than what the terminal leaves are cut in
+// the last column only, so that ids stay whole.
+func (t *table) write(w io.Writer, width int, st style) error {
+	widths := make([]int, len(t.header))
+	for _, row := range append([][]string{t.header}, t.rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	used := 2 * (len(widths) - 1)
+	for _, n := range widths[:len(widths)-1] {
+		used += n
+	}
+	last := len(widths) - 1
+	widths[last] = min(widths[last], max(width-used, 20))
+	for n, row := range append([][]string{t.header}, t.rows...) {
+		var b strings.Builder
+		for i, cell := range row {
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			if t.right[i] {
+				fmt.Fprintf(&b, "%*s", widths[i], cell)
+			} else {
+				b.WriteString(pad(cell, widths[i]))
+			}
+		}
+		line := strings.TrimRight(b.String(), " ")
+		if n == 0 {
+			line = st.bold(line)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeOr is write, or a sentence when there are no rows.
+func (t *table) writeOr(w io.Writer, width int, st style, empty string) error {
+	if len(t.rows) == 0 {
+		_, err := fmt.Fprintln(w, empty)
+		return err
+	}
+	return t.write(w, width, st)
+}
