@@ -54,12 +54,12 @@ func (b *blockFile) release() {
 		return
 	}
 	if err := b.file.Close(); err != nil {
-		b.s.log.Warn("closing a block", "file", b.entry.File, "err", err)
+		b.s.log.Warn("closing a block", "file", b.entry.File, "error", err)
 	}
 	if b.expire.Load() {
 		// One that stays is not in the manifest and goes at the next Open.
 		if err := b.s.o.FS.Remove(b.s.path(b.entry.File)); err != nil {
-			b.s.log.Warn("removing an expired block", "file", b.entry.File, "err", err)
+			b.s.log.Warn("removing an expired block", "file", b.entry.File, "error", err)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func (s *Store) quarantine(l *lane, e *CorruptionError) {
 		of.Blocks = slices.DeleteFunc(of.Blocks, func(b blockEntry) bool { return b.File == e.File })
 	})
 	if err != nil {
-		s.log.Error("forgetting a corrupt block", "file", e.File, "err", err)
+		s.log.Error("forgetting a corrupt block", "file", e.File, "error", err)
 	}
 }
 
@@ -137,7 +137,7 @@ func (s *Store) setAside(e *CorruptionError) bool {
 		err = s.o.FS.SyncDir(s.dir)
 	}
 	if err != nil {
-		s.log.Error("renaming a corrupt file", "file", e.File, "err", err)
+		s.log.Error("renaming a corrupt file", "file", e.File, "error", err)
 	}
 	return err == nil
 }

@@ -194,7 +194,7 @@ func (l *lane) write() {
 		l.commit(ops)
 		if closed {
 			if err := l.wal.rotate(); err != nil {
-				l.s.log.Error("closing the log", "kind", l.kind, "err", err)
+				l.s.log.Error("closing the log", "kind", l.kind, "error", err)
 			}
 			return
 		}
@@ -206,7 +206,7 @@ func (l *lane) write() {
 func (l *lane) syncInterval() {
 	if l.wal.dirty() {
 		if err := l.timedSync(); err != nil {
-			l.s.log.Error("syncing the log: sealing what is in memory", "kind", l.kind, "err", err)
+			l.s.log.Error("syncing the log: sealing what is in memory", "kind", l.kind, "error", err)
 			l.unsafe = true
 		}
 	}
@@ -339,7 +339,7 @@ func (l *lane) roll() bool {
 	if err := l.wal.rotate(); err != nil {
 		// Only with SyncInterval is there something to sync, and the
 		// generation is about to be sealed anyhow.
-		l.s.log.Error("ending a log segment", "kind", l.kind, "err", err)
+		l.s.log.Error("ending a log segment", "kind", l.kind, "error", err)
 	}
 	l.sealing.Store(true)
 	l.rolled = l.writing

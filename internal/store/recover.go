@@ -197,7 +197,7 @@ func (s *Store) openLog(l *lane, names []string) error {
 		s.settleDamage(l, segments)
 	}
 	if err := l.wal.dropThrough(s.manifest.of(l.kind).Sealed); err != nil {
-		s.log.Warn("removing log segments", "kind", l.kind, "err", err)
+		s.log.Warn("removing log segments", "kind", l.kind, "error", err)
 	}
 	return nil
 }
@@ -296,7 +296,7 @@ func (s *Store) replay(l *lane, seg *oldSegment, data []byte, limit uint64) uint
 func (s *Store) replayBatch(l *lane, sequence uint64, b *Batch) {
 	if l.full(l.active) {
 		if err := s.sealReplayed(l); err != nil {
-			s.log.Error("sealing a block while replaying the log; it is tried again", "kind", l.kind, "err", err)
+			s.log.Error("sealing a block while replaying the log; it is tried again", "kind", l.kind, "error", err)
 		}
 	}
 	gen := l.active
@@ -333,7 +333,7 @@ func (s *Store) reportLoss(seg *oldSegment, offset int, reason string) {
 func (s *Store) settleDamage(l *lane, segments []oldSegment) {
 	if l.active.rows > 0 {
 		if err := s.sealReplayed(l); err != nil {
-			s.log.Error("sealing what a damaged log holds", "kind", l.kind, "err", err)
+			s.log.Error("sealing what a damaged log holds", "kind", l.kind, "error", err)
 			return
 		}
 	}

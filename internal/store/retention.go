@@ -78,7 +78,7 @@ func (s *Store) expire() {
 		}
 	})
 	if err != nil {
-		s.log.Error("expiring blocks; it is tried again", "blocks", len(drop), "err", err)
+		s.log.Error("expiring blocks; it is tried again", "blocks", len(drop), "error", err)
 		return
 	}
 	for _, l := range s.lanes {

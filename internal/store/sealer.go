@@ -36,7 +36,7 @@ func (s *Store) sealFrozen(l *lane) {
 	if err != nil {
 		gen.retry = min(max(2*gen.retry, time.Second), maxSealRetry)
 		s.metrics.sealFailures.Inc()
-		s.log.Error("sealing a block; it is tried again", "kind", l.kind, "after", gen.retry, "err", err)
+		s.log.Error("sealing a block; it is tried again", "kind", l.kind, "after", gen.retry, "error", err)
 		select {
 		case gen.failed <- err:
 		default:
@@ -78,7 +78,7 @@ func (s *Store) seal(l *lane, gen *generation) (*blockFile, error) {
 	}
 	s.metrics.sealSeconds.Observe(time.Since(start).Seconds())
 	if err := l.wal.dropThrough(gen.last); err != nil {
-		s.log.Warn("removing log segments", "kind", l.kind, "err", err)
+		s.log.Warn("removing log segments", "kind", l.kind, "error", err)
 	}
 	s.log.Info("sealed a block", "file", name, "records", b.entry.Rows, "bytes", b.entry.Bytes)
 	return b, nil
