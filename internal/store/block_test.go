@@ -47,6 +47,8 @@ func TestColumnsAreBounded(t *testing.T) {
 			b.Spans[i].Attrs = append(b.Spans[i].Attrs, store.Attr{Key: fmt.Sprintf("key-%d-%d", i, j), Value: store.IntValue(int64(i))})
 		}
 	}
+	long := strings.Repeat("k", 5000)
+	b.Spans[7].Attrs = append(b.Spans[7].Attrs, store.Attr{Key: long, Value: store.BoolValue(true)})
 	h.append(b)
 	check := func(p store.Part) {
 		t.Helper()
@@ -56,6 +58,7 @@ func TestColumnsAreBounded(t *testing.T) {
 		h.checkQuery(store.Spans, store.Query{})
 		h.checkQuery(store.Spans, store.Query{Where: attrIs(store.RecordAttr, "key-499-9", store.Eq, store.IntValue(499))})
 		h.checkQuery(store.Spans, store.Query{Where: attrIs(store.RecordAttr, "key-0-0", store.Ge, store.IntValue(0))})
+		h.checkQuery(store.Spans, store.Query{Where: attrIs(store.RecordAttr, long, store.Eq, store.BoolValue(true))})
 		h.checkQuery(store.Spans, store.Query{Where: attrIs(store.RecordAttr, "absent", store.Exists, store.Value{})})
 		h.checkFields(store.FieldQuery{Kind: store.Spans, Field: store.Field{Place: store.RecordAttr, Name: "key-499-9"}, Limit: 10_000})
 	}

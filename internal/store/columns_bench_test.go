@@ -234,8 +234,16 @@ func attrIs(place store.Place, name string, op store.Op, v store.Value) store.Co
 	return store.Cond{Field: store.Field{Place: place, Name: name}, Op: op, Value: v}
 }
 
+// BenchmarkSearchHead is for what is not sealed yet.
+func BenchmarkSearchHead(b *testing.B) { benchSearch(b, store.NewTestView(nil, benchHead())) }
+
+// BenchmarkSearch is for an hour of spans in blocks.
 func BenchmarkSearch(b *testing.B) {
 	view, _ := benchView(b)
+	benchSearch(b, view)
+}
+
+func benchSearch(b *testing.B, view *store.TestView) {
 	service := attrIs(store.ResourceAttr, "service.name", store.Eq, store.StringValue("service-07"))
 	tenant := attrIs(store.RecordAttr, "app.tenant", store.Eq, store.StringValue("tenant-010"))
 	slow := attrIs(store.Intrinsic, store.FieldDuration, store.Ge, store.IntValue(9_000_000))

@@ -11,7 +11,7 @@ import (
 // defaultFieldLimit is FieldQuery.Limit 0.
 const defaultFieldLimit = 1000
 
-// maxFieldValues bounds the distinct values that one query counts; those seen
+// maxFieldValues bounds the distinct keys or values that one query counts; those seen
 // after that many are left out, and the report says so.
 const maxFieldValues = 200_000
 
@@ -64,9 +64,18 @@ func (v *view) keys(ctx context.Context, q FieldQuery) iter.Seq2[FieldKey, error
 		counts := map[FieldKey]uint64{}
 		add := func(place Place, name string, typ ValueType, n uint64) {
 			wanted := place == q.Field.Place || q.Field.Place == AnyAttr && place != EventAttr && place != LinkAttr
-			if n > 0 && wanted && strings.Contains(fold(name), match) {
-				counts[FieldKey{Field: Field{place, strings.Clone(name)}, Type: typ}] += n
+			if n == 0 || !wanted || !strings.Contains(fold(name), match) {
+				return
 			}
+			k := FieldKey{Field: Field{place, name}, Type: typ}
+			if _, seen := counts[k]; !seen {
+				if len(counts) >= maxFieldValues {
+					q.Report.Stopped = valueLimit
+					return
+				}
+				k.Field.Name = strings.Clone(name)
+			}
+			counts[k] += n
 		}
 		if err := v.fieldParts(ctx, q, func(s *snapshot) error { return s.countKeys(q.Field.Place, add) }); err != nil {
 			yield(FieldKey{}, err)

@@ -12,6 +12,9 @@ const (
 	// maxColumns bounds the attribute columns: one sender with random keys
 	// must not make a column per key. Attributes beyond go to slotRest.
 	maxColumns = 2000
+	// maxKeyBytes bounds the keys that get a column: column names are held in
+	// memory for every block.
+	maxKeyBytes = 1024
 	// groupRows is the number of rows of a page, and the step in which a
 	// query walks a part.
 	groupRows = 4096
@@ -114,7 +117,7 @@ func (c *headColumn) putID(row uint32, id uint32) {
 func (c *headColumn) len() int { return len(c.nums) + len(c.ids) }
 
 func (c *headColumn) sizeBytes() int64 {
-	return int64(4*len(c.rows)+8*len(c.nums)+4*len(c.ids)) + c.dict.sizeBytes()
+	return int64(len(c.key.name)+4*len(c.rows)+8*len(c.nums)+4*len(c.ids)) + c.dict.sizeBytes()
 }
 
 func newHead(k Kind) *head {
@@ -285,7 +288,8 @@ func (h *head) weigh(bytes int) {
 }
 
 // attr puts one attribute into its column, or aside when it has none: a key
-// that the record already has with that type, or one column too many.
+// that the record already has with that type, a very long one, or one column too
+// many.
 func (h *head) attr(row uint32, a *Attr) {
 	c := h.guess(a)
 	if c == nil {
@@ -314,6 +318,9 @@ func (h *head) guess(a *Attr) *headColumn {
 }
 
 func (h *head) attrColumn(a *Attr) *headColumn {
+	if len(a.Key) > maxKeyBytes {
+		return nil
+	}
 	c := h.column(columnKey{place: RecordAttr, typ: a.Value.Type, name: a.Key})
 	if c == nil {
 		return nil

@@ -55,7 +55,8 @@ type Report struct {
 	// Unreadable names blocks that failed a checksum: the answer is partial.
 	Unreadable []string
 	// Stopped says why the reader stopped before the end of the data: "row
-	// limit". Empty when it did not. Reaching Limit is not stopping early.
+	// limit", or "value limit" when a field has too many keys or values to
+	// count them all. Empty when it did not. Reaching Limit is not stopping early.
 	Stopped string
 }
 

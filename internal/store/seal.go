@@ -13,6 +13,9 @@ import (
 // groupBytes bounds the long texts of one page group.
 const groupBytes = 4 << 20
 
+// maxServices bounds the list of services, which is held in memory.
+const maxServices = 4096
+
 // sealer writes the rows of a head as a block file, sorted by service, span
 // name and time, so that what is asked for together stands together.
 type sealer struct {
@@ -52,7 +55,7 @@ func (h *head) seal(w io.Writer) error {
 	out.bytes([]byte(magicOf(s.kind)))
 	sl.prepareTexts()
 	sl.sort()
-	sl.cutGroups(h.big)
+	sl.cutGroups(sl.head.big)
 	sl.writeTraces()
 	sl.writeSlots()
 	sl.writeAttrs()
@@ -112,7 +115,7 @@ func (sl *sealer) operationRanks() []uint64 {
 		service[i] = uint64(len(services) - 1)
 		plain = plain && plainService(name, d.attrs(nil))
 	}
-	if plain {
+	if plain && len(services) <= maxServices {
 		sl.footer.services = services
 	}
 	ranks := make([]uint64, len(res.ids))
@@ -175,9 +178,7 @@ func radixSort(rows, tmp []uint32, keys []uint64) (sorted, free []uint32) {
 func (sl *sealer) cutGroups(big []bigRow) {
 	weight := map[uint32]int{}
 	for _, b := range big {
-		if int(b.row) < len(sl.newRow) {
-			weight[sl.newRow[b.row]] += int(b.bytes)
-		}
+		weight[sl.newRow[b.row]] += int(b.bytes)
 	}
 	g := group{}
 	size := 0

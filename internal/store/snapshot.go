@@ -261,12 +261,13 @@ type headPages struct {
 	groups  []group
 	columns []headColumn
 	traces  []TraceID
+	big     []bigRow
 }
 
 func (h *head) snapshot() *snapshot {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	p := &headPages{head: h, rows: h.count, groups: slices.Clone(h.groups), traces: h.traces.ids}
+	p := &headPages{head: h, rows: h.count, groups: slices.Clone(h.groups), traces: h.traces.ids, big: h.big}
 	s := &snapshot{pages: p, label: "head", kind: h.recordKind, rows: p.rows, groups: p.groups, columns: len(h.attrs) + len(h.slots)}
 	p.columns = make([]headColumn, 0, len(h.attrs)+int(slotCount))
 	for i := range h.slots {
