@@ -49,6 +49,7 @@ func TestBadInput(t *testing.T) {
 	refuseHTTP(t, random)
 	refuseGRPC(t, random)
 	wantWell(t)
+	wantCounted(t)
 }
 
 // refuseOTLP sends to the OTLP port what is HTTP but not OTLP.
@@ -141,6 +142,31 @@ func dial(t *testing.T, flag string, options ...grpc.DialOption) *grpc.ClientCon
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn
+}
+
+// wantCounted checks that datagrams, which nobody is answered about, are counted
+// where they are dropped.
+func wantCounted(t *testing.T) {
+	t.Helper()
+	for _, transport := range []string{"udp_thrift_binary", "udp_thrift_compact"} {
+		counter := fmt.Sprintf(`signalbox_jaeger_udp_dropped_datagrams_total{reason="unreadable",transport=%q}`, transport)
+		eventually(t, func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, box.url("telemetry-port")+"/metrics", nil)
+			if err != nil {
+				return err
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			defer res.Body.Close()
+			metrics, err := io.ReadAll(res.Body)
+			if err == nil && !bytes.Contains(metrics, []byte(counter)) {
+				err = fmt.Errorf("the metrics have no %s", counter)
+			}
+			return err
+		})
+	}
 }
 
 func randomBytes(r *rand.ChaCha8, n int) []byte {

@@ -56,7 +56,7 @@ func newListener(set receiver.Settings, config jaegerreceiver.ProtocolUDP, trans
 		return nil, err
 	}
 	dropped, err := set.MeterProvider.Meter("github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver").Int64Counter(
-		"signalbox_jaeger_udp_dropped_datagrams",
+		"signalbox_jaeger_udp_dropped_datagrams_total",
 		metric.WithDescription("Datagrams of Jaeger clients that were not passed on, by reason."),
 		metric.WithUnit("{datagram}"))
 	if err != nil {

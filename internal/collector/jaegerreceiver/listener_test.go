@@ -86,7 +86,7 @@ func (s started) dropped(t *testing.T) map[string]int64 {
 	counts := map[string]int64{}
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
-			if m.Name != "signalbox_jaeger_udp_dropped_datagrams" {
+			if m.Name != "signalbox_jaeger_udp_dropped_datagrams_total" {
 				continue
 			}
 			for _, point := range m.Data.(metricdata.Sum[int64]).DataPoints {
