@@ -28,6 +28,11 @@ func TestRecordsComeBack(t *testing.T) {
 		h.seal(k)
 		h.checkQuery(k, store.Query{})
 		h.checkQuery(k, store.Query{Limit: 10, OnePerTrace: true})
+		for _, op := range []store.Op{store.Eq, store.Ne, store.Contains} {
+			for _, v := range []string{pick(r, append(r.ids, "")...), "none"} {
+				h.checkQuery(k, store.Query{Limit: 5, Where: attrIs(store.AnyAttr, "id", op, store.StringValue(v))})
+			}
+		}
 	}
 	h.checkTrace(r.traceID())
 	h.checkTrace(store.TraceID{})

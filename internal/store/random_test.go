@@ -19,10 +19,14 @@ type random struct {
 	resources []*store.Resource
 	scopes    []*store.Scope
 	base      uint64
+	// ids are values of the attribute "id" that were given; most are given once.
+	ids []string
+	// idNames makes span names of ids too, as careless senders do.
+	idNames bool
 }
 
 func newRandom(seed uint64) *random {
-	r := &random{Rand: rand.New(rand.NewPCG(seed, 1)), base: 1_700_000_000_000_000_000}
+	r := &random{Rand: rand.New(rand.NewPCG(seed, 1)), base: 1_700_000_000_000_000_000, idNames: seed%3 == 1}
 	for range 6 {
 		r.resources = append(r.resources, &store.Resource{Attrs: r.attrs(4), DroppedAttrs: r.small(), SchemaURL: r.str()})
 		r.scopes = append(r.scopes, &store.Scope{Name: r.str(), Version: r.str(), Attrs: r.attrs(2), DroppedAttrs: r.small(), SchemaURL: r.str()})
@@ -86,6 +90,16 @@ func (r *random) time() uint64 {
 	return r.base + uint64(r.Int64N(300_000_000_000))
 }
 
+// id is a value that few other records have.
+func (r *random) id() string {
+	if len(r.ids) == 0 || r.IntN(10) > 0 {
+		id := fmt.Sprintf("%x-%d", r.Uint64(), len(r.ids))
+		r.ids = append(r.ids, id)
+		return id
+	}
+	return r.ids[r.IntN(len(r.ids))]
+}
+
 func (r *random) traceID() (id store.TraceID) {
 	if r.IntN(20) > 0 {
 		binary.BigEndian.PutUint64(id[8:], uint64(r.IntN(100))*0x9e3779b97f4a7c15)
@@ -109,6 +123,12 @@ func (r *random) span() store.Span {
 		s.ParentID = r.spanID()
 	}
 	s.End = s.Start + uint64(r.Int64N(2_000_000_000))
+	if r.IntN(2) == 0 {
+		s.Attrs = append(s.Attrs, store.Attr{Key: "id", Value: store.StringValue(r.id())})
+	}
+	if r.idNames {
+		s.Name = r.id()
+	}
 	switch r.IntN(40) {
 	case 0:
 		s.End = s.Start - 5
@@ -165,7 +185,7 @@ func (r *random) field() store.Field {
 			store.FieldSeverityText, store.FieldBody, "unknown")}
 	}
 	return store.Field{Place: pick(r, store.RecordAttr, store.RecordAttr, store.ResourceAttr, store.ScopeAttr, store.EventAttr,
-		store.LinkAttr, store.AnyAttr), Name: r.key()}
+		store.LinkAttr, store.AnyAttr), Name: pick(r, r.key(), r.key(), r.key(), "id")}
 }
 
 func (r *random) cond() store.Cond {
@@ -179,6 +199,9 @@ func (r *random) cond() store.Cond {
 		c.Value = store.IntValue(r.Int64N(2_000_000_000))
 	case store.FieldKind, store.FieldStatus, store.FieldSeverity:
 		c.Value = store.IntValue(int64(r.IntN(6)))
+	}
+	if c.Field.Name == "id" || r.idNames && c.Field.Name == store.FieldName {
+		c.Value = store.StringValue(pick(r, append(r.ids, "none")...))
 	}
 	switch c.Op {
 	case store.Regexp:
