@@ -39,9 +39,8 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 	if err := invalid(d.findings); err != nil {
 		return nil, err
 	}
-	// What is left is found by building the pipelines, which stops at the first
-	// mistake: connectors that join no two pipelines, cycles.
-	if err := service.Validate(ctx, serviceSettings(s, cfg, factories), service.Config{Pipelines: cfg.Service.Pipelines}); err != nil {
+	// What is left: connectors that join no two pipelines, cycles.
+	if err := build(ctx, s, cfg, factories); err != nil {
 		d.add([]string{"service", "pipelines"}, strings.TrimPrefix(err.Error(), "failed to build pipelines: "))
 		return nil, invalid(d.findings)
 	}
