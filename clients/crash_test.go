@@ -15,16 +15,20 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// What was acknowledged before a kill -9 is there after it, once.
-func TestKillUnderLoad(t *testing.T) {
+// What was acknowledged before a kill -9, or a SIGTERM, is there after it, once.
+func TestEndUnderLoad(t *testing.T) {
 	t.Parallel()
-	const kills = 3
 	dir := t.TempDir()
 	acked := acknowledged{traces: map[pcommon.TraceID]int{}, logs: map[string]bool{}}
-	for range kills {
+	kill := func(t *testing.T, s *signalbox) {
+		if err := s.kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, end := range []func(*testing.T, *signalbox){kill, kill, kill, stopOwn} {
 		s := startOwn(t, dir)
 		wantAcknowledged(t, s, &acked)
-		sendUntilKilled(t, s, &acked)
+		sendUntilEnded(t, s, &acked, end)
 	}
 	s := startOwn(t, dir)
 	wantAcknowledged(t, s, &acked)
@@ -38,17 +42,17 @@ type acknowledged struct {
 	logs   map[string]bool         // by body
 }
 
-// killedService names the client in its log records.
-const killedService = "kill-under-load"
+// loadService names the client in its log records.
+const loadService = "load-until-the-end"
 
-// sendUntilKilled sends traces and log records over several connections, kills
-// the process in the middle, and adds what was acknowledged.
-func sendUntilKilled(t *testing.T, s *signalbox, acked *acknowledged) {
+// sendUntilEnded sends traces and log records over several connections, ends the
+// process in the middle, and adds what was acknowledged.
+func sendUntilEnded(t *testing.T, s *signalbox, acked *acknowledged, end func(*testing.T, *signalbox)) {
 	t.Helper()
 	const connections, enough = 8, 500
 	before := len(acked.traces)
 	var senders sync.WaitGroup
-	killing := make(chan struct{})
+	ending := make(chan struct{})
 	for sender := range connections {
 		conn, err := grpc.NewClient(s.addr("otlp-grpc-port"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
@@ -60,12 +64,12 @@ func sendUntilKilled(t *testing.T, s *signalbox, acked *acknowledged) {
 			for i := 0; ; i++ {
 				td := newTrace("one", "two", "three", "four", "five")
 				if _, err := traces.Export(t.Context(), ptraceotlp.NewExportRequestFromTraces(td)); err != nil {
-					return // killed
+					return // ended
 				}
 				acked.mu.Lock()
 				acked.traces[traceID(td)] = td.SpanCount()
 				if len(acked.traces) == before+enough {
-					close(killing)
+					close(ending)
 				}
 				acked.mu.Unlock()
 
@@ -80,22 +84,20 @@ func sendUntilKilled(t *testing.T, s *signalbox, acked *acknowledged) {
 		})
 	}
 	select {
-	case <-killing:
+	case <-ending:
 	case <-time.After(10 * time.Second):
 		t.Errorf("fewer than %d traces were acknowledged in 10 s", enough)
 	}
-	if err := s.kill(); err != nil {
-		t.Fatal(err)
-	}
+	end(t, s)
 	senders.Wait()
-	t.Logf("killed after %d traces were acknowledged", len(acked.traces)-before)
+	t.Logf("ended after %d traces were acknowledged", len(acked.traces)-before)
 }
 
-// newLog is one log record of killedService.
+// newLog is one log record of loadService.
 func newLog(body string) plog.Logs {
 	ld := plog.NewLogs()
 	rl := ld.ResourceLogs().AppendEmpty()
-	rl.Resource().Attributes().PutStr("service.name", killedService)
+	rl.Resource().Attributes().PutStr("service.name", loadService)
 	lr := rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	lr.SetTimestamp(pcommon.NewTimestampFromTime(time.Now()))
 	lr.Body().SetStr(body)
@@ -114,7 +116,7 @@ func wantAcknowledged(t *testing.T, s *signalbox, acked *acknowledged) {
 			t.Fatalf("acknowledged trace %s has %d spans, %d of them distinct; want %d", id, got, len(distinct(td)), want)
 		}
 	}
-	records, err := s.logs(t.Context(), killedService)
+	records, err := s.logs(t.Context(), loadService)
 	if err != nil {
 		t.Fatal(err)
 	}
