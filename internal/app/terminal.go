@@ -25,12 +25,12 @@ func (s style) wrap(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// terminalOf says how wide w is and whether it takes colours: 120 columns and
-// none for a file or pipe; NO_COLOR (no-color.org) turns colours off.
+// terminalOf says how wide w is and whether it takes colours: a file or pipe has
+// no bound (0) and takes none; NO_COLOR (no-color.org) turns colours off.
 func terminalOf(w io.Writer) (width int, st style) {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return 120, style{}
+		return 0, style{}
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil || width < 40 {
@@ -63,8 +63,8 @@ func (t *table) add(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// write prints the table; cells wider than what the terminal leaves are cut in
-// the last column only, so that ids stay whole.
+// write prints the table. Cells wider than what the terminal leaves are cut, in
+// the last column only, so that ids stay whole; a width of 0 cuts nothing.
 func (t *table) write(w io.Writer, width int, st style) error {
 	widths := make([]int, len(t.header))
 	for _, row := range append([][]string{t.header}, t.rows...) {
@@ -76,8 +76,9 @@ func (t *table) write(w io.Writer, width int, st style) error {
 	for _, n := range widths[:len(widths)-1] {
 		used += n
 	}
-	last := len(widths) - 1
-	widths[last] = min(widths[last], max(width-used, 20))
+	if last := len(widths) - 1; width > 0 {
+		widths[last] = min(widths[last], max(width-used, 20))
+	}
 	for n, row := range append([][]string{t.header}, t.rows...) {
 		var b strings.Builder
 		for i, cell := range row {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -20,11 +21,13 @@ type waterfallSpan struct {
 }
 
 // writeWaterfall draws spans as a tree beside bars over time, width columns
-// wide. The bars' scale is the time from the first start to the last end.
+// wide, 120 where there is no bound. The bars' scale is the time from the first
+// start to the last end.
 func writeWaterfall(w io.Writer, spans []waterfallSpan, width int, style style) error {
 	if len(spans) == 0 {
 		return nil
 	}
+	width = cmp.Or(width, 120)
 	begin, end := spans[0].Start, spans[0].Start
 	for _, s := range spans {
 		if s.Start.Before(begin) {

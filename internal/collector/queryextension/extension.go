@@ -133,7 +133,7 @@ func (q *queries) serve(ctx context.Context, host component.Host, listener net.L
 		Registerer: registry,
 		Logger:     q.logger,
 		Version:    q.settings.BuildInfo.Version,
-		StoreStats: q.stats,
+		StoreStats: func() any { return q.held() },
 		Endpoints:  q.listEndpoints,
 		Ready:      q.ready.Load,
 	})
@@ -194,19 +194,6 @@ func (q *queries) AppendBatch(ctx context.Context, b *store.Batch) error {
 // AppendMetrics implements storeexporter.Keeper.
 func (q *queries) AppendMetrics(ctx context.Context, md pmetric.Metrics) error {
 	return q.metrics.Append(ctx, md)
-}
-
-// stats is what the status answer says about the data.
-func (q *queries) stats() any {
-	samples, err := q.metrics.Stats()
-	if err != nil {
-		samples = metrics.Stats{}
-	}
-	return struct {
-		Directory string        `json:"directory"`
-		Records   store.Stats   `json:"records"`
-		Metrics   metrics.Stats `json:"metrics"`
-	}{q.config.Directory, q.store.Stats(), samples}
 }
 
 // Ready implements extensioncapabilities.PipelineWatcher: every receiver listens.
