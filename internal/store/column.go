@@ -40,7 +40,7 @@ const (
 	slotSeverityText
 	slotEventName
 
-	slotHiddenKeys // block: dictionary of the keys of attributes without a column; no rows
+	slotHiddenKeys // block: dictionary of the keys of attributes without a column of their own; no rows
 
 	slotCount
 )
@@ -198,7 +198,33 @@ func (c *chunk) each(sel bitmap, f func(row, i int)) {
 	}
 }
 
-// sub cuts the values of the rows [lo, hi) out of a column whose values are all
+// equal adds the rows of sel whose number is want to out.
+func (c *chunk) equal(sel, out bitmap, want uint64) {
+	if c.present != nil || c.count == 0 || c.width != 1 || c.off != 0 || want-c.base > 0xff {
+		c.each(sel, func(row, i int) {
+			if c.num(i) == want {
+				out.set(row)
+			}
+		})
+		return
+	}
+	// A page of few different values, one byte each.
+	b := byte(want - c.base)
+	for w := range sel {
+		if sel[w] == 0 {
+			continue
+		}
+		var found uint64
+		for i, v := range c.planes[w<<6 : min(c.count, (w+1)<<6)] {
+			if v == b {
+				found |= 1 << i
+			}
+		}
+		out[w] |= sel[w] & found
+	}
+}
+
+// subChunk cuts the values of the rows [lo, hi) out of a column whose values are all
 // at hand: those of rows rows, ascending; or, when dense, of the first n rows.
 func subChunk(v values, rows []uint32, dense bool, n int, lo, hi uint32) chunk {
 	size := int(hi - lo)

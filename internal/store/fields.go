@@ -103,18 +103,6 @@ func (s *snapshot) countKeys(place Place, add func(place Place, name string, typ
 			}
 		}
 	}
-	if place == ResourceAttr || place == AnyAttr {
-		err := s.sharedAttrs(slotResource, func(a Attr, n uint64) { add(ResourceAttr, a.Key, a.Value.Type, n) })
-		if err != nil {
-			return err
-		}
-	}
-	if place == ScopeAttr || place == AnyAttr {
-		err := s.sharedAttrs(slotScope, func(a Attr, n uint64) { add(ScopeAttr, a.Key, a.Value.Type, n) })
-		if err != nil {
-			return err
-		}
-	}
 	return s.hiddenKeys(func(k columnKey, n uint64) { add(k.place, k.name, k.typ, n) })
 }
 

@@ -166,6 +166,18 @@ func appendNums(b []byte, nums []uint64, base uint64, width int) []byte {
 	return b
 }
 
+// fromPlanes undoes appendNums with base 0.
+func fromPlanes(planes []byte, width, n int) []uint64 {
+	nums := make([]uint64, n)
+	for w := range width {
+		shift := 8 * w
+		for i, b := range planes[w*n : w*n+n] {
+			nums[i] |= uint64(b) << shift
+		}
+	}
+	return nums
+}
+
 // maxPackedBits is the widest number that one load of eight bytes can reach at
 // any bit.
 const maxPackedBits = 57
@@ -263,21 +275,19 @@ func (d *pageDecoder) values() (v values) {
 	case encodePlanes:
 		d.check(len(d.b) == 0)
 	case encodeDeltas:
-		v.base = 0
-		nums := make([]uint64, d.count)
+		nums := fromPlanes(planes, width, d.count)
 		last := d.min
-		for i := range nums {
-			last += unzigzag(v.num(i))
+		for i, z := range nums {
+			last += unzigzag(z)
 			nums[i] = last
 		}
 		v = values{nums: nums}
 		d.check(len(d.b) == 0)
 	case encodeTexts, encodeStrips:
-		v.base = 0
 		ends := make([]uint32, d.count)
 		end := uint64(0)
-		for i := range ends {
-			if end += v.num(i); end > math.MaxUint32 {
+		for i, length := range fromPlanes(planes, width, d.count) {
+			if end += length; end > math.MaxUint32 {
 				d.fail()
 				return values{}
 			}

@@ -75,20 +75,20 @@ func (p *planner) cond(c Cond) ([]predicate, error) {
 		if c.Field.Name == serviceKey && len(p.services) > 0 && p.slots[slotResource] != nil {
 			return p.servicePredicates(holds), nil
 		}
-		return p.sharedPredicates(slotResource, resourceAttr(c.Field.Name, holds))
+		return p.attrPredicates(ResourceAttr, c.Field.Name, holds)
 	case ScopeAttr:
-		return p.sharedPredicates(slotScope, scopeAttr(c.Field.Name, holds))
+		return p.attrPredicates(ScopeAttr, c.Field.Name, holds)
 	case AnyAttr:
 		predicates, err := p.recordPredicates(c, holds)
 		if err != nil {
 			return nil, err
 		}
-		more, err := p.sharedPredicates(slotResource, resourceAttr(c.Field.Name, holds))
+		more, err := p.attrPredicates(ResourceAttr, c.Field.Name, holds)
 		if err != nil {
 			return nil, err
 		}
 		predicates = append(predicates, more...)
-		more, err = p.sharedPredicates(slotScope, scopeAttr(c.Field.Name, holds))
+		more, err = p.attrPredicates(ScopeAttr, c.Field.Name, holds)
 		return append(predicates, more...), err
 	case EventAttr, LinkAttr:
 		if p.kind != Spans {
@@ -155,7 +155,10 @@ func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) boo
 	t := &textPredicate{col: col, zero: zero, price: 2, accept: func(b []byte) (bool, bool) {
 		return holds(Value{Type: col.key.typ, str: text(b)}), true
 	}}
-	if !col.dict {
+	switch {
+	case col.key == slotKey(slotName):
+		t.price = 1 // rows are sorted by it
+	case !col.dict:
 		t.price = 4
 	}
 	if c.Op != Eq {
@@ -172,6 +175,7 @@ func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) boo
 		return nil, nil
 	case found != maybe:
 		t.exact, t.id, t.nowhere = true, id, found == absent
+		t.price--
 	}
 	return t, nil
 }
@@ -208,6 +212,18 @@ func numBounds(typ ValueType, c Cond) (lo, hi uint64, bounded bool) {
 		return v + 1, math.MaxUint64, v < math.MaxUint64
 	}
 	return 0, 0, false
+}
+
+// attrPredicates looks for an attribute in resources or scopes, in which few
+// keys are in use.
+func (p *planner) attrPredicates(place Place, key string, holds func(Value) bool) ([]predicate, error) {
+	if has, err := p.hides(place, key); err != nil || !has {
+		return nil, err
+	}
+	if place == ResourceAttr {
+		return p.sharedPredicates(slotResource, resourceAttr(key, holds))
+	}
+	return p.sharedPredicates(slotScope, scopeAttr(key, holds))
 }
 
 // sharedPredicates looks at the dictionary of resources or scopes.

@@ -25,13 +25,18 @@ func (t *numPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	if err != nil {
 		return err
 	}
-	if t.bounded {
+	switch lo, hi, ok := s.bounds(t.col, g); {
+	case ok && lo == hi:
+		if t.holds(numValue(t.col.key.typ, lo)) {
+			addPresent(c, sel, out)
+		}
+	case t.bounded:
 		c.each(sel, func(row, i int) {
 			if n := c.num(i); n >= t.lo && n <= t.hi {
 				out.set(row)
 			}
 		})
-	} else {
+	default:
 		c.each(sel, func(row, i int) {
 			if t.holds(numValue(t.col.key.typ, c.num(i))) {
 				out.set(row)
@@ -42,6 +47,20 @@ func (t *numPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 		addAbsent(c, sel, out)
 	}
 	return nil
+}
+
+// addPresent adds the rows of sel that have a value in c to out.
+func addPresent(c *chunk, sel, out bitmap) {
+	for i := range sel {
+		present := ^uint64(0)
+		switch {
+		case c.count == 0:
+			present = 0
+		case c.present != nil:
+			present = c.present[i]
+		}
+		out[i] |= sel[i] & present
+	}
 }
 
 // addAbsent adds the rows of sel that have no value in c to out.
@@ -139,6 +158,16 @@ func (t *textPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 		addAbsent(c, sel, out)
 	}
 	if t.nowhere {
+		return nil
+	}
+	if lo, hi, ok := s.bounds(t.col, g); ok && lo == hi {
+		if ok, err = t.accepts(s, uint32(lo)); ok {
+			addPresent(c, sel, out)
+		}
+		return err
+	}
+	if t.exact {
+		c.equal(sel, out, uint64(t.id))
 		return nil
 	}
 	c.each(sel, func(row, i int) {

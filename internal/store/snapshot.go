@@ -43,7 +43,7 @@ type pages interface {
 	// traceRows lists the rows of a trace, ascending.
 	traceRows(id TraceID) ([]uint32, error)
 	// hiddenKeys calls f for the keys of attributes that have no column: of
-	// the rest (RecordAttr), of events and links.
+	// the rest (RecordAttr), of events, links, resources and scopes.
 	hiddenKeys(f func(k columnKey, count uint64)) error
 	// hides reports whether attributes of that key may be among them.
 	hides(place Place, key string) (bool, error)
@@ -336,7 +336,13 @@ func (p *headPages) hiddenKeys(f func(k columnKey, count uint64)) error {
 	for _, s := range []slot{slotRest, slotEvents, slotLinks} {
 		col := &p.columns[s]
 		for _, id := range col.ids {
-			counts.add(s, col.dict.entry(id))
+			counts.add(s, col.dict.entry(id), 1)
+		}
+	}
+	for _, s := range []slot{slotResource, slotScope} {
+		err := p.entries(&columnInfo{index: int(s)}, func(b []byte, n uint64) { counts.add(s, b, n) })
+		if err != nil {
+			return err
 		}
 	}
 	for k, n := range counts {
@@ -348,17 +354,25 @@ func (p *headPages) hiddenKeys(f func(k columnKey, count uint64)) error {
 // hiddenKeys counts the keys of attributes without a column.
 type hiddenKeys map[columnKey]uint64
 
-// add counts the attributes of one encoded rest, event list or link list.
-func (h hiddenKeys) add(s slot, b []byte) {
+// add counts the attributes of one encoded rest, event list, link list, resource
+// or scope that n records have.
+func (h hiddenKeys) add(s slot, b []byte, n uint64) {
 	d := decoder{b: b, alias: true}
 	count := func(place Place, attrs []Attr) {
 		for i := range attrs {
-			h[columnKey{place: place, typ: attrs[i].Value.Type, name: attrs[i].Key}]++
+			h[columnKey{place: place, typ: attrs[i].Value.Type, name: attrs[i].Key}] += n
 		}
 	}
 	switch s {
 	case slotRest:
 		count(RecordAttr, d.attrs(nil))
+	case slotResource:
+		d.bytes()
+		count(ResourceAttr, d.attrs(nil))
+	case slotScope:
+		d.bytes()
+		d.bytes()
+		count(ScopeAttr, d.attrs(nil))
 	case slotEvents:
 		for _, e := range d.events(0) {
 			count(EventAttr, e.Attrs)
