@@ -62,7 +62,7 @@ func (db *DB) construct() *v1.API {
 		func(context.Context) v1.RulesRetriever { return none },
 		remoteReadSampleLimit, remoteReadConcurrency, remoteReadMaxBytesInFrame,
 		false, // agent
-		anyOrigin,
+		noOrigin,
 		db.runtimeInfo,
 		build,
 		func() []notifications.Notification { return nil },
@@ -101,7 +101,7 @@ func (db *DB) flags() map[string]string {
 		"query.max-concurrency":            fmt.Sprint(db.opts.QueryConcurrency),
 		"query.max-samples":                fmt.Sprint(db.opts.MaxSamples),
 		"query.timeout":                    db.opts.QueryTimeout.String(),
-		"web.cors.origin":                  ".*",
+		"web.cors.origin":                  "^$",
 		"web.enable-admin-api":             "false",
 		"web.enable-otlp-receiver":         "true",
 		"web.enable-remote-write-receiver": "true",

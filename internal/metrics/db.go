@@ -98,7 +98,7 @@ func (db *DB) open() error {
 	if db.metadata, err = openMetadata(db.dir, db.now, db.telemetry.metadataDropped.Inc); db.metadata == nil {
 		return err
 	} else if err != nil {
-		db.log.Warn("the metric metadata could not be read and starts anew", "file", metadataFile, "err", err)
+		db.log.Warn("the metric metadata could not be read and starts anew", "file", metadataFile, "error", err)
 	}
 	db.features = features.NewRegistry()
 	if db.tsdb, err = tsdb.Open(db.dir, db.log.With("part", "tsdb"), db.opts.Registerer, tsdbOptions(db.opts, db.features), nil); err != nil {
@@ -213,7 +213,7 @@ func (db *DB) keepMetadata() {
 			return
 		case <-tick.C:
 			if err := db.saveMetadata(); err != nil && db.complaints.allow() {
-				db.log.Warn("metric metadata is not on disk", "err", err)
+				db.log.Warn("metric metadata is not on disk", "error", err)
 			}
 		}
 	}

@@ -10,12 +10,12 @@ import (
 
 	"github.com/grafana/regexp"
 	"github.com/prometheus/prometheus/storage/remote"
-	"github.com/prometheus/prometheus/util/httputil"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
 )
 
-// anyOrigin lets pages of every origin read the API, as Prometheus does.
-var anyOrigin = regexp.MustCompile("^(?:.*)$")
+// noOrigin lets pages of no other origin read the API. The server that mounts it
+// may allow some.
+var noOrigin = regexp.MustCompile("^$")
 
 // apiPath is where Prometheus' clients expect the API.
 const apiPath = "/api/v1"
@@ -106,7 +106,6 @@ type metadataAnswer struct {
 // serveMetadata answers /api/v1/metadata, which the library answers from scrape
 // targets that we do not have. Parameters: metric, limit, limit_per_metric.
 func (db *DB) serveMetadata(w http.ResponseWriter, r *http.Request) {
-	httputil.SetCORS(w, anyOrigin, r)
 	limit, err := intParam(r, "limit")
 	if err != nil {
 		writeMetadata(w, http.StatusBadRequest, metadataAnswer{Status: "error", ErrorType: "bad_data", Error: err.Error()})

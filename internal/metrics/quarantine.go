@@ -44,7 +44,7 @@ func quarantine(dir string, log *slog.Logger) (int, error) {
 			return n, fmt.Errorf("setting aside block %s: %w", e.Name(), err)
 		}
 		n++
-		log.Error("an unreadable block was set aside: its time range has no metrics now", "dir", path+corruptSuffix, "err", cause)
+		log.Error("an unreadable block was set aside: its time range has no metrics now", "dir", path+corruptSuffix, "error", cause)
 	}
 	return n, nil
 }

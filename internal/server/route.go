@@ -80,8 +80,6 @@ func (s *Server) choose(byMethod map[string]*route) http.Handler {
 			s.run(w, r, rt)
 		case r.Method == "OPTIONS":
 			w.Header().Set("Allow", allow)
-			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
-			w.Header().Set("Access-Control-Allow-Headers", "Accept, Content-Type")
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			w.Header().Set("Allow", allow)

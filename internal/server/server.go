@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -79,8 +80,7 @@ func set[T comparable](field *T, value T) {
 }
 
 // Server answers HTTP requests. It is made by New, has no goroutines of its own
-// and needs no closing: cancel the base context of the http.Server to end open
-// tails.
+// and needs no closing.
 type Server struct {
 	deps    Deps
 	engine  *query.Engine
@@ -90,6 +90,8 @@ type Server struct {
 	working chan struct{} // one token for each question being answered
 	tails   chan struct{} // one token for each open tail
 	started time.Time
+	ending  context.Context // done when live tails must end
+	end     context.CancelFunc
 }
 
 // New makes a server of deps.
@@ -121,6 +123,7 @@ func New(deps Deps) *Server {
 		tails:   make(chan struct{}, deps.Limits.Tails),
 		started: deps.Now(),
 	}
+	s.ending, s.end = context.WithCancel(context.Background())
 	s.mount(s.routes())
 	s.grpc = s.newGRPC()
 	if deps.Metrics != nil {
@@ -131,6 +134,10 @@ func New(deps Deps) *Server {
 	}
 	return s
 }
+
+// EndTails ends live tails, now and those still to come, so that a server that
+// stops need not wait for them.
+func (s *Server) EndTails() { s.end() }
 
 // ServeHTTP answers one request, or one call of gRPC (see Protocols).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -146,15 +153,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// setHeaders sets what every answer carries: that nothing sniffs or frames it,
-// and that pages of any origin may read what a GET answers.
+// setHeaders sets what every answer carries: that nothing sniffs or frames it.
+// Pages of other origins may not read it: any page that its user visits could
+// read what a Signalbox on the user's machine knows. Who runs it may name
+// origins (cors of the query extension).
 func setHeaders(h http.Header, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
 	if strings.HasPrefix(r.URL.Path, "/api/") {
-		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("Cache-Control", "no-store")
 	}
 }

@@ -54,10 +54,13 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request, kind store.Kind) e
 	out := events{w: w, conn: http.NewResponseController(w)}
 	defer func() { _ = out.conn.SetWriteDeadline(time.Time{}) }()
 	out.comment("following")
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.ending, cancel)()
 	for out.err == nil {
-		b, err := s.nextOf(r.Context(), t)
+		b, err := s.nextOf(ctx, t)
 		switch {
-		case errors.Is(err, context.DeadlineExceeded) && r.Context().Err() == nil:
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
 			out.comment("heartbeat")
 		case errors.Is(err, io.EOF):
 			out.event("end", struct{}{})

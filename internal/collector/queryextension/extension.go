@@ -55,7 +55,6 @@ type queries struct {
 	metrics *metrics.DB
 	http    *http.Server
 	served  chan struct{} // closed when the HTTP server has stopped
-	cancel  context.CancelFunc
 	// endpoints are where data can be sent to, known once the configuration is.
 	endpoints atomic.Pointer[[]server.Endpoint]
 	ready     atomic.Bool // the pipelines run
@@ -141,11 +140,10 @@ func (q *queries) serve(ctx context.Context, host component.Host, listener net.L
 	if err != nil {
 		return fmt.Errorf("configuring the query server: %w", err)
 	}
-	base, cancel := context.WithCancel(context.Background())
-	srv.BaseContext = func(net.Listener) context.Context { return base }
 	srv.Protocols = server.Protocols()
 	srv.Handler = hidden(srv.Handler)
-	q.http, q.cancel, q.served = srv, cancel, make(chan struct{})
+	srv.RegisterOnShutdown(handler.EndTails)
+	q.http, q.served = srv, make(chan struct{})
 	go func() {
 		defer close(q.served)
 		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -166,7 +164,6 @@ func (q *queries) Shutdown(context.Context) error { return q.close() }
 func (q *queries) close() error {
 	var errs []error
 	if q.http != nil {
-		q.cancel() // ends live tails
 		ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 		defer cancel()
 		if err := q.http.Shutdown(ctx); err != nil {

@@ -212,3 +212,36 @@ func TestStatusNamesTheData(t *testing.T) {
 }
 
 func unixNow() pcommon.Timestamp { return pcommon.NewTimestampFromTime(time.Now()) }
+
+// Pages of other origins read only what the configuration lets them.
+func TestCrossOrigin(t *testing.T) {
+	c := NewDefaultConfig()
+	c.Directory, c.HTTP.NetAddr.Endpoint = t.TempDir(), freeAddress(t)
+	c.HTTP.CORS.GetOrInsertDefault().AllowedOrigins = []string{"http://grafana.test"}
+	f := NewFactory()
+	e, err := f.Create(t.Context(), extensiontest.NewNopSettings(f.Type()), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context(), componenttest.NewNopHost()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Shutdown(context.Background()) })
+	for origin, want := range map[string]string{"http://grafana.test": "http://grafana.test", "http://evil.test": ""} {
+		for _, path := range []string{"/api/signalbox/v1/status", "/api/v1/labels", "/api/services"} {
+			r, err := http.NewRequest(http.MethodGet, "http://"+c.HTTP.NetAddr.Endpoint+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Origin", origin)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := resp.Header.Get("Access-Control-Allow-Origin"); got != want {
+				t.Errorf("%s from %s: got Access-Control-Allow-Origin %q; want %q", path, origin, got, want)
+			}
+		}
+	}
+}
