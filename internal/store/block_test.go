@@ -454,3 +454,24 @@ func TestNeed(t *testing.T) {
 	h.seal(store.Logs)
 	check()
 }
+
+// TestDictionaryOfManyPages looks up values that differ only beyond what the
+// footer holds of them.
+func TestDictionaryOfManyPages(t *testing.T) {
+	h := newHistory(t)
+	value := func(i int) store.Value {
+		return store.StringValue(strings.Repeat("x", 60) + fmt.Sprintf("%04d", i))
+	}
+	b := &store.Batch{Kind: store.Logs}
+	for i := range 6000 {
+		b.Logs = append(b.Logs, store.Log{Resource: &store.Resource{}, Scope: &store.Scope{}, Time: uint64(i + 1),
+			Attrs: []store.Attr{{Key: "k", Value: value(i % 2000 * 2)}}})
+	}
+	h.append(b)
+	h.seal(store.Logs)
+	for i := range 80 {
+		h.checkQuery(store.Logs, store.Query{Where: attrIs(store.RecordAttr, "k", store.Eq, value(i*53))})
+	}
+	h.checkQuery(store.Logs, store.Query{Where: attrIs(store.RecordAttr, "k", store.Eq, store.StringValue("x"))})
+	h.checkQuery(store.Logs, store.Query{Where: attrIs(store.RecordAttr, "k", store.Gt, value(3900))})
+}

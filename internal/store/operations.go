@@ -20,7 +20,8 @@ type operationKey struct {
 type operationCount struct {
 	operationKey
 	count, errors uint64
-	// buckets calls f for every bucket of the durations that is not empty.
+	// buckets calls f for every bucket of the durations that is not empty,
+	// lowest first.
 	buckets func(f func(i int, n uint64))
 }
 
@@ -81,6 +82,16 @@ func addOperation(sums map[operationKey]*OperationMinute, c *operationCount) {
 	}
 	om.Count += c.count
 	om.Errors += c.errors
+	low, high := -1, -1
+	c.buckets(func(i int, _ uint64) {
+		if low < 0 {
+			low = i
+		}
+		high = i
+	})
+	if low >= 0 {
+		om.Durations.cover(low, high) // at once, not octave by octave
+	}
 	c.buckets(om.Durations.Add)
 }
 
