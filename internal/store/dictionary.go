@@ -1,6 +1,9 @@
 package store
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"slices"
+)
 
 // dictionary numbers the distinct texts of a head column in order of arrival.
 // It is append-only: a copy of the struct taken under the head's lock goes on
@@ -66,8 +69,11 @@ func (d *dictionary) add(seed maphash.Seed, s string) uint32 {
 }
 
 func (d *dictionary) append(s string) uint32 {
+	if cap(d.texts)-len(d.texts) < len(s) {
+		d.texts = slices.Grow(d.texts, max(len(s), len(d.texts)))
+	}
 	d.texts = append(d.texts, s...)
-	d.ends = append(d.ends, uint64(len(d.texts)))
+	d.ends = push(d.ends, uint64(len(d.texts)))
 	return uint32(len(d.ends) - 1)
 }
 

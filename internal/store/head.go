@@ -99,19 +99,28 @@ func (c *headColumn) mark(row uint32) {
 		}
 	}
 	if c.sparse {
-		c.rows = append(c.rows, row)
+		c.rows = push(c.rows, row)
 	}
 	c.last = row + 1
 }
 
+// push is append with doubling also for long slices, which all columns of a
+// head become: the runtime's smaller steps would copy each value several times.
+func push[T any](s []T, v T) []T {
+	if len(s) == cap(s) {
+		s = slices.Grow(s, max(16, len(s)))
+	}
+	return append(s, v)
+}
+
 func (c *headColumn) putNum(row uint32, v uint64) {
 	c.mark(row)
-	c.nums = append(c.nums, v)
+	c.nums = push(c.nums, v)
 }
 
 func (c *headColumn) putID(row uint32, id uint32) {
 	c.mark(row)
-	c.ids = append(c.ids, id)
+	c.ids = push(c.ids, id)
 }
 
 func (c *headColumn) len() int { return len(c.nums) + len(c.ids) }
@@ -405,12 +414,12 @@ func (t *traceTable) add(id TraceID, row uint32) uint32 {
 	}
 	i := t.slotOf(id)
 	if t.table[i] == 0 {
-		t.ids = append(t.ids, id)
-		t.last = append(t.last, 0)
+		t.ids = push(t.ids, id)
+		t.last = push(t.last, 0)
 		t.table[i] = uint32(len(t.ids))
 	}
 	n := t.table[i] - 1
-	t.prev = append(t.prev, t.last[n])
+	t.prev = push(t.prev, t.last[n])
 	t.last[n] = row + 1
 	return n
 }
