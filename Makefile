@@ -33,9 +33,11 @@ test: lint test-unit test-race test-size ## Run all the tests that any machine c
 test-unit: setup
 	go test ./...
 
+# Left out under the race detector, where they take a minute: tests of one
+# goroutine that repeat a run hundreds of times.
 .PHONY: test-race
 test-race:
-	CGO_ENABLED=1 go test -race $(RACE)
+	CGO_ENABLED=1 go test -race -skip 'TestEveryFailureAndCrash|TestRecordsComeBack|TestCorruption|TestHistories' $(RACE)
 
 # The binary must stay small enough to ship in one image layer.
 .PHONY: test-size

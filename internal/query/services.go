@@ -107,7 +107,6 @@ type redKey struct {
 // whether there are any of the former.
 type redRow struct {
 	entry, all tally
-	red        RED
 }
 
 // maxSeries bounds the rows with a series, and serviceGrid its steps: each step
