@@ -11,7 +11,7 @@ RACE := ./internal/store/... ./internal/ingest/... ./internal/query/... ./intern
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
+LIGHT := . ./web ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -27,7 +27,7 @@ up: build ## Build and start Signalbox on localhost
 	bin/signalbox up
 
 .PHONY: test
-test: lint test-unit test-race test-size ## Run all the tests that any machine can run
+test: lint test-unit test-race test-size test-web ## Run all the tests that any machine can run
 
 .PHONY: test-unit
 test-unit: setup
@@ -44,9 +44,28 @@ test-race:
 test-size: build
 	@size=$$(stat -c %s bin/signalbox); echo "bin/signalbox: $$((size / 1000000)) MB"; test $$size -le 185000000
 
+.PHONY: test-web
+test-web: web-setup web-check build
+	cd web && npm test
+	cd web && npm run e2e
+
+.PHONY: web
+web: web-setup ## Build the page into web/dist
+	cd web && npm run build
+
+# What is committed must be what the sources give.
+.PHONY: web-check
+web-check: web-setup
+	cd web && npm run check && npm run build -- --outDir ../bin/dist --emptyOutDir --logLevel warn
+	diff -r web/dist bin/dist || { echo "web/dist is not what the sources give: run make web"; exit 1; }
+
+.PHONY: web-setup
+web-setup:
+	web/setup.sh
+
 .PHONY: lint
 lint: ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l cmd internal clients *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal clients web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
 

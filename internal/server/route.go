@@ -27,8 +27,8 @@ type route struct {
 	light bool
 }
 
-// routes is the table of everything that the server answers, but for the two
-// handlers that Deps brings (Metrics, Pages).
+// routes is the table of everything that the server answers, but for the page
+// and the handler that Deps brings (Metrics).
 func (s *Server) routes() []route {
 	return slices.Concat(s.ownRoutes(), s.jaegerRoutes(), []route{
 		{method: "GET", pattern: "/healthz", doc: "says that the server is up", handle: s.health, light: true},
@@ -52,9 +52,7 @@ func (s *Server) mount(routes []route) {
 	s.mux.Handle("/api/", s.watch("/api/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, writeProblem, &problem{Status: http.StatusNotFound, Kind: "not_found", Message: "there is no such path in the API; see " + apiPrefix + "openapi.yaml"})
 	})))
-	if s.deps.Pages == nil {
-		s.mux.Handle("/", s.watch("/", s.choose(map[string]*route{"GET": {handle: s.home}})))
-	}
+	s.mux.Handle("/", s.watch("/", s.deps.Pages))
 }
 
 // choose answers with the route of the request's method, or says which methods

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/web"
 )
 
 // Deps is what a Server is made of. Reader and Catalog are required; everything
@@ -23,8 +24,7 @@ type Deps struct {
 	// Metrics is the Prometheus HTTP API, mounted with its full paths at
 	// /api/v1/; nil: 404.
 	Metrics http.Handler
-	// Pages answers every path that no API has; nil: a plain page that says what
-	// is running and how to send data.
+	// Pages answers every path that no API has; nil: package web.
 	Pages http.Handler
 	// Gatherer is what /metrics shows; nil: only the server's own metrics.
 	Gatherer prometheus.Gatherer
@@ -37,7 +37,7 @@ type Deps struct {
 	// JSON; nil: left out.
 	StoreStats func() any
 	// Endpoints are the addresses that data can be sent to, for the status
-	// answer and the plain page; nil: none are named.
+	// answer; nil: none are named.
 	Endpoints func() []Endpoint
 	// Ready says whether data is accepted, for /healthz; nil: always.
 	Ready  func() bool
@@ -104,6 +104,9 @@ func New(deps Deps) *Server {
 	if deps.Endpoints == nil {
 		deps.Endpoints = func() []Endpoint { return nil }
 	}
+	if deps.Pages == nil {
+		deps.Pages = web.New()
+	}
 	if deps.Registerer == nil {
 		own := prometheus.NewRegistry()
 		deps.Registerer = own
@@ -128,9 +131,6 @@ func New(deps Deps) *Server {
 	s.grpc = s.newGRPC()
 	if deps.Metrics != nil {
 		s.mux.Handle("/api/v1/", s.watch("/api/v1/", deps.Metrics))
-	}
-	if deps.Pages != nil {
-		s.mux.Handle("/", s.watch("/", deps.Pages))
 	}
 	return s
 }

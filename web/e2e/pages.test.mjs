@@ -1,0 +1,16 @@
+/** Every page, in both widths and both colour schemes. */
+import { slowTrace } from "./guestbook.mjs";
+import { views, visit } from "./harness.mjs";
+
+const pages = [
+  ["traces", "/", '[role=row][href^="/trace/"]'],
+  ["trace", `/trace/${slowTrace}`, "text=guestbook.insert"],
+];
+
+export async function everyPage({ box, browser }) {
+  for (const [name, path, ready] of pages) {
+    for (const view of views) {
+      await visit(browser, box.base + path, view, name, ready);
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { ActionIcon, Kbd, Modal, Table, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { Component, Suspense, useEffect, useState, type ReactNode } from "react";
+import { find, pages } from "../pages";
+import { RangePicker } from "../time/RangePicker";
+import { useTime } from "../time/TimeContext";
+import { IconHelp, IconMoon, IconSun } from "../ui/icons";
+import { EmptyNote, ErrorNote, Loading } from "../ui/states";
+import { Link } from "../url/Link";
+import { hrefOf, navigate, useLocation } from "../url/router";
+import { listKeys, useKeys, type Keys } from "./keys";
+
+/** Shell is what is around every page: navigation, time range, theme, help. */
+export function Shell() {
+  const { path } = useLocation();
+  const time = useTime();
+  const [help, setHelp] = useState(false);
+  const found = find(path);
+  useEffect(() => {
+    document.title = found ? `${found.page.title} · Signalbox` : "Signalbox";
+  }, [found?.page]);
+
+  const keys: Keys = {
+    "?": ["This help", () => setHelp(true)],
+    r: ["Ask again", time.refresh],
+    "/": ["Write a condition", () => document.querySelector<HTMLElement>("[data-search]")?.focus()],
+  };
+  for (const p of pages) {
+    if (p.nav) keys[`g ${p.nav.key}`] = [p.title, () => navigate(hrefOf(p.path))];
+  }
+  useKeys(keys);
+
+  const Body = found?.page.component;
+  return (
+    <div className="shell">
+      <a href="#main" className="skip">
+        Skip to the content
+      </a>
+      <header className="shell-head">
+        <Link href={hrefOf("/")} className="brand" aria-label="Signalbox, to the traces">
+          <Logo />
+          <span className="brand-name">Signalbox</span>
+        </Link>
+        <nav className="nav" aria-label="Pages">
+          {pages.map(
+            (p) =>
+              p.nav && (
+                <Link
+                  key={p.path}
+                  href={hrefOf(p.path)}
+                  className="nav-link"
+                  aria-current={found?.page === p || (p.path === "/traces" && path.startsWith("/trace/")) ? "page" : undefined}
+                  title={`${p.title} (g ${p.nav.key})`}
+                >
+                  <p.nav.icon size={16} />
+                  <span>{p.title}</span>
+                </Link>
+              ),
+          )}
+        </nav>
+        <div className="shell-tools">
+          <RangePicker />
+          <ThemeButton />
+          <Tooltip label="Keys (?)">
+            <ActionIcon size="md" onClick={() => setHelp(true)} aria-label="Keys" className="wide-only">
+              <IconHelp size={18} />
+            </ActionIcon>
+          </Tooltip>
+        </div>
+      </header>
+      <main id="main" className="shell-main" tabIndex={-1}>
+        <Boundary key={path}>
+          <Suspense fallback={<Loading rows={8} />}>
+            {found && Body ? (
+              <Body rest={found.rest} />
+            ) : (
+              <EmptyNote title="There is no such page">
+                <Link href={hrefOf("/")}>To the traces</Link>
+              </EmptyNote>
+            )}
+          </Suspense>
+        </Boundary>
+      </main>
+      <Help opened={help} onClose={() => setHelp(false)} />
+    </div>
+  );
+}
+
+function Logo() {
+  return (
+    <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden>
+      <rect x="3" y="3" width="26" height="26" rx="7" fill="#1f6f8b" />
+      <circle cx="11" cy="16" r="4" fill="#ffd166" />
+      <path d="M18 11h7M18 16h5M18 21h7" stroke="#fff" strokeWidth="2.6" strokeLinecap="round" />
+    </svg>
+  );
+}
+
+function ThemeButton() {
+  const { setColorScheme } = useMantineColorScheme();
+  const scheme = useComputedColorScheme("light");
+  const other = scheme === "dark" ? "light" : "dark";
+  return (
+    <Tooltip label={`Change to ${other}`}>
+      <ActionIcon size="md" onClick={() => setColorScheme(other)} aria-label={`Change to ${other}`}>
+        {scheme === "dark" ? <IconSun size={18} /> : <IconMoon size={18} />}
+      </ActionIcon>
+    </Tooltip>
+  );
+}
+
+function Help({ opened, onClose }: { opened: boolean; onClose: () => void }) {
+  return (
+    <Modal opened={opened} onClose={onClose} title="Keys" size="sm">
+      <Table verticalSpacing={4}>
+        <Table.Tbody>
+          {(opened ? listKeys() : []).map(({ key, description }) => (
+            <Table.Tr key={key}>
+              <Table.Td w={110}>
+                {key.split(" ").map((k, i) => (
+                  <Kbd key={i} mr={4}>
+                    {k}
+                  </Kbd>
+                ))}
+              </Table.Td>
+              <Table.Td>{description}</Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      <Text size="xs" c="dimmed" mt="sm">
+        Every view is its address: copy it from the address bar to share what you see.
+      </Text>
+    </Modal>
+  );
+}
+
+/** Boundary keeps a defect of one page from taking the others with it. */
+class Boundary extends Component<{ children: ReactNode }, { error: unknown }> {
+  override state = { error: undefined as unknown };
+
+  static getDerivedStateFromError(error: unknown) {
+    return { error };
+  }
+
+  override render() {
+    if (this.state.error === undefined) return this.props.children;
+    return <ErrorNote error={this.state.error} what="The page" onRetry={() => this.setState({ error: undefined })} />;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * The list of pages. A page is a folder here; what the list has is what the
+ * navigation shows. Paths are in routes.json too, which tells the server for
+ * which paths to answer with this page.
+ */
+import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import { IconTraces } from "../ui/icons";
+
+/** PageProps are what a page is given: what stands for * in its path. */
+export interface PageProps {
+  rest: string;
+}
+
+/** Page is one page. */
+export interface Page {
+  title: string;
+  /** path is exact, or ends in /* for anything below it. */
+  path: string;
+  /** nav puts it into the navigation, with the key that follows g. */
+  nav?: { key: string; icon: ComponentType<{ size?: number }> };
+  component: LazyExoticComponent<ComponentType<PageProps>>;
+}
+
+export const pages: Page[] = [
+  { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, component: lazy(() => import("./traces/TracesPage")) },
+  { title: "Trace", path: "/trace/*", component: lazy(() => import("./trace/TracePage")) },
+];
+
+/** find gives the page at path. */
+export function find(path: string): { page: Page; rest: string } | undefined {
+  const at = path === "/" ? "/traces" : path.replace(/(.)\/$/, "$1");
+  for (const page of pages) {
+    if (page.path === at) return { page, rest: "" };
+    const base = page.path.slice(0, -1);
+    if (page.path.endsWith("/*") && at.startsWith(base) && at.length > base.length) {
+      try {
+        return { page, rest: decodeURIComponent(at.slice(base.length)) };
+      } catch {
+        return undefined;
+      }
+    }
+  }
+  return undefined;
+}

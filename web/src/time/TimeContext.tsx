@@ -1,0 +1,78 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
+import { oneOf, text } from "../url/codec";
+import { useUrlState } from "../url/router";
+import { absolute, initialRange, resolve, type TimeRange, type Window } from "./range";
+
+/** refreshes are how often a page can ask again, as the URL has them. */
+export const refreshes = ["off", "5s", "10s", "30s", "1m", "5m"] as const;
+
+const refreshMs: Record<string, number> = { "5s": 5000, "10s": 10_000, "30s": 30_000, "1m": 60_000, "5m": 300_000 };
+
+const fields = { from: text(initialRange.from), to: text(initialRange.to), refresh: oneOf(...refreshes) };
+
+/** Time is the time range of the page, which all pages share. */
+export interface Time {
+  range: TimeRange;
+  /** window is what range means since the last refresh. */
+  window: Window;
+  /** api are the parameters start and end of a request. */
+  api: { start: string; end: string };
+  /** now is the time of the last refresh. */
+  now: number;
+  refreshEvery: (typeof refreshes)[number];
+  setRange(range: TimeRange): void;
+  /** zoom shows a part of the window, or what is around it. */
+  zoom(window: Window): void;
+  setRefresh(every: (typeof refreshes)[number]): void;
+  refresh(): void;
+}
+
+const Context = createContext<Time | undefined>(undefined);
+
+export function useTime(): Time {
+  const time = useContext(Context);
+  if (!time) throw new Error("useTime outside of TimeProvider");
+  return time;
+}
+
+/** TimeProvider keeps what "now" means, so that all parts of a page mean the same. */
+export function TimeProvider({ children }: { children: ReactNode }) {
+  const [state, set] = useUrlState(fields);
+  const [now, setNow] = useState(Date.now);
+  const client = useQueryClient();
+
+  const refresh = useCallback(() => {
+    setNow(Date.now());
+    void client.invalidateQueries({ type: "active" });
+  }, [client]);
+
+  useEffect(() => {
+    const every = refreshMs[state.refresh];
+    if (!every) return;
+    // A page that nobody sees asks nothing.
+    const timer = setInterval(() => !document.hidden && refresh(), every);
+    return () => clearInterval(timer);
+  }, [state.refresh, refresh]);
+
+  const { from, to } = state;
+  const value = useMemo<Time>(() => {
+    const window = resolve({ from, to }, now);
+    const setRange = (range: TimeRange) => {
+      setNow(Date.now());
+      set(range);
+    };
+    return {
+      range: { from, to },
+      window,
+      api: { start: String(Math.floor(window.start)), end: String(Math.ceil(window.end)) },
+      now,
+      refreshEvery: state.refresh,
+      setRange,
+      zoom: (w) => setRange(absolute(w)),
+      setRefresh: (every) => set({ refresh: every }, { replace: true }),
+      refresh,
+    };
+  }, [from, to, now, state.refresh, set, refresh]);
+  return <Context value={value}>{children}</Context>;
+}
