@@ -119,10 +119,14 @@ func (g *Guestbook) Close() {
 func (g *Guestbook) Run(ctx context.Context) error {
 	defer g.Close()
 	var running []*part
+	logs := slog.DiscardHandler
+	if g.settings.Logs != nil {
+		logs = g.settings.Logs
+	}
 	stop := func() error {
 		var errs []error
 		for _, p := range running { // frontend first: those behind it still answer
-			errs = append(errs, p.stop(context.WithoutCancel(ctx)))
+			errs = append(errs, p.stop(context.WithoutCancel(ctx), slog.New(logs)))
 		}
 		return errors.Join(errs...)
 	}

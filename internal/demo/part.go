@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,8 +15,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// stopTimeout bounds how long a part waits for requests that are under way.
-const stopTimeout = 5 * time.Second
+// stopTimeout bounds how long a part waits for requests that are under way and
+// for its last telemetry to leave.
+const stopTimeout = 3 * time.Second
 
 // part is one running server with its telemetry.
 type part struct {
@@ -76,15 +78,19 @@ func (p *part) serve(rs routes) error {
 	return nil
 }
 
-// stop lets requests end, then flushes the telemetry about them.
-func (p *part) stop(ctx context.Context) error {
+// stop lets requests end, then flushes the telemetry about them. Telemetry that
+// nobody takes is no failure of the guestbook.
+func (p *part) stop(ctx context.Context, lost *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	err := p.server.Shutdown(ctx)
 	for _, closer := range p.closers {
 		err = errors.Join(err, closer())
 	}
-	return errors.Join(err, p.shutdown(ctx))
+	if err := p.shutdown(ctx); err != nil {
+		lost.Warn("the last telemetry was lost", "error", err)
+	}
+	return err
 }
 
 // httpMetrics are the metrics that prometheus_flask_exporter has, by the same
