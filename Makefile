@@ -23,8 +23,8 @@ build: ## Build bin/signalbox, static and stripped
 	go build -buildvcs=auto -ldflags "-s -w" -o bin/signalbox ./cmd/signalbox
 
 .PHONY: up
-up: build ## Build and start Signalbox on localhost
-	bin/signalbox up
+up: build ## Build and start Signalbox on localhost, with the demo
+	bin/signalbox up --demo
 
 .PHONY: test
 test: lint test-unit test-race test-size test-web ## Run all the tests that any machine can run

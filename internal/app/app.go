@@ -62,6 +62,7 @@ func newRoot() *cobra.Command {
 On this machine, start with:
 
   signalbox up            everything at once, on localhost
+  signalbox up --demo     the same, with an application to look at
   signalbox query traces  what has arrived
 
 Every command has examples: signalbox COMMAND --help.`,
@@ -77,7 +78,7 @@ Every command has examples: signalbox COMMAND --help.`,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newUp(), newCollector(), newQuery(), newVersion())
+	root.AddCommand(newUp(), newCollector(), newQuery(), newDemo(), newVersion())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +38,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"freeports": freePorts,
 			"awaiturl":  awaitURL,
+			"awaitout":  awaitOut,
 			"holdport":  holdPort,
 			"now":       setNow,
 			"post":      post,
@@ -82,6 +84,30 @@ func awaitURL(ts *testscript.TestScript, _ bool, args []string) {
 		select {
 		case <-ctx.Done():
 			ts.Fatalf("%s does not answer: %v", args[0], err)
+		case <-tick.C:
+		}
+	}
+}
+
+// awaitOut runs a command again and again, for at most 20 s, until its output
+// matches a regular expression. What it asks for is on its way through another
+// process, so there is nothing else to wait on.
+func awaitOut(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ts.Exec(args[1], args[2:]...)
+		out := ts.ReadFile("stdout")
+		if err == nil && want.MatchString(out) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%q: got %v and\n%s\nwant a match for %s", args[1:], err, out, want)
 		case <-tick.C:
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/signalbox-otel/signalbox/internal/collector"
+	"github.com/signalbox-otel/signalbox/internal/demo"
 )
 
 // telemetryFlag moves the port of the collector's own metrics, which only
@@ -37,6 +38,8 @@ type upSettings struct {
 	retention     time.Duration
 	retentionSize string
 	logLevel      string
+	demo          bool
+	demoPort      int
 }
 
 func newUp() *cobra.Command {
@@ -54,6 +57,7 @@ whichever is first. Ctrl-C finishes what has arrived and exits.
 --config merges a collector configuration over the built-in one: maps are merged
 key by key, lists are replaced. See the result with --print-config.`,
 		Example: `  signalbox up
+  signalbox up --demo
   signalbox up --data-dir /var/lib/signalbox --retention 720h
   signalbox up --otlp-grpc-port 14317 --without jaeger,zipkin
   signalbox up --host-metrics --config my-receivers.yaml`,
@@ -72,24 +76,38 @@ key by key, lists are replaced. See the result with --print-config.`,
 	f.DurationVar(&s.retention, "retention", 7*24*time.Hour, "keep data this long")
 	f.StringVar(&s.retentionSize, "retention-size", "", "keep at most this much, as 20GiB (default: 10 % of the disk)")
 	f.StringVar(&s.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.BoolVar(&s.demo, "demo", false, "run the guestbook of 'signalbox demo' too, with visitors, to have something to see")
+	f.IntVar(&s.demoPort, "demo-port", 8080, "port of the guestbook (tcp)")
 	printConfig := f.Bool("print-config", false, "print the configuration that would run, and exit")
 	_ = cmd.RegisterFlagCompletionFunc("without", cobra.FixedCompletions(groups(), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		set, err := s.collectorSettings()
+		var d *upDemo
+		if err := s.check(); err != nil {
+			return err
+		}
+		if s.demo {
+			var err error
+			if d, err = s.openDemo(); err != nil {
+				return err
+			}
+			defer d.guestbook.Close()
+		}
+		set, err := s.collectorSettings(d)
 		if err != nil {
 			return err
 		}
 		if *printConfig {
 			return collector.PrintConfig(cmd.Context(), set, cmd.OutOrStdout())
 		}
-		return s.run(cmd.Context(), set, cmd.OutOrStdout())
+		return s.run(cmd.Context(), set, d, cmd.OutOrStdout())
 	}
 	return cmd
 }
 
-// run starts the collector and says where it listens, until ctx ends.
-func (s *upSettings) run(ctx context.Context, set collector.Settings, stdout io.Writer) error {
+// run starts the collector, and the demo unless it is nil, and says where they
+// listen, until ctx ends.
+func (s *upSettings) run(ctx context.Context, set collector.Settings, d *upDemo, stdout io.Writer) error {
 	conf, err := collector.Resolve(ctx, set)
 	if err != nil {
 		return err
@@ -102,8 +120,18 @@ func (s *upSettings) run(ctx context.Context, set collector.Settings, stdout io.
 	signal.Notify(reload, syscall.SIGHUP)
 	defer signal.Stop(reload)
 	set.Reload = reload
-	set.Ready = func() { s.announce(stdout, endpoints) }
-	if err := collector.Run(ctx, set); err != nil {
+	ready := make(chan struct{})
+	set.Ready = func() {
+		s.announce(stdout, endpoints, d)
+		close(ready)
+	}
+	collect := func(ctx context.Context) error { return collector.Run(ctx, set) }
+	if d == nil {
+		err = collect(ctx)
+	} else {
+		err = d.runBeside(ctx, ready, collect)
+	}
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(stdout, "Stopped; everything that was acknowledged is on disk.")
@@ -112,8 +140,8 @@ func (s *upSettings) run(ctx context.Context, set collector.Settings, stdout io.
 
 // collectorSettings lays the flags and the user's files over the built-in
 // configuration.
-func (s *upSettings) collectorSettings() (collector.Settings, error) {
-	overlay, err := s.overlay()
+func (s *upSettings) collectorSettings(d *upDemo) (collector.Settings, error) {
+	overlay, err := s.overlay(d)
 	if err != nil {
 		return collector.Settings{}, err
 	}
@@ -129,20 +157,28 @@ func (s *upSettings) collectorSettings() (collector.Settings, error) {
 	}, nil
 }
 
-// overlay is the flags as collector configuration.
-func (s *upSettings) overlay() (string, error) {
+// check finds mistakes in the flags and the place for the data.
+func (s *upSettings) check() error {
+	for _, name := range s.without {
+		if !slices.Contains(groups(), name) {
+			return usageError{fmt.Errorf("--without %s: want some of %s", name, strings.Join(groups(), ", "))}
+		}
+	}
+	if s.demoPort < 0 || s.demoPort > 65535 {
+		return usageError{fmt.Errorf("--demo-port %d: want a port, 0 for any that is free", s.demoPort)}
+	}
 	if s.dataDir == "" {
 		home, err := dataHome()
 		if err != nil {
-			return "", err
+			return err
 		}
 		s.dataDir = filepath.Join(home, "signalbox")
 	}
-	for _, name := range s.without {
-		if !slices.Contains(groups(), name) {
-			return "", usageError{fmt.Errorf("--without %s: want some of %s", name, strings.Join(groups(), ", "))}
-		}
-	}
+	return nil
+}
+
+// overlay is the flags as collector configuration.
+func (s *upSettings) overlay(d *upDemo) (string, error) {
 	m := map[string]any{}
 	setPath(m, "extensions::query::directory", s.dataDir)
 	setPath(m, "extensions::query::retention::max_age", s.retention.String())
@@ -156,6 +192,9 @@ func (s *upSettings) overlay() (string, error) {
 		}
 	}
 	s.overlayTelemetry(m)
+	if d != nil {
+		d.overlay(m)
+	}
 	if len(s.without) > 0 {
 		receivers := []string{"otlp"}
 		for _, name := range groups() {
@@ -198,7 +237,7 @@ func (s *upSettings) endpoints(conf *confmap.Conf) []endpoint {
 }
 
 // announce prints where the product listens and how to send to it.
-func (s *upSettings) announce(w io.Writer, endpoints []endpoint) {
+func (s *upSettings) announce(w io.Writer, endpoints []endpoint, d *upDemo) {
 	at := map[string]string{}
 	fmt.Fprintf(w, "Signalbox %s is up. Data is kept in %s.\n\n", Version, s.dataDir)
 	for _, e := range endpoints {
@@ -211,6 +250,9 @@ func (s *upSettings) announce(w io.Writer, endpoints []endpoint) {
 			continue
 		}
 		fmt.Fprintf(w, "  %-15s %s%s\n", e.name, address, map[string]string{"udp": " (udp)"}[e.network])
+	}
+	if d != nil {
+		fmt.Fprintf(w, "  %-15s http://%s\n", "guestbook", dialable(d.guestbook.Address(demo.Frontend)))
 	}
 	fmt.Fprintf(w, "\nSend something, then ask for it:\n\n  %s\n\n  signalbox query traces%s\n\n", curlLine(at["otlp-http-port"]), serverFlag(at["port"]))
 	fmt.Fprintf(w, "Programs with an OpenTelemetry SDK need only OTEL_EXPORTER_OTLP_ENDPOINT=http://%s\nStop with Ctrl-C.\n", at["otlp-http-port"])
