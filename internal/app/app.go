@@ -78,7 +78,7 @@ Every command has examples: signalbox COMMAND --help.`,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newUp(), newCollector(), newQuery(), newDemo(), newVersion())
+	root.AddCommand(newUp(), newCollector(), newQuery(), newDemo(), newLoad(), newVersion())
 	return root
 }
 

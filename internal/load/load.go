@@ -18,6 +18,9 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -38,6 +41,7 @@ type Settings struct {
 	// Transport sends the requests; nil is a fresh http.Transport with as many
 	// idle connections as there are users.
 	Transport http.RoundTripper
+	Telemetry *Telemetry // nil for none
 }
 
 // Validate reports everything that is wrong, in the words of the flags.
@@ -64,10 +68,10 @@ func (s Settings) Validate() error {
 // CheckHost reports what keeps a URL from being a host to ask.
 func CheckHost(u *url.URL) error {
 	switch {
-	case u == nil || u.Host == "":
+	case u == nil:
 		return errors.New("--host: name the server to ask, as http://localhost:8080")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("--host %s: want a URL with http or https", u)
+	case u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("--host %s: want a URL with http or https, as http://localhost:8080", u)
 	case u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("--host %s: want no query and no fragment", u)
 	}
@@ -80,6 +84,7 @@ type Swarm struct {
 	client   *http.Client
 	picker   picker
 	record   *recorder
+	tracer   trace.Tracer // nil without telemetry
 
 	mu     sync.Mutex
 	target int
@@ -96,14 +101,20 @@ func New(s Settings) (*Swarm, error) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, s.Users
 		s.Transport = t
 	}
-	return &Swarm{
+	swarm := &Swarm{
 		settings: s,
 		client:   &http.Client{Transport: s.Transport, Timeout: s.Timeout, CheckRedirect: sameHost},
 		picker:   newPicker(s.Scenario.Tasks),
 		record:   newRecorder(s.Scenario.Tasks),
 		target:   s.Users,
 		wake:     make(chan struct{}, 1),
-	}, nil
+	}
+	if s.Telemetry != nil {
+		if err := s.Telemetry.instrument(swarm); err != nil {
+			return nil, err
+		}
+	}
+	return swarm, nil
 }
 
 // errElsewhere is the failure of a task whose redirect leaves the host.
@@ -228,6 +239,8 @@ func (s *Swarm) task(ctx context.Context, n int) {
 		s.record.done(n, 0, err.Error())
 		return
 	}
+	ctx, span := s.startSpan(ctx, s.settings.Scenario.Tasks[n].Name)
+	defer span.End()
 	start := time.Now()
 	failure := ""
 	resp, err := s.client.Do(req.WithContext(ctx))
@@ -243,6 +256,9 @@ func (s *Swarm) task(ctx context.Context, n int) {
 	}
 	if err != nil {
 		failure = failureOf(err)
+	}
+	if failure != "" {
+		span.SetStatus(codes.Error, failure)
 	}
 	s.record.done(n, time.Since(start), failure)
 }
