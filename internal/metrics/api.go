@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -40,7 +41,7 @@ func (db *DB) newAPI() http.Handler {
 func (db *DB) construct() *v1.API {
 	none := nothing{}
 	build := &v1.PrometheusVersion{
-		Version: db.opts.Build.Version, Revision: db.opts.Build.Revision, Branch: db.opts.Build.Branch,
+		Version: cmp.Or(db.opts.Build.Version, prometheusVersion()), Revision: db.opts.Build.Revision, Branch: db.opts.Build.Branch,
 		BuildUser: db.opts.Build.User, BuildDate: db.opts.Build.Date, GoVersion: runtime.Version(),
 	}
 	return v1.NewAPI(
@@ -81,6 +82,32 @@ func (db *DB) construct() *v1.API {
 		v1.OpenAPIOptions{Version: db.opts.Build.Version},
 		db.parser,
 	)
+}
+
+// prometheusVersion is the release of the Prometheus library in this program,
+// by which clients such as Grafana choose what they ask for; "" in tests, which
+// do not know their modules.
+func prometheusVersion() string {
+	info, _ := debug.ReadBuildInfo()
+	if info == nil {
+		return ""
+	}
+	for _, dep := range info.Deps {
+		if dep.Path == "github.com/prometheus/prometheus" {
+			return releaseOf(dep.Version)
+		}
+	}
+	return ""
+}
+
+// releaseOf is the release that a version of Prometheus' module is made from:
+// v0.313.1 of 3.13.1.
+func releaseOf(module string) string {
+	var minor, patch int
+	if _, err := fmt.Sscanf(module, "v0.%d.%d", &minor, &patch); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d.%d", minor/100, minor%100, patch)
 }
 
 // apiConfig is what /api/v1/status/config prints and what the OTLP translation

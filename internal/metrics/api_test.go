@@ -219,3 +219,11 @@ func TestQueryRange(t *testing.T) {
 		t.Errorf("rate of a gauge: got notes %v, %v; want one that doubts it", notes, err)
 	}
 }
+
+func TestReleaseOf(t *testing.T) {
+	for module, want := range map[string]string{"v0.313.2": "3.13.2", "v0.300.0": "3.0.0", "(devel)": "", "": ""} {
+		if got := releaseOf(module); got != want {
+			t.Errorf("releaseOf(%q): got %q; want %q", module, got, want)
+		}
+	}
+}

@@ -59,7 +59,8 @@ type Options struct {
 	// Gatherer reads what Registerer holds, for the status pages. Nil takes
 	// Registerer when it is a registry.
 	Gatherer prometheus.Gatherer
-	// Build is what /api/v1/status/buildinfo answers.
+	// Build is what /api/v1/status/buildinfo answers. Without a Version it is
+	// that of the Prometheus library, by which clients choose what they ask for.
 	Build Build
 }
 

@@ -22,7 +22,7 @@ type Deps struct {
 	// Follower feeds the live tails; nil: they answer 503.
 	Follower query.Follower
 	// Metrics is the Prometheus HTTP API, mounted with its full paths at
-	// /api/v1/; nil: 404.
+	// /api/v1/ and, for its health checks, /-/; nil: 404.
 	Metrics http.Handler
 	// Pages answers every path that no API has; nil: package web.
 	Pages http.Handler
@@ -131,6 +131,7 @@ func New(deps Deps) *Server {
 	s.grpc = s.newGRPC()
 	if deps.Metrics != nil {
 		s.mux.Handle("/api/v1/", s.watch("/api/v1/", deps.Metrics))
+		s.mux.Handle("/-/", s.watch("/-/", deps.Metrics))
 	}
 	return s
 }

@@ -107,7 +107,6 @@ func (q *queries) open(registry *prometheus.Registry) error {
 	m := metrics.NewDefaultOptions()
 	m.MaxAge, m.MaxBytes = q.config.Retention.MaxAge, bytes/4
 	m.Logger, m.Registerer, m.Gatherer = q.logger, registry, registry
-	m.Build.Version = q.settings.BuildInfo.Version
 	if q.metrics, err = metrics.Open(filepath.Join(dir, "metrics"), m); err != nil {
 		return inUse(dir, err)
 	}

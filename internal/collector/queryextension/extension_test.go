@@ -173,6 +173,9 @@ func TestStartFailures(t *testing.T) {
 	if want := "address already in use"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("start on a taken port: got error %v; want %q", err, want)
 	}
+	if code, _ := get(t, url+"/-/ready"); code != 200 {
+		t.Errorf("/-/ready: got %d; want 200", code)
+	}
 	if code, _ := get(t, url+"/metrics"); code != 200 {
 		t.Errorf("the first one: got %d; want 200", code)
 	}
