@@ -65,20 +65,23 @@ func (e *entries) replay(core zapcore.Core) {
 	e.kept.list = nil
 }
 
-// quiet is a zap core that leaves out the warnings about component names that
-// upstream renamed: Signalbox keeps the old names, so there is nothing to do
-// about them.
+// quiet is a zap core that leaves out two things. Warnings about component names
+// that upstream renamed: Signalbox keeps the old names, so there is nothing to
+// do about them. And errors of starting, which start returns: they would be told
+// twice.
 type quiet struct{ zapcore.Core }
 
-// withoutAliasWarnings is the logger option that puts quiet around the core.
-func withoutAliasWarnings() zap.Option {
+// withoutNoise is the logger option that puts quiet around the core.
+func withoutNoise() zap.Option {
 	return zap.WrapCore(func(c zapcore.Core) zapcore.Core { return quiet{c} })
 }
 
 func (q quiet) With(fields []zapcore.Field) zapcore.Core { return quiet{q.Core.With(fields)} }
 
 func (q quiet) Check(entry zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if entry.Level == zapcore.WarnLevel && strings.Contains(entry.Message, "alias is deprecated; use ") {
+	switch {
+	case entry.Level == zapcore.WarnLevel && strings.Contains(entry.Message, "alias is deprecated; use "),
+		entry.Level == zapcore.ErrorLevel && strings.HasPrefix(entry.Message, "Failed to start "):
 		return to
 	}
 	return q.Core.Check(entry, to)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,11 +56,12 @@ service:
     metrics: {receivers: [otlp], exporters: [store]}
 `, addr)
 	ctx, stop := context.WithCancel(t.Context())
+	logged := newEntries()
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- Run(ctx, Settings{
 			ConfigURIs:     []string{"yaml:" + config},
-			LoggingOptions: []zap.Option{zap.WrapCore(func(zapcore.Core) zapcore.Core { return zapcore.NewNopCore() })},
+			LoggingOptions: []zap.Option{zap.WrapCore(func(zapcore.Core) zapcore.Core { return logged })},
 			Ready:          func() { close(ready) },
 			Factories: func() (otelcol.Factories, error) {
 				f, err := Factories()
@@ -79,22 +81,38 @@ service:
 	case err := <-done:
 		t.Fatal(err)
 	}
-	post := func(signal, body string, code int, retryAfter string) {
+	post := func(signal, body string, code int, retryAfter, answer string) {
 		t.Helper()
 		resp, err := http.Post("http://"+addr+"/v1/"+signal, "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
-		if got := resp.Header.Get("Retry-After"); resp.StatusCode != code || got != retryAfter {
-			t.Errorf("%s: got %d, Retry-After %q; want %d, %q", signal, resp.StatusCode, got, code, retryAfter)
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Retry-After"); resp.StatusCode != code || got != retryAfter || !strings.Contains(string(text), answer) {
+			t.Errorf("%s: got %d, Retry-After %q, %s; want %d, %q, %s", signal, resp.StatusCode, got, text, code, retryAfter, answer)
 		}
 	}
-	post("traces", `{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "a"}]}]}]}`, 503, "30")
-	post("logs", `{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityText": "a"}]}]}]}`, 503, "")
-	post("metrics", `{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a", "gauge": {"dataPoints": [{"asInt": "1"}]}}]}]}]}`, 400, "")
+	post("traces", `{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "a"}]}]}]}`, 503, "30", "disk full")
+	post("logs", `{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"severityText": "a"}]}]}]}`, 503, "", "the disk made a noise")
+	post("metrics", `{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "a", "gauge": {"dataPoints": [{"asInt": "1"}]}}]}]}]}`, 400, "", `"message":"no sample could be stored (1 too_old): a sample of last year"`)
 	stop()
 	if err := <-done; err != nil {
 		t.Errorf("stopping: %v", err)
+	}
+	refusals := 0
+	for _, k := range logged.kept.list {
+		if strings.HasPrefix(k.entry.Message, "Exporting failed") {
+			refusals++
+		}
+		if k.entry.Level > zapcore.WarnLevel || k.entry.Stack != "" {
+			t.Errorf("logged %s %q with stack %q; want a warning at most, and no stack", k.entry.Level, k.entry.Message, k.entry.Stack)
+		}
+	}
+	if refusals != 3 {
+		t.Errorf("logged %d refusals; want 3", refusals)
 	}
 }

@@ -145,8 +145,11 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	set.CollectorConf = effective
 	set.ModuleInfos = moduleInfos(c.factories)
 	set.BuildZapLogger = func(cfg zap.Config, opts ...zap.Option) (*zap.Logger, error) {
+		// Where in this program a mistake of a sender or in a file was noticed
+		// helps nobody, and is sixty lines long.
+		cfg.DisableStacktrace = cfg.DisableStacktrace || !cfg.Development
 		opts = append(opts, c.settings.LoggingOptions...)
-		return cfg.Build(append(opts, withoutAliasWarnings())...)
+		return cfg.Build(append(opts, withoutNoise())...)
 	}
 	srv, err := service.New(ctx, set, cfg.Service)
 	if err != nil {
@@ -184,9 +187,7 @@ func moduleInfos(f otelcol.Factories) service.ModuleInfos {
 // start (a port in use) is replaced by the one before. The error is not nil
 // when nothing runs any more.
 func (c *running) reload(ctx context.Context) error {
-	// Where in this program a mistake in a file was found helps nobody.
-	noStack := zap.AddStacktrace(zap.DPanicLevel)
-	log := c.service.Logger().WithOptions(noStack)
+	log := c.service.Logger()
 	next, err := load(ctx, c.settings, c.factories)
 	if err != nil {
 		c.rejected.Add(1)
@@ -205,7 +206,7 @@ func (c *running) reload(ctx context.Context) error {
 	if back := c.start(ctx, c.config); back != nil {
 		return errors.Join(fmt.Errorf("starting the new configuration: %w", err), fmt.Errorf("starting the one before: %w", back))
 	}
-	c.service.Logger().WithOptions(noStack).Error("configuration rejected: it did not start; the one before runs again", zap.Error(err))
+	c.service.Logger().Error("configuration rejected: it did not start; the one before runs again", zap.Error(err))
 	return nil
 }
 

@@ -257,8 +257,9 @@ func TestAddressInUseIsNamed(t *testing.T) {
 	if err := os.WriteFile(config, []byte(otlpConfig(taken.Addr().String(), freePort(t))), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	logged := newEntries()
 	err = Run(t.Context(), Settings{ConfigURIs: []string{config}, LoggingOptions: []zap.Option{
-		zap.WrapCore(func(zapcore.Core) zapcore.Core { return zapcore.NewNopCore() }),
+		zap.WrapCore(func(zapcore.Core) zapcore.Core { return logged }),
 	}})
 	if err == nil {
 		t.Fatal("started")
@@ -266,6 +267,11 @@ func TestAddressInUseIsNamed(t *testing.T) {
 	for _, want := range []string{taken.Addr().String(), `"otlp" receiver`, "address already in use"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("got %q; want it to contain %q", err, want)
+		}
+	}
+	for _, k := range logged.kept.list {
+		if k.entry.Level >= zapcore.ErrorLevel {
+			t.Errorf("logged %q; want the error to be returned alone", k.entry.Message)
 		}
 	}
 }

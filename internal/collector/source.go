@@ -3,6 +3,7 @@ package collector
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -27,8 +28,8 @@ func fileOf(uri string) (path string, ok bool) {
 	return uri, !found || len(scheme) == 1 // c:\config.yaml
 }
 
-// readSources parses those of the locations that are files, and reports what
-// is not YAML. Files that cannot be read are left to the resolver to report.
+// readSources parses those of the locations that are files, and reports which
+// cannot be read and what is no configuration.
 func readSources(uris []string) ([]source, []Finding) {
 	var sources []source
 	var findings []Finding
@@ -39,6 +40,7 @@ func readSources(uris []string) ([]source, []Finding) {
 		}
 		text, err := os.ReadFile(filepath.Clean(path))
 		if err != nil {
+			findings = append(findings, Finding{Message: err.Error()})
 			continue
 		}
 		root := new(yaml.Node)
@@ -49,6 +51,10 @@ func readSources(uris []string) ([]source, []Finding) {
 		var values any // finds keys given twice
 		if err := root.Decode(&values); err != nil {
 			findings = append(findings, syntaxFindings(path, err)...)
+			continue
+		}
+		if values != nil && reflect.TypeOf(values).Kind() != reflect.Map {
+			findings = append(findings, Finding{File: path, Line: root.Content[0].Line, Message: "want sections, as receivers: and service:"})
 			continue
 		}
 		sources = append(sources, source{file: path, root: root})

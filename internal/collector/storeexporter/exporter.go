@@ -18,9 +18,12 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -65,17 +68,36 @@ type keeping struct {
 
 func newTraces(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Traces, error) {
 	k := &keeping{config: cfg.(*Config)}
-	return exporterhelper.NewTraces(ctx, set, cfg, k.traces, k.options()...)
+	return exporterhelper.NewTraces(ctx, calm(set), cfg, k.traces, k.options()...)
 }
 
 func newLogs(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Logs, error) {
 	k := &keeping{config: cfg.(*Config)}
-	return exporterhelper.NewLogs(ctx, set, cfg, k.logs, k.options()...)
+	return exporterhelper.NewLogs(ctx, calm(set), cfg, k.logs, k.options()...)
 }
 
 func newMetrics(ctx context.Context, set exporter.Settings, cfg component.Config) (exporter.Metrics, error) {
 	k := &keeping{config: cfg.(*Config)}
-	return exporterhelper.NewMetrics(ctx, set, cfg, k.metrics, k.options()...)
+	return exporterhelper.NewMetrics(ctx, calm(set), cfg, k.metrics, k.options()...)
+}
+
+// calm makes warnings of the errors that exporterhelper logs for each refused
+// request: the sender is told, the request is counted, and no one here must act.
+func calm(set exporter.Settings) exporter.Settings {
+	set.Logger = set.Logger.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return calmCore{c} }))
+	return set
+}
+
+// calmCore is a zap core that logs errors as warnings.
+type calmCore struct{ zapcore.Core }
+
+func (c calmCore) With(fields []zapcore.Field) zapcore.Core { return calmCore{c.Core.With(fields)} }
+
+func (c calmCore) Check(entry zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if entry.Level == zapcore.ErrorLevel {
+		entry.Level = zapcore.WarnLevel
+	}
+	return c.Core.Check(entry, to)
 }
 
 // options leave queueing, retrying and timing out to the sender. Nothing that
@@ -124,11 +146,36 @@ func (k *keeping) logs(ctx context.Context, ld plog.Logs) error {
 	if ld.LogRecordCount() == 0 {
 		return nil
 	}
-	b, err := ingest.Logs(ld)
+	b, err := ingest.Logs(observed(ld, time.Now()))
 	if err != nil {
 		return refusal(err)
 	}
 	return refusal(k.keeper.AppendBatch(ctx, b))
+}
+
+// observed is ld with the time of arrival on records that came without any time,
+// which a collector sets by the data model of logs. Without it they would be as
+// old as Unix time, and gone.
+func observed(ld plog.Logs, now time.Time) plog.Logs {
+	copied := false
+	for i := range ld.ResourceLogs().Len() {
+		for j := range ld.ResourceLogs().At(i).ScopeLogs().Len() {
+			records := ld.ResourceLogs().At(i).ScopeLogs().At(j).LogRecords()
+			for n := range records.Len() {
+				if r := records.At(n); r.Timestamp() != 0 || r.ObservedTimestamp() != 0 {
+					continue
+				}
+				if !copied {
+					own := plog.NewLogs()
+					ld.CopyTo(own)
+					ld, copied = own, true
+					records = ld.ResourceLogs().At(i).ScopeLogs().At(j).LogRecords()
+				}
+				records.At(n).SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
+			}
+		}
+	}
+	return ld
 }
 
 func (k *keeping) metrics(ctx context.Context, md pmetric.Metrics) error {
@@ -151,10 +198,23 @@ func refusal(err error) error {
 	case errors.As(err, &unavailable):
 		return again(err, unavailable.RetryAfter)
 	case errors.As(err, &malformed), errors.As(err, &refused):
-		return consumererror.NewPermanent(status.Error(codes.InvalidArgument, err.Error()))
+		return refusedError{consumererror.NewPermanent(err), status.New(codes.InvalidArgument, err.Error())}
 	}
 	return err // stopping, or the sender has gone: the sender may try again
 }
+
+// refusedError is a permanent error with the status that the sender is told. The
+// status is outermost: of one within another error receivers would send the
+// text of all the errors around it.
+type refusedError struct {
+	error
+	status *status.Status
+}
+
+// GRPCStatus is looked for by package status.
+func (e refusedError) GRPCStatus() *status.Status { return e.status }
+
+func (e refusedError) Unwrap() error { return e.error }
 
 // again asks for another try, after whole seconds: the answer over HTTP has no
 // others, and half a second would become "at once" there.

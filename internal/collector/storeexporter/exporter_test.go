@@ -101,6 +101,30 @@ func TestEverySignalReachesTheKeeper(t *testing.T) {
 	}
 }
 
+// A log record without any time is as old as its arrival, and what the sender's
+// other pipelines see is not changed.
+func TestLogsWithoutTimeGetThatOfArrival(t *testing.T) {
+	k := &keeper{}
+	e := &keeping{config: &Config{}, keeper: k}
+	ld := plog.NewLogs()
+	records := ld.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
+	records.AppendEmpty().SetTimestamp(1)
+	records.AppendEmpty().SetObservedTimestamp(2)
+	records.AppendEmpty().Body().SetStr("timeless")
+	ld.MarkReadOnly()
+	before := uint64(time.Now().UnixNano())
+	if err := e.logs(t.Context(), ld); err != nil {
+		t.Fatal(err)
+	}
+	got := k.batches[0].Logs
+	if got[0].At() != 1 || got[0].ObservedTime != 0 || got[1].At() != 2 {
+		t.Errorf("got times %d, %d and observed %d; want 1, 2 and 0: those that were sent", got[0].At(), got[1].At(), got[0].ObservedTime)
+	}
+	if at := got[2].At(); at < before || got[2].Time != 0 || got[2].Body.Str() != "timeless" {
+		t.Errorf("got record %+v; want one observed after %d", got[2], before)
+	}
+}
+
 func TestStartSaysWhatIsMissing(t *testing.T) {
 	b := extensionID("b")
 	for name, test := range map[string]struct {
