@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"strconv"
@@ -27,6 +28,10 @@ type loadSettings struct {
 	tasks       string
 	maxFailures string
 	endpoint    string
+	coordinator string
+	workers     int
+	worker      bool
+	join        string
 }
 
 func newLoad() *cobra.Command {
@@ -51,6 +56,12 @@ task file looks like this; {1..5} is a random number:
       path: /post
       form: { name: somebody, message: "message {1..5}" }
 
+Several machines share the users when one command coordinates and the others
+work; a worker asks only the server that its own --host names:
+
+  signalbox load --coordinator :5557 --workers 2 --users 1000 --host http://shop.test
+  signalbox load --worker --join coordinator:5557 --host http://shop.test
+
 The exit code is 1 when more tasks failed than --max-failures allows.`,
 		Example: `  signalbox load
   signalbox load --users 100 --spawn-rate 5 --run-time 2m
@@ -68,6 +79,12 @@ The exit code is 1 when more tasks failed than --max-failures allows.`,
 	f.StringVar(&s.tasks, "tasks", "", "YAML file of what users do (default: the guestbook's readers and writers)")
 	f.StringVar(&s.maxFailures, "max-failures", "0", "how many tasks may fail, a number or a share as 1%")
 	f.StringVar(&s.endpoint, "otlp-endpoint", "", "send spans and metrics of the requests to this OTLP/HTTP endpoint, as http://localhost:4318")
+	f.StringVar(&s.coordinator, "coordinator", "", "make no load, but listen on this address, as :5557, for workers that do")
+	f.IntVar(&s.workers, "workers", 1, "how many workers the coordinator waits for before it starts")
+	f.BoolVar(&s.worker, "worker", false, "make load as the coordinator at --join orders")
+	f.StringVar(&s.join, "join", "", "address of the coordinator, as machine:5557")
+	cmd.MarkFlagsMutuallyExclusive("coordinator", "worker")
+	cmd.MarkFlagsRequiredTogether("worker", "join")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
@@ -91,10 +108,34 @@ func (s *loadSettings) run(ctx context.Context, stdout, stderr io.Writer) error 
 		if set.Telemetry, err = load.NewTelemetry(ctx, endpoint, Version); err != nil {
 			return err
 		}
+		defer func() {
+			flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			defer cancel()
+			if err := set.Telemetry.Shutdown(flush); err != nil {
+				fmt.Fprintf(stderr, "The last telemetry was lost: %v\n", err)
+			}
+		}()
 	}
+	var total load.TaskStats
+	switch {
+	case s.coordinator != "":
+		total, err = s.coordinate(ctx, set, stdout)
+	case s.worker:
+		total, err = s.work(ctx, set, stdout)
+	default:
+		total, err = s.swarm(ctx, set, stdout)
+	}
+	if err != nil {
+		return err
+	}
+	return allowed.check(total)
+}
+
+// swarm makes the load in this process.
+func (s *loadSettings) swarm(ctx context.Context, set load.Settings, stdout io.Writer) (load.TaskStats, error) {
 	swarm, err := load.New(set)
 	if err != nil {
-		return usageError{err}
+		return load.TaskStats{}, usageError{err}
 	}
 	done := make(chan struct{})
 	go func() {
@@ -103,17 +144,46 @@ func (s *loadSettings) run(ctx context.Context, stdout, stderr io.Writer) error 
 	}()
 	fmt.Fprintf(stdout, "Asking %s.\n", set.Host)
 	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Users: set.Users, RunTime: set.RunTime, Source: swarm.Snapshot}
+	err = r.Watch(done)
+	return swarm.Snapshot().Total(), err
+}
+
+// coordinate has workers make the load.
+func (s *loadSettings) coordinate(ctx context.Context, set load.Settings, stdout io.Writer) (load.TaskStats, error) {
+	c, err := load.NewCoordinator(set, s.workers)
+	if err != nil {
+		return load.TaskStats{}, usageError{err}
+	}
+	l, err := net.Listen("tcp", s.coordinator)
+	if err != nil {
+		return load.TaskStats{}, fmt.Errorf("waiting for workers on --coordinator %s: %w", s.coordinator, err)
+	}
+	fmt.Fprintf(stdout, "Waiting on %s for %d workers to ask %s.\n", l.Addr(), s.workers, set.Host)
+	done := make(chan struct{})
+	var failed error
+	go func() {
+		failed = c.Run(ctx, l)
+		close(done)
+	}()
+	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Users: set.Users, RunTime: set.RunTime, Source: c.Snapshot}
 	if err := r.Watch(done); err != nil {
-		return err
+		return load.TaskStats{}, err
 	}
-	if set.Telemetry != nil {
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := set.Telemetry.Shutdown(flush); err != nil {
-			fmt.Fprintf(stderr, "The last telemetry was lost: %v\n", err)
-		}
+	if _, lost := c.Workers(); lost > 0 {
+		fmt.Fprintf(stdout, "\n%d workers were lost; what they did until then is counted.\n", lost)
 	}
-	return allowed.check(swarm.Snapshot().Total())
+	return c.Snapshot().Total(), failed
+}
+
+// work makes the load that a coordinator orders, which has the results.
+func (s *loadSettings) work(ctx context.Context, set load.Settings, stdout io.Writer) (load.TaskStats, error) {
+	fmt.Fprintf(stdout, "Working for the coordinator at %s, asking %s.\n", s.join, set.Host)
+	w := load.Worker{Join: s.join, Host: set.Host, Telemetry: set.Telemetry}
+	if err := w.Run(ctx); err != nil {
+		return load.TaskStats{}, err
+	}
+	fmt.Fprintf(stdout, "Done; %d tasks.\n", w.Snapshot().Total().Count)
+	return load.TaskStats{}, nil
 }
 
 // settings is the flags as settings; load.New checks them.

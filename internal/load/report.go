@@ -12,7 +12,7 @@ import (
 const (
 	liveInterval  = time.Second
 	plainInterval = 5 * time.Second
-	rateWindow    = 10 // snapshots that the current rate looks back
+	rateWindow    = 10 * time.Second // that the current rate looks back
 )
 
 // Reporter prints results while a run goes on.
@@ -51,7 +51,7 @@ func (r *Reporter) Watch(done <-chan struct{}) error {
 
 func (r *Reporter) tick(s Snapshot) error {
 	r.window = append(r.window, s)
-	if len(r.window) > rateWindow {
+	for len(r.window) > 2 && s.Elapsed-r.window[0].Elapsed > rateWindow+time.Second/2 {
 		r.window = r.window[1:]
 	}
 	total := s.Total()

@@ -82,6 +82,30 @@ func (s Snapshot) FullRate() float64 {
 	return float64(s.Full) / s.FullElapsed.Seconds()
 }
 
+// merged adds up the results of several workers. Their rates with all users
+// there add up over the time that all of them had.
+func merged(tasks []Task, all []Snapshot) Snapshot {
+	var sum Snapshot
+	for _, t := range tasks {
+		sum.Tasks = append(sum.Tasks, TaskStats{Name: t.Name, Durations: Durations{}, Kinds: map[string]uint64{}})
+	}
+	rate := 0.0
+	for i, s := range all {
+		sum.Users += s.Users
+		for n := range sum.Tasks {
+			if n < len(s.Tasks) {
+				sum.Tasks[n].merge(s.Tasks[n])
+			}
+		}
+		rate += s.FullRate()
+		if i == 0 || s.FullElapsed < sum.FullElapsed {
+			sum.FullElapsed = s.FullElapsed
+		}
+	}
+	sum.Full = uint64(rate * sum.FullElapsed.Seconds())
+	return sum
+}
+
 func (t *TaskStats) merge(other TaskStats) {
 	t.Count += other.Count
 	t.Failures += other.Failures

@@ -1,0 +1,312 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// The protocol of coordinator and workers is one request: a worker POSTs a
+// report to /report once a second, and the answer is an order. A worker that
+// has not reported for workerTimeout is lost: its results until then count, its
+// users move to the others. All state of a worker is in its last report, so
+// reports may be repeated or lost.
+const (
+	reportInterval = time.Second
+	workerTimeout  = 5 * time.Second
+	maxWorkers     = 100
+	maxReport      = 8 << 20 // bytes
+)
+
+// report is what a worker tells.
+type report struct {
+	Worker  string   `json:"worker"` // chosen at random when it starts
+	Results Snapshot `json:"results"`
+	Final   bool     `json:"final"` // its users are gone
+}
+
+// order is what a worker is told.
+type order struct {
+	Host      string        `json:"host"`
+	Scenario  Scenario      `json:"scenario"`
+	Timeout   time.Duration `json:"timeout"`
+	Users     int           `json:"users"`
+	SpawnRate float64       `json:"spawn_rate"`
+	Start     bool          `json:"start"` // all workers that are expected are here
+	Stop      bool          `json:"stop"`
+}
+
+// Coordinator has workers make the load and adds up their results.
+type Coordinator struct {
+	settings Settings
+	expected int
+
+	mu      sync.Mutex
+	workers []*worker // in the order of their joining
+	start   time.Time // zero until all that are expected have joined
+	stop    bool
+	end     time.Time
+	changed chan struct{} // closed and replaced at each report
+}
+
+// worker is what the coordinator knows of one.
+type worker struct {
+	id    string
+	seen  time.Time
+	lost  bool
+	final bool
+	last  Snapshot
+}
+
+func (w *worker) working() bool { return !w.lost && !w.final }
+
+// NewCoordinator makes a coordinator that waits for a number of workers before
+// any of them starts.
+func NewCoordinator(s Settings, workers int) (*Coordinator, error) {
+	if workers < 1 || workers > maxWorkers {
+		return nil, fmt.Errorf("--workers %d: want 1 to %d", workers, maxWorkers)
+	}
+	if s.Users < workers {
+		return nil, fmt.Errorf("--users %d: want at least one for each of %d workers", s.Users, workers)
+	}
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	return &Coordinator{settings: s, expected: workers, changed: make(chan struct{})}, nil
+}
+
+// Run answers workers on l until the run time is over or ctx is done, and all
+// workers have sent their last results or are lost. It closes l.
+func (c *Coordinator) Run(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /report", c.serveReport)
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	err := c.wait(ctx, failed)
+	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	return errors.Join(err, server.Shutdown(shutdown))
+}
+
+// wait returns when the run is over.
+func (c *Coordinator) wait(ctx context.Context, failed <-chan error) error {
+	tick := time.NewTicker(reportInterval)
+	defer tick.Stop()
+	for {
+		over, err, changed := c.advance(time.Now(), ctx.Err() != nil)
+		if over {
+			return err
+		}
+		cancelled := ctx.Done()
+		if ctx.Err() != nil {
+			cancelled = nil // it was told already
+		}
+		select {
+		case err := <-failed:
+			return fmt.Errorf("answering workers: %w", err)
+		case <-cancelled:
+		case <-changed:
+		case <-tick.C:
+		}
+	}
+}
+
+// advance looks at the clock: who is lost, is it time to stop, is it over.
+func (c *Coordinator) advance(now time.Time, cancelled bool) (over bool, err error, changed <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	unfinished := 0
+	for _, w := range c.workers {
+		if !w.final && now.Sub(w.seen) > workerTimeout {
+			w.lost = true
+		}
+		if w.working() {
+			unfinished++
+		}
+	}
+	started := !c.start.IsZero()
+	if cancelled || started && c.settings.RunTime > 0 && now.Sub(c.start) >= c.settings.RunTime {
+		if !c.stop {
+			c.stop, c.end = true, now
+		}
+	}
+	switch {
+	case c.stop && (!started || unfinished == 0):
+		return true, nil, nil
+	case started && unfinished == 0:
+		c.end = now
+		return true, errors.New("no worker is left"), nil
+	}
+	return false, nil, c.changed
+}
+
+// Workers says how many work, and how many were lost.
+func (c *Coordinator) Workers() (working, lost int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range c.workers {
+		if w.lost {
+			lost++
+		} else if w.working() {
+			working++
+		}
+	}
+	return working, lost
+}
+
+// Snapshot is the results of all workers until now, those of lost ones too.
+func (c *Coordinator) Snapshot() Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []Snapshot
+	for _, w := range c.workers {
+		last := w.last
+		if !w.working() {
+			last.Users = 0
+		}
+		all = append(all, last)
+	}
+	s := merged(c.settings.Scenario.Tasks, all)
+	switch {
+	case c.start.IsZero():
+	case c.end.IsZero():
+		s.Elapsed = time.Since(c.start)
+	default:
+		s.Elapsed = c.end.Sub(c.start)
+	}
+	return s
+}
+
+func (c *Coordinator) serveReport(w http.ResponseWriter, r *http.Request) {
+	var in report
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxReport)).Decode(&in); err != nil {
+		http.Error(w, "reading the report: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := c.check(in); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	out, err := c.take(in, time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) // a worker that is gone reports again
+}
+
+// check refuses what no worker sends, so that what is kept is bounded.
+func (c *Coordinator) check(in report) error {
+	if in.Worker == "" || len(in.Worker) > 64 {
+		return errors.New("worker: want a name of at most 64 bytes")
+	}
+	if n := len(in.Results.Tasks); n != 0 && n != len(c.settings.Scenario.Tasks) {
+		return fmt.Errorf("results of %d tasks; want %d", n, len(c.settings.Scenario.Tasks))
+	}
+	for _, t := range in.Results.Tasks {
+		for bucket := range t.Durations {
+			if bucket < 0 || bucket > bucketOf(24*time.Hour) {
+				return fmt.Errorf("duration bucket %d: want one of at most a day", bucket)
+			}
+		}
+		for kind := range t.Kinds {
+			if len(kind) > 1000 || len(t.Kinds) > maxFailureKinds+1 {
+				return errors.New("too many or too long kinds of failures")
+			}
+		}
+	}
+	return nil
+}
+
+// take keeps a report and gives the order for its sender.
+func (c *Coordinator) take(in report, now time.Time) (order, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.workers, func(w *worker) bool { return w.id == in.Worker })
+	if i < 0 {
+		if len(c.workers) >= maxWorkers {
+			return order{}, fmt.Errorf("there are %d workers already", maxWorkers)
+		}
+		i = len(c.workers)
+		c.workers = append(c.workers, &worker{id: in.Worker})
+	}
+	w := c.workers[i]
+	w.seen, w.lost, w.final, w.last = now, false, in.Final, in.Results
+	if c.start.IsZero() && !c.stop && len(c.workers) >= c.expected {
+		c.start = now
+	}
+	close(c.changed)
+	c.changed = make(chan struct{})
+	users, rate := c.share(w)
+	return order{
+		Host:      c.settings.Host.String(),
+		Scenario:  c.settings.Scenario,
+		Timeout:   c.settings.Timeout,
+		Users:     users,
+		SpawnRate: rate,
+		Start:     !c.start.IsZero(),
+		Stop:      c.stop,
+	}, nil
+}
+
+// share divides the users over the workers that work; the first ones get the
+// rest.
+func (c *Coordinator) share(of *worker) (users int, rate float64) {
+	if !of.working() {
+		return 0, 0
+	}
+	n, at := 0, 0
+	for _, w := range c.workers {
+		if w == of {
+			at = n
+		}
+		if w.working() {
+			n++
+		}
+	}
+	users = c.settings.Users / n
+	if at < c.settings.Users%n {
+		users++
+	}
+	return users, c.settings.SpawnRate / float64(n)
+}
+
+// errRefused is wrapped when a coordinator does not want a worker's report.
+var errRefused = errors.New("the coordinator refuses")
+
+// send reports to a coordinator and returns its order.
+func (in report) send(ctx context.Context, client *http.Client, url string) (order, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return order{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return order{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return order{}, err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxScenario*4))
+	if err != nil {
+		return order{}, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return order{}, fmt.Errorf("%w: %.200s", errRefused, answer)
+	}
+	var out order
+	return out, json.Unmarshal(answer, &out)
+}
