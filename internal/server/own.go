@@ -38,6 +38,8 @@ func (s *Server) ownRoutes() []route {
 		own("spans", "search for single spans", s.searchSpans),
 		own("logs", "search for log records", s.searchLogs),
 		own("logs/volume", "log records over time, by severity", s.logVolume),
+		own("logs/patterns", "forms of log bodies", s.logPatterns),
+		own("logs/context", "log records before and after an instant", s.logContext),
 		live("logs/tail", "log records as they arrive", s.tailLogs),
 		own("services", "rate, errors and durations by service", s.services),
 		own("services/{name}/operations", "rate, errors and durations by operation", s.serviceOperations),

@@ -86,6 +86,8 @@ var ownAnswers = map[string]string{
 	"own_logs.json":         "logs",
 	"own_logs_text.json":    "logs?" + q(`reset severity >= warn`),
 	"own_volume.json":       "logs/volume?step=10m",
+	"own_patterns.json":     "logs/patterns",
+	"own_context.json":      "logs/context?at=now-20m&limit=1",
 	"own_services.json":     "services",
 	"own_operations.json":   "services/frontend/operations?spanKind=client",
 	"own_series.json":       "services/backend/series?step=10m",
