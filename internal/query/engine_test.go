@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"maps"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,6 +102,59 @@ func TestSearchTracesByTraceDuration(t *testing.T) {
 	f(Limits{}, TraceSearch{Limit: 5, MinDuration: 3 * time.Millisecond, MaxDuration: 4 * time.Millisecond}, []byte{4, 3}, stoppedTraces)
 	f(Limits{MaxRows: 10}, TraceSearch{Limit: 2}, []byte{10, 9}, "row limit")
 	f(Limits{Results: 3}, TraceSearch{Limit: 50}, []byte{100, 99, 98}, "")
+	f(Limits{}, TraceSearch{Limit: 2, Slowest: true, MaxDuration: 70 * time.Millisecond}, []byte{70, 69}, "")
+}
+
+// The slowest traces are those of the slowest spans, each once, whatever order
+// the spans are read in.
+func TestSearchTracesSlowest(t *testing.T) {
+	seed := time.Now().UnixNano()
+	r := rand.New(rand.NewSource(seed))
+	var spans []store.Span
+	longest := map[byte]time.Duration{}
+	for i := range 300 {
+		trace, d := byte(1+r.Intn(40)), time.Duration(1+r.Intn(1_000_000))
+		s := testSpan(trace, 1, time.Duration(i)*time.Second, d)
+		s.SpanID[0] = byte(i)
+		spans = append(spans, s)
+		longest[trace] = max(longest[trace], d)
+	}
+	m := memoryOf(t, spans, nil)
+	want := slices.Sorted(maps.Values(longest))
+	slices.Reverse(want)
+	for _, limit := range []int{1, 7, 100} {
+		var got []time.Duration
+		for s, err := range New(m, m, nil, Limits{}).SearchTraces(context.Background(), TraceSearch{Slowest: true, Limit: limit}, &store.Report{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, longest[s.ID[15]])
+		}
+		if want := want[:min(limit, len(want))]; !cmp.Equal(got, want) {
+			t.Errorf("seed %d, limit %d: got %v; want %v", seed, limit, got, want)
+		}
+	}
+}
+
+func TestPoints(t *testing.T) {
+	var spans []store.Span
+	for i := range byte(5) {
+		s := testSpan(i+1, 1, time.Duration(i)*time.Second, time.Duration(i)*time.Millisecond)
+		if i == 3 {
+			s.StatusCode = statusError
+		}
+		spans = append(spans, s)
+	}
+	m := memoryOf(t, spans, nil)
+	p, err := New(m, m, nil, Limits{}).Points(context.Background(), PointSearch{Limit: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Points{Starts: []uint64{at(4 * time.Second), at(3 * time.Second), at(2 * time.Second)},
+		Durations: []uint64{4e6, 3e6, 2e6}, Failed: []int{1}, More: true, Report: p.Report}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Errorf("newest three (-want +got):\n%s", diff)
+	}
 }
 
 // endless is a reader whose spans never end.

@@ -24,6 +24,9 @@ type TraceSearch struct {
 	MinDuration, MaxDuration time.Duration
 	// Spans is how many of a trace's matching spans the summary holds; 0 means 3.
 	Spans int
+	// Slowest gives the traces with the longest matching span, longest first, not
+	// those with the newest. It reads all that match.
+	Slowest bool
 }
 
 // TraceSummary is what a list shows about one trace. It counts all spans of the
@@ -53,8 +56,8 @@ type ServiceCount struct {
 // Duration is the time from the start of the first span to the end of the last.
 func (t *TraceSummary) Duration() time.Duration { return time.Duration(t.End - t.Start) }
 
-// SearchTraces yields the traces that q asks for, those with the newest
-// matching span first. The report is filled while the answer is read.
+// SearchTraces yields the traces that q asks for, those with the newest (or
+// longest) matching span first. The report is filled while the answer is read.
 func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.Report) iter.Seq2[*TraceSummary, error] {
 	return func(yield func(*TraceSummary, error) bool) {
 		matcher, err := store.NewMatcher(q.Where)
@@ -71,8 +74,15 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 		var searched store.Report
 		defer func() { addReport(report, &searched) }()
 		given, seen := 0, 0
-		for span, err := range e.spans(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where,
-			Limit: candidates, OnePerTrace: true, Need: store.NeedCore, Report: &searched}) {
+		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: store.NeedCore, Report: &searched}
+		var found iter.Seq2[*store.Span, error]
+		if q.Slowest {
+			found = e.slowestOfTraces(ctx, sq, candidates)
+		} else {
+			sq.Limit, sq.OnePerTrace = candidates, true
+			found = e.spans(ctx, sq)
+		}
+		for span, err := range found {
 			if err != nil {
 				yield(nil, fmt.Errorf("searching traces: %w", err))
 				return

@@ -32,6 +32,7 @@ func (s *Server) searchTraces(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
 	q := query.TraceSearch{Where: in.condition(store.Spans), Limit: in.count("limit"), Spans: in.count("spans"),
 		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration")}
+	q.Slowest = in.slowest()
 	q.Start, q.End = in.span()
 	if err := in.check(); err != nil {
 		return err
@@ -46,6 +47,9 @@ func (s *Server) searchTraces(w http.ResponseWriter, r *http.Request) error {
 	})
 	return s.streamList(w, nil, "traces", found, &report, func() listEnd { return listEnd{} })
 }
+
+// slowest reads the order of an answer: newest first unless it says slowest.
+func (in *inputs) slowest() bool { return in.oneOf("order", "newest", "slowest") == "slowest" }
 
 // traceAnswer is what comes before the spans of a trace.
 type traceAnswer struct {
@@ -136,7 +140,7 @@ func (ix *indexer[K, A]) add(k K, answer func(K) A) {
 func (s *Server) searchSpans(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
 	q := query.SpanSearch{Where: in.condition(store.Spans), Limit: in.count("limit"), Need: store.NeedCore}
-	q.Slowest = in.oneOf("order", "newest", "slowest") == "slowest"
+	q.Slowest = in.slowest()
 	whole := in.oneOf("parts", "core", "all") == "all"
 	q.Start, q.End = in.span()
 	if err := in.check(); err != nil {

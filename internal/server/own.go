@@ -33,6 +33,7 @@ func (s *Server) ownRoutes() []route {
 		light("status", "version, uptime, what the store holds", s.status),
 		own("traces", "search for traces", s.searchTraces),
 		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
+		own("traces/points", "start and duration of each span, for a scatter", s.points),
 		own("traces/heatmap", "spans by start and duration", s.heatmap),
 		live("traces/tail", "spans as they arrive", s.tailTraces),
 		own("spans", "search for single spans", s.searchSpans),

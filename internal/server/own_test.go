@@ -82,6 +82,8 @@ var ownAnswers = map[string]string{
 	"own_trace_rank.json":   "traces/" + trace2 + "?rank=1h",
 	"own_spans.json":        "spans?order=slowest&limit=2",
 	"own_spans_all.json":    "spans?parts=all&" + q(`span:parentID = nil && status = ok`),
+	"own_points.json":       "traces/points?limit=2",
+	"own_slowest.json":      "traces?order=slowest&limit=2",
 	"own_heatmap.json":      "traces/heatmap?step=10m",
 	"own_logs.json":         "logs",
 	"own_logs_text.json":    "logs?" + q(`reset severity >= warn`),
