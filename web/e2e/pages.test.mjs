@@ -4,6 +4,8 @@ import { views, visit } from "./harness.mjs";
 
 const pages = [
   ["traces", "/", '[role=row][href^="/trace/"]'],
+  ["traces-heatmap", "/?view=heatmap", '[role=row][href^="/trace/"]'],
+  ["traces-error", "/?q=status+%3D+error", '[role=row][href^="/trace/"]'],
   ["trace", `/trace/${slowTrace}`, "text=guestbook.insert"],
 ];
 

@@ -63,6 +63,7 @@ export function DataTable<R>(props: Props<R>) {
       if (row !== undefined && href) navigate(href(row));
     }],
   });
+  useEffect(() => virtual.measure(), [rowHeight]);
   useEffect(() => {
     if (active >= rows.length) setActive(-1);
   }, [active, rows.length]);

@@ -1,51 +1,271 @@
-import { useApi, ApiError } from "../../api/client";
-import { type FoundTrace, type Traces } from "../../api/types";
+import { Button, Drawer, Group, SegmentedControl, Tooltip } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { useEffect, useMemo, useRef, useState } from "react";
+import { ApiError, useApi } from "../../api/client";
+import { type Facets, type Report, type Traces } from "../../api/types";
+import { useKeys } from "../../app/keys";
 import { ConditionInput } from "../../condition/ConditionInput";
-import { count, duration, instant, msOf, near } from "../../time/format";
+import { and } from "../../condition/edit";
+import { conditionDuration, count, duration, near, plural } from "../../time/format";
 import { useTime } from "../../time/TimeContext";
-import { DataTable, type Column } from "../../ui/DataTable";
-import { ErrorMark } from "../../ui/ErrorMark";
-import { ServiceName } from "../../ui/ServiceName";
-import { EmptyNote, PartialNote, QueryState } from "../../ui/states";
-import { text } from "../../url/codec";
-import { hrefOf, useUrlState } from "../../url/router";
+import { FacetList } from "../../ui/Facets";
+import { IconClose, IconFilter, IconPause, IconPlay } from "../../ui/icons";
+import { EmptyNote, Loading, PartialNote, QueryState } from "../../ui/states";
+import { flag, numbers, oneOf, text } from "../../url/codec";
+import { useUrlState } from "../../url/router";
+import { Chart } from "./Chart";
+import { Differences } from "./Differences";
+import { useTail } from "./live";
+import { append, countInside, fromColumns, percentile, type Cell, type Points, type Region } from "./scatter";
+import { rowOfSpan, rowOfTrace, TraceList } from "./TraceList";
+import { Welcome } from "./Welcome";
 
-const fields = { q: text() };
+const fields = {
+  q: text(),
+  view: oneOf("scatter", "heatmap"),
+  /** sel is start and end in Unix milliseconds, shortest and longest duration in nanoseconds. */
+  sel: numbers(4),
+  order: oneOf("slowest", "newest"),
+  live: flag(),
+};
 
-/** TracesPage finds traces. */
+/** roots stands for "one span per trace" as long as there are no other conditions. */
+const roots = "span:parentID = nil";
+
+interface PointsAnswer {
+  start: string;
+  offsetsMicros: number[];
+  durationsNanos: number[];
+  failed: number[];
+  more: boolean;
+  report: Report;
+}
+
+interface HeatmapAnswer {
+  start: string;
+  stepNanos: number;
+  total: number;
+  steps: { lowNanos: number; highNanos: number; count: number; errors: number }[][];
+  report: Report;
+}
+
+/** TracesPage shows all traces of the time range, and finds those that matter. */
 export default function TracesPage() {
   const [state, set] = useUrlState(fields);
-  const { api, now } = useTime();
-  const traces = useApi<Traces>({ path: "traces", params: { ...api, q: state.q, limit: 100 } });
-  const wrong = traces.error instanceof ApiError && traces.error.kind === "bad_query" ? traces.error.message : undefined;
+  const time = useTime();
+  const [mark, setMark] = useState<{ start: number; duration: number } | undefined>();
+  const [facetsOpen, drawer] = useDisclosure(false);
+  const region = regionOfState(state.sel);
+
+  const rooted = useApi<PointsAnswer>({ path: "traces/points", params: { ...time.api, q: state.q || roots } });
+  // Traces may have lost their roots: then every span is a dot.
+  const rootless = state.q === "" && rooted.data?.durationsNanos.length === 0 && !rooted.isPlaceholderData;
+  const all = useApi<PointsAnswer>({ path: rootless ? "traces/points" : undefined, params: { ...time.api } });
+  const query = rootless ? all : rooted;
+  const base = rootless ? "" : state.q || roots;
+  const answer = query.data;
+  const stored = useMemo<Points>(
+    () => fromColumns(answer?.start ?? "0", answer?.offsetsMicros ?? [], answer?.durationsNanos ?? [], answer?.failed ?? []),
+    [answer],
+  );
+  const live = useLive(stored, base, state.live && region === undefined, time.window);
+  const points = live.points;
+
+  const heat = useApi<HeatmapAnswer>({ path: state.view === "heatmap" ? "traces/heatmap" : undefined, params: { ...time.api, q: base } });
+  const cells = useMemo(() => cellsOf(heat.data), [heat.data]);
+
+  const select = (r: Region | undefined) => set({ sel: r && [r.start, r.end, r.low, r.high], live: false });
+  useKeys({
+    Escape: ["Remove the selection", () => select(undefined)],
+    v: ["Scatter or heatmap", () => set({ view: state.view === "scatter" ? "heatmap" : "scatter" }, { replace: true })],
+    l: ["Live", () => set({ live: !state.live, sel: undefined })],
+  });
+
+  const selected = selectionOf(region, base, time.api);
+  const list = useApi<Traces>({ path: state.live ? undefined : "traces", params: { ...selected, order: state.order, limit: 100, spans: 10 } });
+  const whole = useApi<Facets>({ path: "facets", params: { ...time.api, q: base, values: 50 } });
+  const names = whole.data?.facets.map((f) => f.field);
+  const part = useApi<Facets>({ path: region && names && !whole.isPlaceholderData ? "facets" : undefined, params: { ...selected, field: names, values: 50 }, keep: false });
+
+  const wrong = query.error instanceof ApiError && query.error.kind === "bad_query" ? query.error.message : undefined;
+  const input = <ConditionInput kind="spans" value={state.q} onChange={(q) => set({ q, sel: undefined })} error={wrong} />;
+  if (wrong) return <>{input}<EmptyNote title="The condition is not complete">Correct it, or remove it.</EmptyNote></>;
+  const empty = answer !== undefined && !query.isPlaceholderData && points.starts.length === 0;
+  if (empty) return <>{input}<Welcome filtered={state.q !== ""} onClear={() => set({ q: "" })} /></>;
+
+  const facets = (
+    <QueryState query={region && part.data ? part : whole} what="The attributes">
+      {(f) => <FacetList facets={f.facets} q={state.q} onChange={(q) => set({ q, sel: undefined })} />}
+    </QueryState>
+  );
+  const noun = state.q || rootless ? "span" : "trace";
   return (
     <>
-      <ConditionInput kind="spans" value={state.q} onChange={(q) => set({ q })} error={wrong} />
+      {input}
       <section className="panel">
-        <QueryState query={traces} what="The traces">
-          {(data) =>
-            data.traces.length === 0 ? (
-              <EmptyNote title="No traces in this time">Choose a longer time range, or remove conditions.</EmptyNote>
-            ) : (
-              <>
-                <PartialNote report={data.report} />
-                <DataTable label="Traces" columns={columns(now)} rows={data.traces} rowKey={(t) => t.traceId} href={(t) => hrefOf(`/trace/${t.traceId}`)} height="70vh" />
-              </>
-            )
-          }
-        </QueryState>
+        <div className="panel-head">
+          <h1 className="panel-title">
+            {answer ? `${answer.more ? "The newest " : ""}${plural(points.starts.length, noun)}` : "Traces"}
+          </h1>
+          <span className="soft wide-only">by start and duration{state.q ? "" : ", one dot each"}</span>
+          <span style={{ flex: 1 }} />
+          <QuickSelect points={points} window={time.window} onSelect={select} onErrors={() => set({ q: and(state.q, "status = error"), sel: undefined })} />
+          <SegmentedControl
+            aria-label="View"
+            value={state.view}
+            onChange={(view) => set({ view: view as "scatter" | "heatmap" }, { replace: true })}
+            data={[{ value: "scatter", label: "Dots" }, { value: "heatmap", label: "Heatmap" }]}
+          />
+          <Tooltip label="Show traces as they arrive (l)">
+            <Button
+              variant={state.live ? "filled" : "default"}
+              leftSection={state.live ? <IconPause size={13} /> : <IconPlay size={13} />}
+              onClick={() => set({ live: !state.live, sel: undefined })}
+              aria-pressed={state.live}
+            >
+              Live
+            </Button>
+          </Tooltip>
+        </div>
+        {answer === undefined ? (
+          <QueryState query={query} what="The traces" loading={<div style={{ height: 210 }}><Loading rows={5} /></div>}>{() => null}</QueryState>
+        ) : (
+          <div className="stale" data-stale={query.isPlaceholderData || undefined}>
+            <Chart view={state.view} points={points} cells={cells} window={live.window} region={region} onSelect={select} mark={mark} />
+          </div>
+        )}
+        <PartialNote report={answer?.report} />
       </section>
+      {region && (
+        <section className="panel" aria-label="Selection">
+          <div className="panel-head">
+            <h2 className="panel-title">What differs</h2>
+            <span className="soft">
+              {plural(countInside(points, region), noun)}, {duration(region.low)} to {duration(region.high)}, {near(region.start, time.now, 0)} to {near(region.end, time.now, 0)}
+            </span>
+            <span style={{ flex: 1 }} />
+            <Button variant="subtle" leftSection={<IconClose size={12} />} onClick={() => select(undefined)}>
+              Remove the selection
+            </Button>
+          </div>
+          {part.data && whole.data ? (
+            <Differences whole={whole.data} selection={part.data} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
+          ) : (
+            <Loading rows={3} height={16} />
+          )}
+        </section>
+      )}
+      <div className="with-facets">
+        <aside className="panel wide-only facets-panel" aria-label="Attributes">
+          {facets}
+        </aside>
+        <section className="panel" aria-label="Traces">
+          <div className="panel-head">
+            <h2 className="panel-title">{state.live ? "As they arrive" : region ? "In the selection" : state.order === "slowest" ? "Slowest first" : "Newest first"}</h2>
+            {state.live && <span className="soft">{live.note}</span>}
+            <span style={{ flex: 1 }} />
+            <Group gap="xs">
+              <Button variant="default" leftSection={<IconFilter size={13} />} className="narrow-only" onClick={drawer.open}>
+                Filter
+              </Button>
+              {!state.live && (
+                <SegmentedControl
+                  aria-label="Order"
+                  value={state.order}
+                  onChange={(order) => set({ order: order as "slowest" | "newest" }, { replace: true })}
+                  data={[{ value: "slowest", label: "Slowest" }, { value: "newest", label: "Newest" }]}
+                />
+              )}
+            </Group>
+          </div>
+          {state.live ? (
+            <TraceList rows={live.spans.map((s) => rowOfSpan(s, state.q))} now={time.now} onMark={setMark} />
+          ) : (
+            <QueryState query={list} what="The list">
+              {(data) =>
+                data.traces.length === 0 ? (
+                  <EmptyNote title="No traces in the selection">Select another part of the chart.</EmptyNote>
+                ) : (
+                  <>
+                    <PartialNote report={data.report} />
+                    <TraceList rows={data.traces.map((t) => rowOfTrace(t, state.q))} now={time.now} onMark={setMark} />
+                    {data.traces.length === 100 && <div className="soft list-end">The first {count(100)}. Select a part of the chart, or add conditions, to see others.</div>}
+                  </>
+                )
+              }
+            </QueryState>
+          )}
+        </section>
+      </div>
+      <Drawer opened={facetsOpen} onClose={drawer.close} title="Filter" position="bottom" size="80%">
+        {facets}
+      </Drawer>
     </>
   );
 }
 
-function columns(now: number): Column<FoundTrace>[] {
-  return [
-    { id: "duration", title: "Duration", width: "84px", align: "right", cell: (t) => duration(t.durationNanos) },
-    { id: "service", title: "Service", width: "minmax(90px, 0.5fr)", cell: (t) => <ServiceName name={t.rootService} /> },
-    { id: "name", title: "Operation", width: "minmax(100px, 1fr)", cell: (t) => <bdi>{t.rootName}</bdi> },
-    { id: "errors", title: "", width: "18px", cell: (t) => t.errorCount > 0 && <ErrorMark title={`${t.errorCount} failed spans`} /> },
-    { id: "spans", title: "Spans", width: "60px", align: "right", wide: true, cell: (t) => count(t.spanCount) },
-    { id: "start", title: "Start", width: "100px", align: "right", wide: true, cell: (t) => <span title={instant(msOf(t.start))}>{near(msOf(t.start), now)}</span> },
-  ];
+function regionOfState(sel: number[] | undefined): Region | undefined {
+  return sel && { start: sel[0]!, end: sel[1]!, low: sel[2]!, high: sel[3]! };
+}
+
+/** selectionOf gives the parameters of requests about the selection, or about everything. */
+function selectionOf(region: Region | undefined, q: string, api: { start: string; end: string }) {
+  if (!region) return { ...api, q };
+  return {
+    start: String(region.start),
+    end: String(region.end),
+    q: and(q, `duration >= ${conditionDuration(region.low)}`, `duration <= ${conditionDuration(region.high)}`),
+  };
+}
+
+function cellsOf(answer: HeatmapAnswer | undefined): Cell[] | undefined {
+  if (!answer) return undefined;
+  const first = Number(BigInt(answer.start) / 1_000_000n);
+  const step = answer.stepNanos / 1e6;
+  return answer.steps.flatMap((column, i) =>
+    column.map((c) => ({ start: first + i * step, end: first + (i + 1) * step, low: c.lowNanos, high: c.highNanos, count: c.count, errors: c.errors })),
+  );
+}
+
+/** QuickSelect has what is selected most, for the keyboard and for those who do not want to aim. */
+function QuickSelect({ points, window, onSelect, onErrors }: { points: Points; window: { start: number; end: number }; onSelect(r: Region): void; onErrors(): void }) {
+  const failures = points.failed.reduce((a, b) => a + b, 0);
+  return (
+    <Group gap={4} className="wide-only">
+      <Button
+        variant="subtle"
+        onClick={() => onSelect({ start: Math.floor(window.start), end: Math.ceil(window.end), low: Math.floor(percentile(points.durations, 0.99)), high: Math.ceil(percentile(points.durations, 1)) })}
+      >
+        Slowest 1 %
+      </Button>
+      {failures > 0 && (
+        <Button variant="subtle" color="red" onClick={onErrors}>
+          {plural(failures, "error")}
+        </Button>
+      )}
+    </Group>
+  );
+}
+
+/** useLive adds what arrives to what is stored, and moves the window along. */
+function useLive(stored: Points, q: string, enabled: boolean, window: { start: number; end: number }) {
+  const tail = useTail(q, enabled);
+  const [now, setNow] = useState(Date.now);
+  const [points, setPoints] = useState(stored);
+  const length = window.end - window.start;
+  const seen = useRef(tail.batch);
+  useEffect(() => setPoints(stored), [stored]);
+  useEffect(() => {
+    if (!enabled) return;
+    const timer = setInterval(() => !document.hidden && setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, [enabled]);
+  useEffect(() => {
+    if (!enabled || seen.current === tail.batch) return;
+    seen.current = tail.batch;
+    const more = tail.batch.map((s) => ({ start: Number(BigInt(s.start) / 1000n) / 1000, duration: s.durationNanos, failed: s.status === "error" }));
+    setPoints((p) => append(p, more, Date.now() - length));
+  }, [tail.batch, enabled, length]);
+  const note = tail.broken ? "connection lost, trying again" : tail.missed > 0 ? `${count(tail.missed)} left out: they arrive too fast` : tail.spans.length === 0 ? "waiting for the next one" : "";
+  return { points: enabled ? points : stored, window: enabled ? { start: now - length, end: now } : window, spans: tail.spans, note };
 }

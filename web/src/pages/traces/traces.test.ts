@@ -1,0 +1,88 @@
+import { expect, test } from "vitest";
+import { type Facets } from "../../api/types";
+import { differences } from "./ranking";
+import { append, bounds, boxOf, countInside, fromColumns, heat, nearest, paint, percentile, regionOf, scalesOf, ticks, timeTicks } from "./scatter";
+
+const window = { start: 1_000_000, end: 1_060_000 };
+const points = fromColumns("1000000000000", [10_000_000, 20_000_000, 30_000_000], [1e6, 5e6, 2e9], [2]);
+
+test("columns become points", () => {
+  expect([...points.starts]).toEqual([1_010_000, 1_020_000, 1_030_000]);
+  expect([...points.failed]).toEqual([0, 0, 1]);
+});
+
+test("scales lead there and back", () => {
+  const s = scalesOf(600, 200, window, ...bounds(points.durations));
+  for (const ms of [1_000_000, 1_033_333, 1_060_000]) expect(s.time(s.x(ms))).toBeCloseTo(ms, 6);
+  for (const d of [1e6, 5e6, 2e9]) expect(s.duration(s.y(d)) / d).toBeCloseTo(1, 9);
+  expect(s.y(0)).toBe(200);
+});
+
+test("a region holds what its box shows", () => {
+  const s = scalesOf(600, 200, window, ...bounds(points.durations));
+  const at = { x: s.x(1_030_000), y: s.y(2e9) };
+  const region = regionOf(s, { left: at.x - 4, right: at.x + 4, top: at.y - 4, bottom: at.y + 4 });
+  expect(countInside(points, region)).toBe(1);
+  const box = boxOf(s, region);
+  expect(Math.abs(box.left - (at.x - 4))).toBeLessThan(1);
+  expect(Math.abs(box.bottom - (at.y + 4))).toBeLessThan(3);
+  expect(nearest(points, s, at.x + 3, at.y, 5)).toBe(2);
+  expect(nearest(points, s, at.x + 3, at.y + 30, 5)).toBe(-1);
+});
+
+test("points are painted where they are, failed ones as crosses", () => {
+  const s = scalesOf(60, 20, window, 1e5, 1e10);
+  const pixels = new Uint8ClampedArray(4 * 60 * 20);
+  paint(pixels, 60, 20, points, s, 1, [0, 0, 255], [255, 0, 0]);
+  const at = (i: number) => {
+    const p = 4 * (Math.round(s.y(points.durations[i]!)) * 60 + Math.round(s.x(points.starts[i]!)));
+    return [pixels[p], pixels[p + 2]];
+  };
+  expect(at(0)).toEqual([0, 255]);
+  expect(at(2)).toEqual([255, 0]);
+});
+
+test("live points push out old ones", () => {
+  const p = append(points, [{ start: 1_050_000, duration: 7, failed: true }], 1_015_000);
+  expect([...p.starts]).toEqual([1_050_000, 1_020_000, 1_030_000]);
+  expect([...p.failed]).toEqual([1, 0, 1]);
+});
+
+test("ticks", () => {
+  expect(ticks(8e5, 2e9)).toEqual([1e6, 1e7, 1e8, 1e9]);
+  expect(ticks(2e6, 9e6)).toEqual([3e6]);
+  const t = timeTicks(window, 6);
+  expect([t.step, t.at.length]).toEqual([10_000, 6]);
+});
+
+test("percentiles and heat", () => {
+  expect(percentile(Float64Array.of(3, 1, 2, 4), 0.5)).toBe(2);
+  expect(percentile(new Float64Array(), 0.5)).toBe(0);
+  expect(heat(0, 9)).toBe(0);
+  expect(heat(9, 9)).toBeCloseTo(1);
+});
+
+function facets(records: number, values: Record<string, Record<string, number>>): Facets {
+  return {
+    records,
+    facets: Object.entries(values).map(([field, counts]) => ({
+      field,
+      records,
+      distinct: Object.keys(counts).length,
+      values: Object.entries(counts).map(([text, count]) => ({ text, value: text, type: "string", count })),
+    })),
+    report: { partial: false, rows: 0, blocks: 0, blocksSkipped: 0 },
+  };
+}
+
+test("what differs is ranked by how sure it is", () => {
+  const whole = facets(1000, { version: { a: 900, b: 100 }, region: { eu: 500, us: 500 }, id: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`${i}`, 20])) });
+  const selection = facets(50, { version: { b: 48, a: 2 }, region: { eu: 26, us: 24 }, id: Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`${i}`, 1])) });
+  const found = differences(whole, selection);
+  expect(found.map((d) => [d.field, d.text, d.selected])).toEqual([
+    ["version", "b", 0.96],
+    ["version", "a", 0.04],
+  ]);
+  expect(found[0]!.rest).toBeCloseTo(52 / 950);
+  expect(differences(whole, whole)).toEqual([]);
+});
