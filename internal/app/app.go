@@ -3,7 +3,7 @@
 //
 // A command takes flags that say where things are; what they do is collector
 // configuration. Results go to stdout, logs and errors to stderr. Exit codes:
-// 0 done, 1 failed, 2 wrong usage.
+// 0 done, 1 failed, 2 wrong usage, 130 interrupted before it was done.
 package app
 
 import (
@@ -44,6 +44,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return 130
 	}
 	fmt.Fprintf(stderr, "Error: %v\n", err)
 	if usage := (usageError{}); errors.As(err, &usage) {

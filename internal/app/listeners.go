@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -42,10 +43,19 @@ type endpoint struct {
 // moves it. The ports are free again when it returns.
 func checkFree(endpoints []endpoint) error {
 	var errs []error
+	held := map[string]listener{} // by network and port
 	for _, e := range endpoints {
-		err := tryListen(e.network, e.address)
+		key := e.network + " " + portOf(e.address)
+		l, err := listen(e.network, e.address)
+		if err == nil {
+			defer l.Close()
+		}
+		other, twice := held[key]
 		switch {
 		case err == nil:
+			held[key] = e.listener
+		case twice && errors.Is(err, syscall.EADDRINUSE):
+			errs = append(errs, fmt.Errorf("port %s (%s) is given to both %s and %s: choose another with --%s or --%s", portOf(e.address), e.network, other.name, e.name, other.flag, e.flag))
 		case errors.Is(err, syscall.EADDRINUSE):
 			errs = append(errs, fmt.Errorf("port %s (%s, %s) is taken: stop the program that holds it, or choose another port with --%s", portOf(e.address), e.name, e.network, e.flag))
 		default:
@@ -55,19 +65,11 @@ func checkFree(endpoints []endpoint) error {
 	return errors.Join(errs...)
 }
 
-func tryListen(network, address string) error {
+func listen(network, address string) (io.Closer, error) {
 	if network == "udp" {
-		c, err := net.ListenPacket(network, address)
-		if err != nil {
-			return err
-		}
-		return c.Close()
+		return net.ListenPacket(network, address)
 	}
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return err
-	}
-	return l.Close()
+	return net.Listen(network, address)
 }
 
 func portOf(address string) string {

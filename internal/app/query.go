@@ -66,7 +66,8 @@ func addQueryFlags(cmd *cobra.Command, f *queryFlags, since time.Duration, forma
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 30*time.Second, "give up after this long")
 	outputFlag(cmd, &f.output, append([]string{"table", "json"}, formats...)...)
 	if since > 0 {
-		cmd.Flags().DurationVar(&f.since, "since", since, "look back this far")
+		f.since = since
+		cmd.Flags().Var(span{&f.since}, "since", "look back this far")
 		cmd.Flags().StringVar(&f.start, "start", "", "begin of the range instead of --since: RFC 3339, Unix seconds, or now-2h")
 		cmd.Flags().StringVar(&f.end, "end", "", "end of the range (default now)")
 	}
@@ -93,7 +94,7 @@ type apiError struct {
 
 // get asks the own API and gives the answer's body, which the caller closes.
 func (f *queryFlags) get(ctx context.Context, path string, v url.Values) (io.ReadCloser, error) {
-	u := strings.TrimSuffix(f.server, "/") + "/api/signalbox/v1/" + path
+	u := f.address() + "/api/signalbox/v1/" + path
 	if len(v) > 0 {
 		u += "?" + v.Encode()
 	}
@@ -120,11 +121,23 @@ func (f *queryFlags) get(ctx context.Context, path string, v url.Values) (io.Rea
 	return nil, errors.New(problem.Message)
 }
 
+// address is the server's URL; http:// may be left out.
+func (f *queryFlags) address() string {
+	address := strings.TrimRight(f.server, "/")
+	if !strings.Contains(address, "://") {
+		address = "http://" + address
+	}
+	return address
+}
+
 // unreachable explains an error of the connection.
 func (f *queryFlags) unreachable(err error) error {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
+	switch {
+	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("%s: %w: %w", f.server, op.Err, errNoServer)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s did not answer within %s: %w; give it more with --timeout", f.server, f.timeout, err)
 	}
 	return err
 }

@@ -44,7 +44,7 @@ first. A text in quotes finds records whose body contains it.`,
 				v.Set("q", args[0])
 			}
 			if follow {
-				return f.followLogs(cmd.Context(), cmd.OutOrStdout(), v)
+				return f.followLogs(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), v)
 			}
 			v.Set("limit", strconv.Itoa(limit))
 			var answer struct {
@@ -83,15 +83,16 @@ func (l logLine) write(w io.Writer, st style) {
 		encoded, _ := json.Marshal(l.Body)
 		text = string(encoded)
 	}
-	line := fmt.Sprintf("%s  %s  %s  %s", l.Time.local(), level, printable(l.Service), printable(text))
+	line := fmt.Sprintf("%s  %s  %s  %s", l.Time.local(), level, printable(orNoService(l.Service)), printable(text))
 	if l.TraceID != "" {
 		line += st.dim("  trace " + l.TraceID)
 	}
 	fmt.Fprintln(w, line)
 }
 
-// followLogs prints records until ctx ends or the server stops.
-func (f *queryFlags) followLogs(ctx context.Context, w io.Writer, v url.Values) error {
+// followLogs prints records until ctx ends or the server stops, which it says on
+// stderr, as it does when records are left out.
+func (f *queryFlags) followLogs(ctx context.Context, w, stderr io.Writer, v url.Values) error {
 	body, err := f.get(ctx, "logs/tail", v)
 	if err != nil {
 		return err
@@ -115,11 +116,21 @@ func (f *queryFlags) followLogs(ctx context.Context, w io.Writer, v url.Values) 
 			}
 			l.write(w, st)
 		case name == "data" && event == "missed":
-			fmt.Fprintln(w, st.warn("… records were left out: they arrive faster than they are read "+text))
+			var left struct {
+				Missed uint64 `json:"missed"`
+			}
+			if err := json.Unmarshal([]byte(text), &left); err != nil {
+				return fmt.Errorf("reading an event of %s: %w", f.server, err)
+			}
+			fmt.Fprintf(stderr, "%d records were left out: they arrive faster than they are read here.\n", left.Missed)
 		}
 	}
 	if ctx.Err() != nil {
 		return nil
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("following the logs of %s: %w", f.server, err)
+	}
+	fmt.Fprintln(stderr, "The server has stopped.")
+	return nil
 }

@@ -31,7 +31,7 @@ The server speaks Prometheus' HTTP API, so promtool and Grafana give the same.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), f.timeout)
 			defer cancel()
-			client, err := promapi.NewClient(promapi.Config{Address: f.server})
+			client, err := promapi.NewClient(promapi.Config{Address: f.address()})
 			if err != nil {
 				return usageError{fmt.Errorf("--server %q: %w", f.server, err)}
 			}
@@ -49,8 +49,8 @@ The server speaks Prometheus' HTTP API, so promtool and Grafana give the same.`,
 		},
 	}
 	addQueryFlags(cmd, &f, 0)
-	cmd.Flags().DurationVar(&over, "over", 0, "show values over this long instead of the present one")
-	cmd.Flags().DurationVar(&step, "step", 0, "distance of the values of --over (default: 60 values)")
+	cmd.Flags().Var(span{&over}, "over", "show values over this long instead of the present one")
+	cmd.Flags().Var(span{&step}, "step", "distance of the values of --over (default: 60 values)")
 	return cmd
 }
 

@@ -49,12 +49,9 @@ that it starts traces with.`,
 				answer.Report.warn(cmd.ErrOrStderr(), st)
 				t := newTable(">REQUESTS", ">PER SECOND", ">ERRORS", ">P50", ">P95", ">P99", name)
 				for _, r := range answer.Rows {
-					label := r.Service
+					label := orNoService(r.Service)
 					if len(args) == 1 {
 						label = r.Operation + " (" + r.Kind + ")"
-					}
-					if label == "" {
-						label = "(no service.name)"
 					}
 					t.add(strconv.FormatUint(r.Count, 10), significant(r.Rate), percent(r.Errors, r.Count),
 						formatDuration(r.P50), formatDuration(r.P95), formatDuration(r.P99), label)

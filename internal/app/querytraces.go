@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
@@ -111,8 +112,11 @@ func (s traceSummary) root() string {
 	if s.RootName == "" && s.RootService == "" {
 		return "(root span not received)"
 	}
-	return s.RootService + ": " + s.RootName
+	return orNoService(s.RootService) + ": " + s.RootName
 }
+
+// orNoService is a service's name, or what stands for none.
+func orNoService(name string) string { return cmp.Or(name, "(no service.name)") }
 
 // optionalCondition wants one argument at most, and says how conditions of
 // several words are given.
@@ -171,7 +175,7 @@ func (t *traceAnswer) write(w io.Writer, width int, st style) error {
 		formatDuration(t.Duration), count(t.Errors, "error"))
 	spans := make([]waterfallSpan, len(t.Nodes))
 	for i, n := range t.Nodes {
-		spans[i] = waterfallSpan{Depth: n.Depth, Service: printable(n.Service), Name: n.Name, Start: n.Start.time(), Duration: n.Duration}
+		spans[i] = waterfallSpan{Depth: n.Depth, Service: printable(orNoService(n.Service)), Name: n.Name, Start: n.Start.time(), Duration: n.Duration}
 		if n.Status == "error" {
 			spans[i].Error = "error"
 			if n.StatusMessage != "" {

@@ -168,10 +168,69 @@ frontend: GET /               100 ms  ██████████████
 	}
 }
 
+// Wide letters take two columns, and nothing in a name breaks a line or moves
+// the cursor.
+func TestWideLettersStayAligned(t *testing.T) {
+	table := newTable("ROOT", ">N", "LAST")
+	table.add("注文🚀", "1", "a")
+	table.add("e\u0301te\x1b[2J", "注", "b\u202ec")
+	var b strings.Builder
+	if err := table.write(&b, 0, style{}); err != nil {
+		t.Fatal(err)
+	}
+	want := "ROOT      N  LAST\n" + "注文🚀    1  a\n" + "e\u0301te·[2J  注  b·c\n"
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+	for in, want := range map[string]string{"注文を": "注… ", "注文": "注文", "abcde": "abc…", "a注b": "a注b", "a注文": "a注…"} {
+		if got := pad(in, 4); got != want {
+			t.Errorf("pad(%q, 4): got %q; want %q", in, got, want)
+		}
+	}
+}
+
+// A trace of any shape is drawn in time that grows with its spans, and whatever
+// its times are the bars stay inside.
+func TestWaterfallOfOddTraces(t *testing.T) {
+	draw := func(spans []waterfallSpan) []string {
+		var b strings.Builder
+		if err := writeWaterfall(&b, spans, 80, style{}); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSpace(b.String()), "\n")[1:]
+	}
+	var chain []waterfallSpan
+	for i := range 100_000 {
+		chain = append(chain, waterfallSpan{Depth: i, Service: "a", Name: "b", Start: time.Unix(1, 0), Duration: 1})
+	}
+	lines := draw(chain)
+	if want := "…99999 └ b"; !strings.HasPrefix(lines[99_999], want) || columns(lines[99_999]) > 80 {
+		t.Errorf("got %q; want it to begin with %q, in 80 columns", lines[99_999], want)
+	}
+	lines = draw([]waterfallSpan{
+		{Service: "a", Name: "1970", Start: time.Unix(0, 0), Duration: 1},
+		{Service: "a", Name: "2026", Start: time.Unix(1795000000, 0), Duration: time.Hour},
+	})
+	if !strings.HasSuffix(lines[0], "  █") || !strings.HasSuffix(lines[1], " █") || columns(lines[1]) != 80 {
+		t.Errorf("got\n%s\nwant bars at the left and at the right end", strings.Join(lines, "\n"))
+	}
+}
+
+func TestSpanFlag(t *testing.T) {
+	for in, want := range map[string]string{"7d": "1w", "168h": "1w", "36h": "1d12h", "90m": "1h30m", "1.5h": "1h30m", "250ms": "250ms", "0": "0s", "-1h": "", "7 days": "", "": ""} {
+		var v time.Duration
+		f := span{&v}
+		if err := f.Set(in); (err != nil) != (want == "") || err == nil && f.String() != want {
+			t.Errorf("Set(%q): got %s, %v; want %q", in, f, err, want)
+		}
+	}
+}
+
 func TestFormatDuration(t *testing.T) {
 	for in, want := range map[time.Duration]string{
 		0: "0 ns", 999: "999 ns", 1500: "1.50 µs", 12345678: "12.3 ms", 999 * time.Millisecond: "999 ms",
 		1234 * time.Millisecond: "1.23 s", 90 * time.Second: "1m30s",
+		49 * time.Hour: "2.04 d",
 	} {
 		if got := formatDuration(in); got != want {
 			t.Errorf("formatDuration(%d): got %q; want %q", in, got, want)

@@ -5,9 +5,10 @@ import (
 	"io"
 	"os"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 
 	"golang.org/x/term"
+	eastasian "golang.org/x/text/width"
 )
 
 // style colours text for a terminal; the zero style leaves it as it is.
@@ -69,7 +70,7 @@ func (t *table) write(w io.Writer, width int, st style) error {
 	widths := make([]int, len(t.header))
 	for _, row := range append([][]string{t.header}, t.rows...) {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], columns(cell))
 		}
 	}
 	used := 2 * (len(widths) - 1)
@@ -86,7 +87,7 @@ func (t *table) write(w io.Writer, width int, st style) error {
 				b.WriteString("  ")
 			}
 			if t.right[i] {
-				fmt.Fprintf(&b, "%*s", widths[i], cell)
+				b.WriteString(strings.Repeat(" ", widths[i]-columns(cell)) + cell)
 			} else {
 				b.WriteString(pad(cell, widths[i]))
 			}
@@ -109,4 +110,57 @@ func (t *table) writeOr(w io.Writer, width int, st style, empty string) error {
 		return err
 	}
 	return t.write(w, width, st)
+}
+
+// columns is how many columns of a terminal s takes: two for a letter of East
+// Asia or an emoji, none for an accent that stands on the letter before.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		n += columnsOf(r)
+	}
+	return n
+}
+
+func columnsOf(r rune) int {
+	if r < 0x300 {
+		return 1
+	}
+	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
+		return 0
+	}
+	if kind := eastasian.LookupRune(r).Kind(); kind == eastasian.EastAsianWide || kind == eastasian.EastAsianFullwidth {
+		return 2
+	}
+	return 1
+}
+
+// pad brings s to exactly width columns, cutting with an ellipsis.
+func pad(s string, width int) string {
+	if n := columns(s); n <= width {
+		return s + strings.Repeat(" ", width-n)
+	}
+	room := width - 1 // beside the ellipsis
+	end := 0
+	for i, r := range s {
+		if columnsOf(r) > room {
+			end = i
+			break
+		}
+		room -= columnsOf(r)
+	}
+	return s[:end] + "…" + strings.Repeat(" ", room)
+}
+
+// printable replaces what could move the cursor, recolour the terminal or turn
+// the direction of a line round: control characters, and those that embed,
+// override or isolate directions.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0, r >= 0x2028 && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return '·'
+		}
+		return r
+	}, s)
 }

@@ -43,7 +43,7 @@ type upSettings struct {
 }
 
 func newUp() *cobra.Command {
-	s := upSettings{ports: map[string]*int{}}
+	s := upSettings{ports: map[string]*int{}, retention: 7 * 24 * time.Hour, logLevel: "warn"}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run collector, store and query APIs on this machine",
@@ -58,7 +58,7 @@ whichever is first. Ctrl-C finishes what has arrived and exits.
 key by key, lists are replaced. See the result with --print-config.`,
 		Example: `  signalbox up
   signalbox up --demo
-  signalbox up --data-dir /var/lib/signalbox --retention 720h
+  signalbox up --data-dir /var/lib/signalbox --retention 30d
   signalbox up --otlp-grpc-port 14317 --without jaeger,zipkin
   signalbox up --host-metrics --config my-receivers.yaml`,
 		Args: exactArgs(0, "none: what to run is said by flags and --config"),
@@ -69,18 +69,19 @@ key by key, lists are replaced. See the result with --print-config.`,
 	f.StringArrayVar(&s.sets, "set", nil, "one configuration value, as receivers.otlp.protocols.grpc.max_recv_msg_size_mib=16; may be repeated")
 	f.StringVar(&s.listen, "listen", "localhost", "address to listen on; 0.0.0.0 opens it to other machines, without authentication")
 	for _, l := range listeners {
-		s.ports[l.flag] = f.Int(l.flag, l.port, "port of "+l.name+" ("+l.network+")")
+		port := l.port
+		s.ports[l.flag] = &port
+		f.Var(portNumber{&port}, l.flag, "port of "+l.name+" ("+l.network+")")
 	}
 	f.StringSliceVar(&s.without, "without", nil, "receivers to leave out: "+strings.Join(groups(), ", "))
 	f.BoolVar(&s.hostMetrics, "host-metrics", false, "collect this machine's CPU, memory, disk and network metrics too")
-	f.DurationVar(&s.retention, "retention", 7*24*time.Hour, "keep data this long")
+	f.Var(span{&s.retention}, "retention", "keep data this long")
 	f.StringVar(&s.retentionSize, "retention-size", "", "keep at most this much, as 20GiB (default: 10 % of the disk)")
-	f.StringVar(&s.logLevel, "log-level", "warn", "debug, info, warn or error")
 	f.BoolVar(&s.demo, "demo", false, "run the guestbook of 'signalbox demo' too, with visitors, to have something to see")
 	f.IntVar(&s.demoPort, "demo-port", 8080, "port of the guestbook (tcp)")
 	printConfig := f.Bool("print-config", false, "print the configuration that would run, and exit")
 	_ = cmd.RegisterFlagCompletionFunc("without", cobra.FixedCompletions(groups(), cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	choiceFlag(cmd, choice{&s.logLevel, []string{"debug", "info", "warn", "error"}, "level"}, "log-level", "", "how much is logged: ")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var d *upDemo
 		if err := s.check(); err != nil {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // waterfallSpan is one line of a waterfall: spans in display order, children
@@ -41,7 +41,7 @@ func writeWaterfall(w io.Writer, spans []waterfallSpan, width int, style style) 
 	const durationWidth = 10
 	labelWidth := len("SERVICE AND OPERATION")
 	for _, l := range labels {
-		labelWidth = max(labelWidth, utf8.RuneCountInString(l))
+		labelWidth = max(labelWidth, columns(l))
 	}
 	labelWidth = min(labelWidth, width/2)
 	barWidth := max(width-labelWidth-durationWidth-4, 10)
@@ -64,20 +64,29 @@ func writeWaterfall(w io.Writer, spans []waterfallSpan, width int, style style) 
 	return nil
 }
 
+// deepest is the depth down to which branches are drawn; below, a number says
+// how deep a span is.
+const deepest = 20
+
 // treeLabels draws the branches: "├ ", "└ " and the lines that lead past. A
 // span names its service only where it differs from its parent's.
 func treeLabels(spans []waterfallSpan) []string {
 	labels := make([]string, len(spans))
+	followed := siblings(spans)
 	continues := []bool{}  // by depth: does a later sibling follow on this level?
 	services := []string{} // by depth
 	for i, s := range spans {
-		continues = append(continues[:min(s.Depth, len(continues))], hasSibling(spans, i))
+		continues = append(continues[:min(s.Depth, len(continues))], followed[i])
 		var b strings.Builder
-		for d := 1; d < s.Depth && d < len(continues); d++ {
-			b.WriteString(map[bool]string{true: "│ ", false: "  "}[continues[d]])
+		if s.Depth > deepest {
+			fmt.Fprintf(&b, "…%d ", s.Depth)
+		} else {
+			for d := 1; d < s.Depth && d < len(continues); d++ {
+				b.WriteString(map[bool]string{true: "│ ", false: "  "}[continues[d]])
+			}
 		}
 		if s.Depth > 0 {
-			b.WriteString(map[bool]string{true: "├ ", false: "└ "}[continues[len(continues)-1]])
+			b.WriteString(map[bool]string{true: "├ ", false: "└ "}[followed[i]])
 		}
 		services = append(services[:min(s.Depth, len(services))], s.Service)
 		if s.Depth == 0 || len(services) < 2 || services[len(services)-2] != s.Service {
@@ -89,18 +98,21 @@ func treeLabels(spans []waterfallSpan) []string {
 	return labels
 }
 
-// hasSibling reports whether a span of the same depth follows before the tree
-// returns to a lower depth.
-func hasSibling(spans []waterfallSpan, i int) bool {
-	for _, next := range spans[i+1:] {
-		if next.Depth < spans[i].Depth {
-			return false
+// siblings says of each span whether one of the same depth follows before the
+// tree returns to a lower depth.
+func siblings(spans []waterfallSpan) []bool {
+	followed := make([]bool, len(spans))
+	later := []bool{} // by depth: there is one further down
+	for i := len(spans) - 1; i >= 0; i-- {
+		depth := spans[i].Depth
+		for len(later) <= depth {
+			later = append(later, false)
 		}
-		if next.Depth == spans[i].Depth {
-			return true
-		}
+		followed[i] = later[depth]
+		later = later[:depth+1]
+		later[depth] = true
 	}
-	return false
+	return followed
 }
 
 // bar is the span's place in the whole: at least one column.
@@ -108,8 +120,10 @@ func bar(offset, duration, whole time.Duration, width int) string {
 	if whole <= 0 {
 		whole = 1
 	}
-	from := int(int64(width) * int64(offset) / int64(whole))
-	to := int((int64(width)*int64(offset+duration) + int64(whole) - 1) / int64(whole))
+	// In floats, for years in nanoseconds times the width are more than fit.
+	column := func(d time.Duration) float64 { return float64(width) * float64(d) / float64(whole) }
+	from := int(column(offset))
+	to := int(math.Ceil(column(offset) + column(duration)))
 	from = min(max(from, 0), width-1)
 	to = min(max(to, from+1), width)
 	if duration == 0 {
@@ -121,7 +135,7 @@ func bar(offset, duration, whole time.Duration, width int) string {
 // scale is the axis above the bars: 0 at the left, the whole at the right.
 func scale(whole time.Duration, width int) string {
 	right := formatDuration(whole)
-	return "0" + strings.Repeat(" ", max(width-1-utf8.RuneCountInString(right), 1)) + right
+	return "0" + strings.Repeat(" ", max(width-1-columns(right), 1)) + right
 }
 
 // formatDuration gives three significant digits in the unit that reads best.
@@ -135,8 +149,10 @@ func formatDuration(d time.Duration) string {
 		return significant(float64(d)/1e6) + " ms"
 	case d < time.Minute:
 		return significant(float64(d)/1e9) + " s"
+	case d < 48*time.Hour:
+		return d.Round(time.Second).String()
 	}
-	return d.Round(time.Second).String()
+	return significant(d.Hours()/24) + " d"
 }
 
 func significant(f float64) string {
@@ -147,24 +163,4 @@ func significant(f float64) string {
 		return fmt.Sprintf("%.1f", f)
 	}
 	return fmt.Sprintf("%.0f", f)
-}
-
-// pad brings s to exactly width columns, cutting with an ellipsis.
-func pad(s string, width int) string {
-	n := utf8.RuneCountInString(s)
-	if n > width {
-		return string([]rune(s)[:width-1]) + "…"
-	}
-	return s + strings.Repeat(" ", width-n)
-}
-
-// printable replaces control characters, so that data cannot move the cursor
-// or recolour the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '·'
-		}
-		return r
-	}, s)
 }
