@@ -11,7 +11,7 @@ RACE := ./internal/store/... ./internal/ingest/... ./internal/query/... ./intern
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./web ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
+LIGHT := . ./web ./internal/demo/... ./internal/load/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
 
 .DEFAULT_GOAL := help
 .PHONY: help

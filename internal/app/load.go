@@ -66,7 +66,8 @@ The exit code is 1 when more tasks failed than --max-failures allows.`,
 		Example: `  signalbox load
   signalbox load --users 100 --spawn-rate 5 --run-time 2m
   signalbox load --host http://shop.test --tasks shop.yaml --max-failures 1%
-  signalbox load --otlp-endpoint http://localhost:4318`,
+  signalbox load --otlp-endpoint http://localhost:4318
+  signalbox load otlp traces --rate 1000`,
 		Args: exactArgs(0, "none: whom to ask is said by --host"),
 	}
 	f := cmd.Flags()
@@ -88,6 +89,7 @@ The exit code is 1 when more tasks failed than --max-failures allows.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
+	cmd.AddCommand(newLoadOTLP())
 	return cmd
 }
 
@@ -236,8 +238,13 @@ func parseAllowance(text string) (allowance, error) {
 	return a, nil
 }
 
+// of is how many of so many may fail.
+func (a allowance) of(count uint64) uint64 {
+	return max(a.count, uint64(a.share*float64(count)))
+}
+
 func (a allowance) check(total load.TaskStats) error {
-	if total.Failures > max(a.count, uint64(a.share*float64(total.Count))) {
+	if total.Failures > a.of(total.Count) {
 		return fmt.Errorf("%d of %d tasks failed; --max-failures allows %s", total.Failures, total.Count, a.text)
 	}
 	return nil
