@@ -7,6 +7,9 @@ const pages = [
   ["traces-heatmap", "/?view=heatmap", '[role=row][href^="/trace/"]'],
   ["traces-error", "/?q=status+%3D+error", '[role=row][href^="/trace/"]'],
   ["trace", `/trace/${slowTrace}`, "text=guestbook.insert"],
+  ["services", "/services", '[role=row][href^="/services/"]'],
+  ["service", "/services/backend", '[role=table][aria-label="Calls"] [role=row][href]'],
+  ["service-map", "/services?view=map", '[role=table][aria-label="Calls"] [role=row][href]'],
 ];
 
 export async function everyPage({ box, browser }) {

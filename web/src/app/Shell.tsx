@@ -48,7 +48,7 @@ export function Shell() {
                   key={p.path}
                   href={hrefOf(p.path)}
                   className="nav-link"
-                  aria-current={found?.page === p || (p.path === "/traces" && path.startsWith("/trace/")) ? "page" : undefined}
+                  aria-current={found?.page === p || path.startsWith(p.path === "/traces" ? "/trace/" : `${p.path}/`) ? "page" : undefined}
                   title={`${p.title} (g ${p.nav.key})`}
                 >
                   <p.nav.icon size={16} />

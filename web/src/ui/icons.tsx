@@ -97,3 +97,11 @@ export const IconZoomOut = icon(
     <path d="m15.5 15.5 5 5M7.5 10.5h6" />
   </>,
 );
+export const IconDatabase = icon(
+  <>
+    <ellipse cx="12" cy="5.5" rx="8" ry="3" />
+    <path d="M4 5.5v13c0 1.7 3.6 3 8 3s8-1.3 8-3v-13M4 12c0 1.7 3.6 3 8 3s8-1.3 8-3" />
+  </>,
+);
+export const IconQueue = icon(<path d="M3 6h18v12H3ZM9 6v12M15 6v12" />);
+export const IconOutside = icon(<path d="M13 4h7v7M20 4l-9 9M17 14v6H4V7h6" />);
