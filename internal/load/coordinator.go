@@ -102,7 +102,7 @@ func (c *Coordinator) wait(ctx context.Context, failed <-chan error) error {
 	tick := time.NewTicker(reportInterval)
 	defer tick.Stop()
 	for {
-		over, err, changed := c.advance(time.Now(), ctx.Err() != nil)
+		over, changed, err := c.advance(time.Now(), ctx.Err() != nil)
 		if over {
 			return err
 		}
@@ -121,7 +121,7 @@ func (c *Coordinator) wait(ctx context.Context, failed <-chan error) error {
 }
 
 // advance looks at the clock: who is lost, is it time to stop, is it over.
-func (c *Coordinator) advance(now time.Time, cancelled bool) (over bool, err error, changed <-chan struct{}) {
+func (c *Coordinator) advance(now time.Time, cancelled bool) (over bool, changed <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	unfinished := 0
@@ -144,9 +144,9 @@ func (c *Coordinator) advance(now time.Time, cancelled bool) (over bool, err err
 		return true, nil, nil
 	case started && unfinished == 0:
 		c.end = now
-		return true, errors.New("no worker is left"), nil
+		return true, nil, errors.New("no worker is left")
 	}
-	return false, nil, c.changed
+	return false, c.changed, nil
 }
 
 // Workers says how many work, and how many were lost.

@@ -101,7 +101,7 @@ func TestLostWorker(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if over, err, _ := c.advance(time.Now(), false); over {
+			if over, _, err := c.advance(time.Now(), false); over {
 				t.Fatalf("over: %v", err)
 			}
 			return o
@@ -127,7 +127,7 @@ func TestLostWorker(t *testing.T) {
 			t.Errorf("got %d working, %d lost; want 1 and 1", working, lost)
 		}
 		time.Sleep(workerTimeout + time.Second)
-		if over, err, _ := c.advance(time.Now(), false); !over || err == nil {
+		if over, _, err := c.advance(time.Now(), false); !over || err == nil {
 			t.Errorf("without any worker: got over=%v, %v; want an end with an error", over, err)
 		}
 	})
