@@ -20,7 +20,6 @@ type history struct {
 	memory storetest.Memory
 	parts  []store.Part
 	heads  map[store.Kind]store.Part
-	view   *store.TestView
 }
 
 func newHistory(t *testing.T) *history {
