@@ -10,6 +10,7 @@ const pages = [
   ["services", "/services", '[role=row][href^="/services/"]'],
   ["service", "/services/backend", '[role=table][aria-label="Calls"] [role=row][href]'],
   ["service-map", "/services?view=map", '[role=table][aria-label="Calls"] [role=row][href]'],
+  ["logs", "/logs", ".log-row"],
 ];
 
 export async function everyPage({ box, browser }) {

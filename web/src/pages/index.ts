@@ -4,7 +4,7 @@
  * which paths to answer with this page.
  */
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
-import { IconServices, IconTraces } from "../ui/icons";
+import { IconLogs, IconServices, IconTraces } from "../ui/icons";
 
 /** PageProps are what a page is given: what stands for * in its path. */
 export interface PageProps {
@@ -24,6 +24,7 @@ export interface Page {
 export const pages: Page[] = [
   { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, component: lazy(() => import("./traces/TracesPage")) },
   { title: "Trace", path: "/trace/*", component: lazy(() => import("./trace/TracePage")) },
+  { title: "Logs", path: "/logs", nav: { key: "l", icon: IconLogs }, component: lazy(() => import("./logs/LogsPage")) },
   { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, component: lazy(() => import("./services/ServicesPage")) },
   { title: "Service", path: "/services/*", component: lazy(() => import("./services/ServicePage")) },
 ];

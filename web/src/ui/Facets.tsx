@@ -27,8 +27,12 @@ export function nameOf(field: string): string {
   return field.replace(/^(span|log|resource|instrumentation|event|link)?\./, "").replace(/^"(.*)"$/, "$1");
 }
 
-/** valueOf is how people write a value: text without quotes. */
-export function valueOf(v: Value): string {
+const levels = ["trace", "debug", "info", "warn", "error", "fatal"];
+
+/** valueOf is how people write a value: text without quotes, a severity as its word. */
+export function valueOf(v: Value, field = ""): string {
+  const severity = /^(log:)?severity$/.test(field) ? Number(v.text) : 0;
+  if (severity >= 1 && severity <= 24) return `${levels[Math.floor((severity - 1) / 4)]} ${v.text}`;
   return v.type === "string" && typeof v.value === "string" ? v.value : v.text;
 }
 
@@ -62,7 +66,7 @@ function FacetBox({ facet, q, onChange, opened }: { facet: Facet; q: string; onC
 function FacetValue({ facet, value, q, onChange }: { facet: Facet; value: Value; q: string; onChange(q: string): void }) {
   const part = equal(facet.field, value.text);
   const without = unequal(facet.field, value.text);
-  const text = valueOf(value);
+  const text = valueOf(value, facet.field);
   return (
     <div className="facet-value" data-chosen={has(q, part) || undefined}>
       <UnstyledButton

@@ -1,1 +1,0 @@
-import{Lt as e,yt as t}from"./index-D7zbcq_k.js";e(),t();function n(e,t){let n=e.charCodeAt(t-1);return e.slice(0,n>=55296&&n<56320?t-1:t)}export{n as t};
