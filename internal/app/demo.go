@@ -35,6 +35,7 @@ type demoSettings struct {
 	backendAt string
 	storeAt   string
 	database  string
+	mongodb   string
 	endpoint  string
 	errors    float64
 	latency   time.Duration
@@ -60,6 +61,7 @@ OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry hold too.`,
 		Example: `  signalbox demo
   signalbox demo --errors 0.05 --latency 500ms
   signalbox demo store & signalbox demo backend & signalbox demo frontend
+  signalbox demo --mongodb mongodb://localhost:27017
   GUESTBOOK_API_ADDR=backend:8080 PORT=8080 signalbox demo frontend --listen 0.0.0.0`,
 		ValidArgs: demo.Parts,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -77,13 +79,20 @@ OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry hold too.`,
 	f.StringVar(&s.backendAt, "backend", "", "where the frontend finds the backend (default: $GUESTBOOK_API_ADDR, or this machine)")
 	f.StringVar(&s.storeAt, "store", "", "where the backend finds the store (default: $GUESTBOOK_DB_ADDR, or this machine)")
 	f.StringVar(&s.database, "database", "", "SQLite file of the messages (default: signalbox-demo/guestbook.db in the user's data home)")
+	f.StringVar(&s.mongodb, "mongodb", "", "let the backend keep messages in this MongoDB, as mongodb://localhost:27017, and not in the store")
 	f.StringVar(&s.endpoint, "otlp-endpoint", "", "OTLP/HTTP endpoint for the telemetry (default: $OTEL_EXPORTER_OTLP_ENDPOINT, or http://localhost:4318)")
 	f.Float64Var(&s.errors, "errors", 0, "share of the backend's requests that fail on purpose, 0 to 1")
-	f.DurationVar(&s.latency, "latency", 0, "let one in ten requests to the store wait about this long on purpose")
+	f.DurationVar(&s.latency, "latency", 0, "let one in ten requests to the database wait about this long on purpose")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		parts := demo.Parts
 		if len(args) == 1 {
 			parts = args
+		}
+		if s.mongodb != "" {
+			if slices.Equal(parts, []string{demo.Store}) {
+				return usageError{errors.New("--mongodb: the backend asks MongoDB itself; there is no store then")}
+			}
+			parts = slices.DeleteFunc(slices.Clone(parts), func(part string) bool { return part == demo.Store })
 		}
 		return s.run(cmd.Context(), parts, cmd.Flags().Changed, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	}
@@ -152,6 +161,7 @@ func (s *demoSettings) guestbook(parts []string, changed func(string) bool) (dem
 		BackendAt: firstOf(s.backendAt, os.Getenv("GUESTBOOK_API_ADDR"), joinPort("localhost", *s.ports[demo.Backend])),
 		StoreAt:   firstOf(s.storeAt, os.Getenv("GUESTBOOK_DB_ADDR"), joinPort("localhost", *s.ports[demo.Store])),
 		Database:  database,
+		MongoDB:   s.mongodb,
 		OTLP:      endpoint,
 		Version:   Version,
 		Errors:    s.errors,

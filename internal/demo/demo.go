@@ -2,8 +2,8 @@
 // that send traces, metrics and logs as a production service would.
 //
 // A browser or a load generator asks the frontend, the frontend asks the
-// backend, and the backend asks the store, which keeps messages in SQLite. Each
-// part has its own port, resource and telemetry, so that one process shows what
+// backend, and the backend asks the store, which keeps messages in SQLite, or
+// MongoDB, which keeps them too. Each part has its own port, resource and telemetry, so that one process shows what
 // three would. Telemetry leaves over OTLP; Prometheus metrics wait at /metrics.
 //
 // A part touches no process-wide OpenTelemetry state, so several run beside a
@@ -43,6 +43,7 @@ type Settings struct {
 	StoreAt   string // where the backend finds the store, when it is not here
 
 	Database string // file of the messages; "" keeps them in memory
+	MongoDB  string // connection string; the backend asks it then, and not the store
 	OTLP     string // URL of an OTLP/HTTP endpoint; "" sends nothing
 	Version  string // of the service, in its resource
 
@@ -166,7 +167,7 @@ func (g *Guestbook) newPart(ctx context.Context, name string) (*part, error) {
 	case Frontend:
 		err = p.serve(newFrontend(tel, g.addresses[Backend]))
 	case Backend:
-		err = p.serve(newMessages(tel, newRemote(tel, g.addresses[Store]), disturbance{errors: g.settings.Errors}, http.StatusCreated))
+		err = g.newBackend(p)
 	case Store:
 		var db *sqlite
 		if db, err = openSQLite(ctx, tel, g.settings.Database); err == nil {
@@ -178,4 +179,19 @@ func (g *Guestbook) newPart(ctx context.Context, name string) (*part, error) {
 		return nil, errors.Join(err, p.telemetry.shutdown(context.WithoutCancel(ctx)))
 	}
 	return p, nil
+}
+
+// newBackend wires the backend to the store, or to MongoDB in its place.
+func (g *Guestbook) newBackend(p *part) error {
+	disturb := disturbance{errors: g.settings.Errors}
+	if g.settings.MongoDB == "" {
+		return p.serve(newMessages(p.telemetry, newRemote(p.telemetry, g.addresses[Store]), disturb, http.StatusCreated))
+	}
+	db, err := openMongoDB(p.telemetry, g.settings.MongoDB)
+	if err != nil {
+		return err
+	}
+	p.closers = append(p.closers, db.close)
+	disturb.latency = g.settings.Latency
+	return p.serve(newMessages(p.telemetry, db, disturb, http.StatusCreated))
 }

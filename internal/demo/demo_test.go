@@ -87,7 +87,10 @@ func (r *received) addTraces(t *testing.T, body []byte) {
 // start runs a guestbook; the function that it returns stops it.
 func start(t *testing.T, s Settings) (*Guestbook, func()) {
 	t.Helper()
-	s.Frontend, s.Backend, s.Store, s.Version = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "1"
+	s.Frontend, s.Backend, s.Version = "127.0.0.1:0", "127.0.0.1:0", "1"
+	if s.MongoDB == "" {
+		s.Store = "127.0.0.1:0"
+	}
 	g, err := Open(s)
 	if err != nil {
 		t.Fatal(err)

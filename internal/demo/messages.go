@@ -27,9 +27,9 @@ const (
 
 // message is one entry of the guestbook.
 type message struct {
-	Author  string `json:"author"`
-	Message string `json:"message"`
-	Date    int64  `json:"date"` // Unix seconds
+	Author  string `json:"author" bson:"author"`
+	Message string `json:"message" bson:"message"`
+	Date    int64  `json:"date" bson:"date"` // Unix seconds
 }
 
 // errInvalid is wrapped by what a sender of a message did wrong.
