@@ -145,7 +145,8 @@ func (s *loadSettings) swarm(ctx context.Context, set load.Settings, stdout io.W
 		close(done)
 	}()
 	fmt.Fprintf(stdout, "Asking %s.\n", set.Host)
-	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Users: set.Users, RunTime: set.RunTime, Source: swarm.Snapshot}
+	width, _ := terminalOf(stdout)
+	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Width: width, Users: set.Users, RunTime: set.RunTime, Source: swarm.Snapshot}
 	err = r.Watch(done)
 	return swarm.Snapshot().Total(), err
 }
@@ -167,7 +168,8 @@ func (s *loadSettings) coordinate(ctx context.Context, set load.Settings, stdout
 		failed = c.Run(ctx, l)
 		close(done)
 	}()
-	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Users: set.Users, RunTime: set.RunTime, Source: c.Snapshot}
+	width, _ := terminalOf(stdout)
+	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Width: width, Users: set.Users, RunTime: set.RunTime, Source: c.Snapshot}
 	if err := r.Watch(done); err != nil {
 		return load.TaskStats{}, err
 	}

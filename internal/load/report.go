@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -21,6 +23,7 @@ type Reporter struct {
 	// Live redraws a table in place, for terminals; else there is one line
 	// every five seconds.
 	Live    bool
+	Width   int           // columns of the terminal
 	Users   int           // there are to be
 	RunTime time.Duration // 0 when the run has no end
 	Source  func() Snapshot
@@ -100,13 +103,14 @@ func (r *Reporter) rate(task int) float64 {
 
 // table prints a row for each task and one for all.
 func (r *Reporter) table(w io.Writer, s Snapshot, rate func(task int) float64) {
+	const numbers = 61 // columns of the numbers
 	width := len("all tasks")
 	for _, t := range s.Tasks {
-		width = max(width, min(len(t.Name), 40))
+		width = max(width, min(utf8.RuneCountInString(t.Name), r.Width-numbers-1))
 	}
 	fmt.Fprintf(w, "%-*s  %9s  %8s  %8s  %8s  %8s  %8s\n", width, "TASK", "TASKS/S", "COUNT", "FAILURES", "P50", "P95", "P99")
 	row := func(i int, name string, t TaskStats) {
-		fmt.Fprintf(w, "%-*.40s  %9.1f  %8d  %8d  %8s  %8s  %8s\n", width, name, rate(i), t.Count, t.Failures,
+		fmt.Fprintf(w, "%-*.*s  %9.1f  %8d  %8d  %8s  %8s  %8s\n", width, width, printable(name), rate(i), t.Count, t.Failures,
 			short(t.Durations.Quantile(.5)), short(t.Durations.Quantile(.95)), short(t.Durations.Quantile(.99)))
 	}
 	for i, t := range s.Tasks {
@@ -145,6 +149,16 @@ func (r *Reporter) summary(s Snapshot) error {
 	}
 	_, err := io.WriteString(r.Out, b.String())
 	return err
+}
+
+// printable is a name without what moves the cursor.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '·'
+		}
+		return r
+	}, name)
 }
 
 // progress is the time, and a bar when the end is known.
