@@ -65,26 +65,50 @@ func (e *entries) replay(core zapcore.Core) {
 	e.kept.list = nil
 }
 
-// quiet is a zap core that leaves out two things. Warnings about component names
-// that upstream renamed: Signalbox keeps the old names, so there is nothing to
-// do about them. And errors of starting, which start returns: they would be told
-// twice.
-type quiet struct{ zapcore.Core }
-
-// withoutNoise is the logger option that puts quiet around the core.
-func withoutNoise() zap.Option {
-	return zap.WrapCore(func(c zapcore.Core) zapcore.Core { return quiet{c} })
+// quiet is a zap core that leaves out three things. Warnings about component
+// names that upstream renamed: Signalbox keeps the old names, so there is
+// nothing to do about them. Errors of starting, which start returns: they would
+// be told twice. And stacks, unless stacks is set or it is a panic: where in this
+// program a mistake of a sender or in a file was noticed helps nobody, and is
+// sixty lines long.
+type quiet struct {
+	zapcore.Core
+	stacks bool
 }
 
-func (q quiet) With(fields []zapcore.Field) zapcore.Core { return quiet{q.Core.With(fields)} }
+// withoutNoise is the logger option that puts quiet around the core.
+func withoutNoise(stacks bool) zap.Option {
+	return zap.WrapCore(func(c zapcore.Core) zapcore.Core { return quiet{c, stacks} })
+}
+
+func (q quiet) With(fields []zapcore.Field) zapcore.Core { return quiet{q.Core.With(fields), q.stacks} }
 
 func (q quiet) Check(entry zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
 	switch {
 	case entry.Level == zapcore.WarnLevel && strings.Contains(entry.Message, "alias is deprecated; use "),
 		entry.Level == zapcore.ErrorLevel && strings.HasPrefix(entry.Message, "Failed to start "):
 		return to
+	case q.stacks || entry.Level >= zapcore.DPanicLevel:
+		return q.Core.Check(entry, to)
 	}
-	return q.Core.Check(entry, to)
+	if checked := q.Core.Check(entry, nil); checked != nil {
+		return to.AddCore(entry, stackless{q.Core, checked})
+	}
+	return to
+}
+
+// stackless writes one entry that another core has checked, without the stack
+// that loggers add to it after the check.
+type stackless struct {
+	zapcore.Core
+	checked *zapcore.CheckedEntry
+}
+
+func (s stackless) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	entry.Stack = ""
+	s.checked.Entry = entry
+	s.checked.Write(fields...)
+	return nil
 }
 
 // grpcLogger writes the logs of the gRPC library, which has one logger for the

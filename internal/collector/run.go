@@ -145,11 +145,8 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	set.CollectorConf = effective
 	set.ModuleInfos = moduleInfos(c.factories)
 	set.BuildZapLogger = func(cfg zap.Config, opts ...zap.Option) (*zap.Logger, error) {
-		// Where in this program a mistake of a sender or in a file was noticed
-		// helps nobody, and is sixty lines long.
-		cfg.DisableStacktrace = cfg.DisableStacktrace || !cfg.Development
 		opts = append(opts, c.settings.LoggingOptions...)
-		return cfg.Build(append(opts, withoutNoise())...)
+		return cfg.Build(append(opts, withoutNoise(cfg.Development))...)
 	}
 	srv, err := service.New(ctx, set, cfg.Service)
 	if err != nil {
