@@ -40,6 +40,18 @@ type blockEntry struct {
 	Bytes   int64  `json:"bytes"`
 	MinTime uint64 `json:"minTime"` // Unix nanoseconds, of the records
 	MaxTime uint64 `json:"maxTime"`
+	// Written is when the block was written, in Unix nanoseconds; 0: not known.
+	Written uint64 `json:"written,omitempty"`
+}
+
+// newest is the time of the block's newest record, as retention sees it: a
+// record from the future is as old as the block, or a sender with a wrong clock
+// would keep the block for years.
+func (e *blockEntry) newest() uint64 {
+	if e.Written != 0 {
+		return min(e.MaxTime, e.Written)
+	}
+	return e.MaxTime
 }
 
 const (

@@ -19,7 +19,8 @@ type Options struct {
 	// owns payload.
 	Decode func(k Kind, payload []byte) (*Batch, error)
 
-	// MaxAge removes a block whose newest record is older; 0 keeps all.
+	// MaxAge removes a block whose newest record is older, or that is older
+	// itself when that record is from the future; 0 keeps all.
 	MaxAge time.Duration
 	// MaxBytes removes the oldest blocks while blocks and log together are
 	// larger; 0 keeps all.

@@ -41,8 +41,9 @@ func (s *Store) sealOldHeads() {
 }
 
 // expire gives up the blocks that are too old, and then the oldest ones until
-// the rest is small enough. A block's age is that of its newest record. Blocks
-// being read go when the last reader has finished.
+// the rest is small enough. A block's age is that of its newest record, or its
+// own if that is from the future. Blocks being read go when the last reader has
+// finished.
 func (s *Store) expire() {
 	s.expireMu.Lock()
 	defer s.expireMu.Unlock()
@@ -57,10 +58,10 @@ func (s *Store) expire() {
 	for _, b := range all {
 		total += b.entry.Bytes
 	}
-	slices.SortFunc(all, func(a, b *blockFile) int { return cmp.Compare(a.entry.MaxTime, b.entry.MaxTime) })
+	slices.SortFunc(all, func(a, b *blockFile) int { return cmp.Compare(a.entry.newest(), b.entry.newest()) })
 	drop := map[*blockFile]bool{}
 	for _, b := range all {
-		old := s.o.MaxAge > 0 && s.o.Now().Sub(unixNano(b.entry.MaxTime)) > s.o.MaxAge
+		old := s.o.MaxAge > 0 && s.o.Now().Sub(unixNano(b.entry.newest())) > s.o.MaxAge
 		large := s.o.MaxBytes > 0 && total > s.o.MaxBytes
 		if !old && !large {
 			continue

@@ -57,6 +57,11 @@ func TestRetentionByAge(t *testing.T) {
 		mustFlush(t, s)
 		tick()
 		wantIDs(t, s, Spans, 1)
+		s.Close()
+		s = mustOpen(t, o)
+		clock.set(clock.now().Add(25 * time.Hour)) // such a span is as old as its block
+		tick()
+		wantIDs(t, s, Spans)
 	})
 }
 
@@ -65,6 +70,9 @@ func TestRetentionBySize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		mem := vfs.NewMem(1)
 		o := testOptions(mem)
+		clock := &testClock{}
+		clock.set(testDay.Add(5 * time.Hour))
+		o.Now = clock.now
 		s := mustOpen(t, o)
 		for i, k := range []Kind{Spans, Logs, Spans, Logs, Spans} {
 			mustAppend(t, s, testBatch(k, testDay.Add(time.Duration(i)*time.Hour), i))

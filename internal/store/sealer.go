@@ -63,7 +63,7 @@ func (s *Store) seal(l *lane, gen *generation) (*blockFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing block %s: %w", name, err)
 	}
-	b, err := s.openBlockFile(l.kind, blockEntry{File: name, First: gen.first, Last: gen.last})
+	b, err := s.openBlockFile(l.kind, blockEntry{File: name, First: gen.first, Last: gen.last, Written: uint64(s.o.Now().UnixNano())})
 	if err != nil {
 		return nil, fmt.Errorf("opening the new block %s: %w", name, err)
 	}
