@@ -82,14 +82,16 @@ type running struct {
 	failed chan error
 
 	rejected atomic.Int64 // configurations refused by reload
+	problems *problems    // of every service
 }
 
 func newRunning(ctx context.Context, s Settings) (*running, error) {
-	c := &running{settings: s}
+	c := &running{settings: s, problems: newProblems()}
 	var err error
 	if c.factories, err = s.factories(); err != nil {
 		return nil, err
 	}
+	c.problems.showIn(c.factories.Extensions)
 	c.factories.Telemetry = countRejected(c.factories.Telemetry, &c.rejected)
 	config, err := load(ctx, s, c.factories)
 	if err != nil {
@@ -146,7 +148,7 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	set.ModuleInfos = moduleInfos(c.factories)
 	set.BuildZapLogger = func(cfg zap.Config, opts ...zap.Option) (*zap.Logger, error) {
 		opts = append(opts, c.settings.LoggingOptions...)
-		return cfg.Build(append(opts, withoutNoise(cfg.Development))...)
+		return cfg.Build(append(opts, c.problems.option(), withoutNoise(cfg.Development))...)
 	}
 	srv, err := service.New(ctx, set, cfg.Service)
 	if err != nil {

@@ -31,6 +31,7 @@ func (s *Server) ownRoutes() []route {
 	return []route{
 		light("openapi.yaml", "this API, described for programs", s.openAPI),
 		light("status", "version, uptime, what the store holds", s.status),
+		light("pipelines", "how the collector is put together, and what went wrong in it", s.pipelines),
 		own("traces", "search for traces", s.searchTraces),
 		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
 		own("traces/points", "start and duration of each span, for a scatter", s.points),

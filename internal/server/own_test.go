@@ -68,7 +68,16 @@ func ownServer(t *testing.T) *Server {
 	}
 	return newTestServer(t, Deps{Reader: memory, Catalog: memory, Version: "v1.2.3", StoreStats: func() any { return map[string]int{"blocks": 2} },
 		Endpoints: func() []Endpoint { return []Endpoint{{"OTLP/gRPC", "localhost:4317"}} },
-		Now:       func() time.Time { return time.Unix(0, jaegerEpoch).Add(30 * time.Minute) }})
+		Topology: func() Topology {
+			return Topology{Instance: "6f1c", Connectors: []string{"span_metrics"},
+				Pipelines: []Pipeline{
+					{ID: "metrics/made", Signal: "metrics", Receivers: []string{"span_metrics"}, Exporters: []string{"store"}},
+					{ID: "traces", Signal: "traces", Receivers: []string{"otlp"}, Processors: []string{"batch"}, Exporters: []string{"store", "span_metrics"}},
+				},
+				Problems: []Problem{{Last: time.Unix(0, jaegerEpoch), Count: 3, Level: "warn", Kind: "exporter", Component: "store", Signal: "traces",
+					Message: "refused", Detail: "disk full"}}}
+		},
+		Now: func() time.Time { return time.Unix(0, jaegerEpoch).Add(30 * time.Minute) }})
 }
 
 func q(condition string) string { return "q=" + url.QueryEscape(condition) }
@@ -99,6 +108,7 @@ var ownAnswers = map[string]string{
 	"own_facets.json":       "facets?field=kind&field=span.http.status_code&" + q(`kind = server`),
 	"own_logfacets.json":    "facets?kind=logs",
 	"own_status.json":       "status",
+	"own_pipelines.json":    "pipelines",
 }
 
 func TestOwnGolden(t *testing.T) {

@@ -39,6 +39,9 @@ type Deps struct {
 	// Endpoints are the addresses that data can be sent to, for the status
 	// answer; nil: none are named.
 	Endpoints func() []Endpoint
+	// Topology is how the collector around the server is put together, and what
+	// went wrong in it; nil: the answer about pipelines is empty.
+	Topology func() Topology
 	// Ready says whether data is accepted, for /healthz; nil: always.
 	Ready  func() bool
 	Limits Limits

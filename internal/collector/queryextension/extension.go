@@ -37,18 +37,25 @@ import (
 
 // NewFactory makes the factory of component `query`.
 func NewFactory() extension.Factory {
+	return NewFactoryWith(func() []server.Problem { return nil })
+}
+
+// NewFactoryWith makes the factory of component `query` that shows what problems
+// gives, which is called at any time by many goroutines.
+func NewFactoryWith(problems func() []server.Problem) extension.Factory {
 	return extension.NewFactory(component.MustNewType("query"),
 		func() component.Config { return NewDefaultConfig() },
 		func(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
-			return &queries{config: cfg.(*Config), settings: set, logger: slog.New(zapslog.NewHandler(set.Logger.Core()))}, nil
+			return &queries{config: cfg.(*Config), settings: set, problems: problems, logger: slog.New(zapslog.NewHandler(set.Logger.Core()))}, nil
 		}, component.StabilityLevelBeta)
 }
 
 // queries is the extension. Start sets what is below the blank line, Shutdown
-// undoes it; between them it is read-only but for endpoints.
+// undoes it; between them it is read-only but for what the configuration says.
 type queries struct {
 	config   *Config
 	settings extension.Settings
+	problems func() []server.Problem
 	logger   *slog.Logger
 
 	store   *store.Store
@@ -57,7 +64,8 @@ type queries struct {
 	served  chan struct{} // closed when the HTTP server has stopped
 	// endpoints are where data can be sent to, known once the configuration is.
 	endpoints atomic.Pointer[[]server.Endpoint]
-	ready     atomic.Bool // the pipelines run
+	topology  atomic.Pointer[server.Topology] // without problems
+	ready     atomic.Bool                     // the pipelines run
 }
 
 // Start opens the data directory and serves queries. When it fails nothing
@@ -133,6 +141,7 @@ func (q *queries) serve(ctx context.Context, host component.Host, listener net.L
 		Version:    q.settings.BuildInfo.Version,
 		StoreStats: func() any { return q.held() },
 		Endpoints:  q.listEndpoints,
+		Topology:   q.describe,
 		Ready:      q.ready.Load,
 	})
 	srv, err := q.config.HTTP.ToServer(ctx, host.GetExtensions(), q.settings.TelemetrySettings, shown(handler))
@@ -205,10 +214,16 @@ func (q *queries) NotReady() error {
 }
 
 // NotifyConfigSnapshot implements extensioncapabilities.ConfigSnapshotWatcher: it
-// learns where the receivers listen, which the status answer and the page show.
+// learns where the receivers listen and how the components are put together,
+// which the page shows.
 func (q *queries) NotifyConfigSnapshot(_ context.Context, conf extensioncapabilities.ConfigSnapshot) error {
 	found := receiverEndpoints(conf.Effective())
 	q.endpoints.Store(&found)
+	topology := topologyOf(conf.Effective())
+	if id, ok := q.settings.Resource.Attributes().Get("service.instance.id"); ok {
+		topology.Instance = id.AsString()
+	}
+	q.topology.Store(&topology)
 	return nil
 }
 
@@ -217,4 +232,14 @@ func (q *queries) listEndpoints() []server.Endpoint {
 		return *found
 	}
 	return nil
+}
+
+// describe gives how the components are put together, and their problems.
+func (q *queries) describe() server.Topology {
+	var t server.Topology
+	if known := q.topology.Load(); known != nil {
+		t = *known
+	}
+	t.Problems = q.problems()
+	return t
 }
