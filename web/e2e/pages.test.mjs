@@ -1,5 +1,5 @@
 /** Every page, in both widths and both colour schemes. */
-import { slowTrace } from "./guestbook.mjs";
+import { slowTrace, traceId } from "./guestbook.mjs";
 import { views, visit } from "./harness.mjs";
 
 const pages = [
@@ -11,6 +11,10 @@ const pages = [
   ["service", "/services/backend", '[role=table][aria-label="Calls"] [role=row][href]'],
   ["service-map", "/services?view=map", '[role=table][aria-label="Calls"] [role=row][href]'],
   ["logs", "/logs", ".log-row"],
+  ["trace-span", `/trace/${slowTrace}?span=0000000000000007`, "text=Slower than"],
+  ["trace-flame", `/trace/${slowTrace}?view=flame`, ".frame"],
+  ["trace-statistics", `/trace/${slowTrace}?view=statistics`, "text=Critical path"],
+  ["trace-compare", `/trace/${slowTrace}?view=compare&with=${traceId(7)}`, "text=Difference"],
 ];
 
 export async function everyPage({ box, browser }) {

@@ -19,6 +19,12 @@ export function Shell() {
     document.title = found ? `${found.page.title} · Signalbox` : "Signalbox";
   }, [found?.page]);
 
+  // Once this page is shown, the others' scripts come while nothing else happens.
+  useEffect(() => {
+    const timer = setTimeout(() => pages.forEach((p) => void p.load().catch(() => undefined)), 1500);
+    return () => clearTimeout(timer);
+  }, []);
+
   const keys: Keys = {
     "?": ["This help", () => setHelp(true)],
     r: ["Ask again", time.refresh],

@@ -19,14 +19,20 @@ export interface Page {
   /** nav puts it into the navigation, with the key that follows g. */
   nav?: { key: string; icon: ComponentType<{ size?: number }> };
   component: LazyExoticComponent<ComponentType<PageProps>>;
+  /** load fetches the page's scripts before they are needed. */
+  load(): Promise<unknown>;
+}
+
+function lazyPage(load: () => Promise<{ default: ComponentType<PageProps> }>): Pick<Page, "component" | "load"> {
+  return { component: lazy(load), load };
 }
 
 export const pages: Page[] = [
-  { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, component: lazy(() => import("./traces/TracesPage")) },
-  { title: "Trace", path: "/trace/*", component: lazy(() => import("./trace/TracePage")) },
-  { title: "Logs", path: "/logs", nav: { key: "l", icon: IconLogs }, component: lazy(() => import("./logs/LogsPage")) },
-  { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, component: lazy(() => import("./services/ServicesPage")) },
-  { title: "Service", path: "/services/*", component: lazy(() => import("./services/ServicePage")) },
+  { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, ...lazyPage(() => import("./traces/TracesPage")) },
+  { title: "Trace", path: "/trace/*", ...lazyPage(() => import("./trace/TracePage")) },
+  { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, ...lazyPage(() => import("./services/ServicesPage")) },
+  { title: "Service", path: "/services/*", ...lazyPage(() => import("./services/ServicePage")) },
+  { title: "Logs", path: "/logs", nav: { key: "l", icon: IconLogs }, ...lazyPage(() => import("./logs/LogsPage")) },
 ];
 
 /** find gives the page at path. */

@@ -1,50 +1,222 @@
+import { Alert, Button, SegmentedControl, Text } from "@mantine/core";
+import { lazy, Suspense, useMemo } from "react";
 import { type PageProps } from "..";
-import { useApi } from "../../api/client";
-import { type Node, type Trace } from "../../api/types";
-import { count, duration } from "../../time/format";
-import { DataTable, type Column } from "../../ui/DataTable";
+import { own, useApi } from "../../api/client";
+import { type Logs, type SpanCore, type Trace } from "../../api/types";
+import { useKeys } from "../../app/keys";
+import { and } from "../../condition/edit";
+import { count, duration, instant, msOf, plural, utc } from "../../time/format";
 import { ErrorMark } from "../../ui/ErrorMark";
+import { IconDownload, IconError } from "../../ui/icons";
+import { beginning } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
-import { PartialNote, QueryState } from "../../ui/states";
+import { CopyIcon, Loading, PartialNote, QueryState } from "../../ui/states";
+import { flag, numbers, oneOf, text } from "../../url/codec";
+import { hrefOf, useUrlState } from "../../url/router";
+import { Link } from "../../url/Link";
+import { find, logsBySpan, modelOf, type Model } from "./model";
+import { SpanPanel } from "./SpanPanel";
+import { Waterfall } from "./Waterfall";
+
+const Flame = lazy(() => import("./Flame"));
+const Statistics = lazy(() => import("./Statistics"));
+const Compare = lazy(() => import("./Compare"));
+
+const fields = {
+  view: oneOf("waterfall", "flame", "statistics", "compare"),
+  /** span is the open one. */
+  span: text(),
+  /** zoom is the part shown, in nanoseconds from the start of the trace. */
+  zoom: numbers(2),
+  /** q is the condition that led here; the spans that satisfy it are marked. */
+  q: text(),
+  /** find marks the spans that have the text. */
+  find: text(),
+  /** with is the trace to compare with. */
+  with: text(),
+  nologs: flag(),
+};
+
+/** rankRange is how far back a span is compared with others of its operation. */
+const rankRange = "1h";
 
 /** TracePage shows one trace. */
 export default function TracePage({ rest: id }: PageProps) {
-  const trace = useApi<Trace>({ path: `traces/${encodeURIComponent(id)}`, fresh: 60_000 });
+  const trace = useApi<Trace>({ path: `traces/${encodeURIComponent(id)}`, fresh: 60_000, keep: false });
   return (
-    <section className="panel">
-      <QueryState query={trace} what="The trace">
-        {(t) => (
-          <>
-            <div className="panel-head">
-              <ServiceName name={t.rootService} strong />
-              <h1 className="panel-title">
-                <bdi>{t.rootName}</bdi>
-              </h1>
-              <span className="soft">
-                {duration(t.durationNanos)}, {count(t.spanCount)} spans
-              </span>
+    <QueryState query={trace} what="The trace" loading={<section className="panel"><Loading rows={12} /></section>}>
+      {(t) => <View key={t.traceId} trace={t} />}
+    </QueryState>
+  );
+}
+
+function View({ trace }: { trace: Trace }) {
+  const [state, set] = useUrlState(fields);
+  const model = useMemo(() => modelOf(trace), [trace]);
+  const id = trace.traceId;
+
+  // Where the trace is in time: a sender's clock may be a little off.
+  const start = msOf(trace.start);
+  const around = { start: String(Math.floor(start - 60_000)), end: String(Math.ceil(start + trace.durationNanos / 1e6 + 300_000)) };
+  const logs = useApi<Logs>({ path: "logs", params: { ...around, q: `trace:id = ${id}`, limit: 1000 }, fresh: 60_000 });
+  const ranked = useApi<Trace>({ path: `traces/${id}`, params: { rank: rankRange }, fresh: 60_000 });
+  const matching = useApi<{ spans: SpanCore[] }>({ path: state.q ? "spans" : undefined, params: { ...around, q: and(state.q, `trace:id = ${id}`), limit: 10_000 }, fresh: 60_000 });
+
+  const lines = useMemo(() => logsBySpan(logs.data?.logs ?? []), [logs.data]);
+  const matches = useMemo(() => matchesOf(model, state.find, matching.data?.spans), [model, state.find, matching.data]);
+  const open = model.byId.get(state.span);
+  const select = (index: number | undefined) => {
+    const span = index === undefined ? "" : (model.items[index]?.span.spanId ?? "");
+    set({ span }, { replace: state.span !== "" && span !== "" });
+  };
+  const step = (by: number) => {
+    if (matches.length === 0) return;
+    const at = open === undefined ? (by > 0 ? -1 : 0) : matches.findIndex((m) => m >= open) - (by > 0 && !matches.includes(open) ? 1 : 0);
+    select(matches[(at + by + matches.length) % matches.length]);
+  };
+  useKeys({
+    n: ["Next match", () => step(1)],
+    p: ["Previous match", () => step(-1)],
+    Escape: ["Close the span", () => select(undefined)],
+  });
+
+  return (
+    <div className="stack">
+      <Head trace={trace} />
+      <PartialNote report={trace.report} />
+      <MissingNote trace={trace} />
+      <section className="panel trace">
+        <div className="panel-head">
+          <SegmentedControl
+            aria-label="View"
+            value={state.view}
+            onChange={(view) => set({ view: view as (typeof state)["view"] })}
+            data={[
+              { value: "waterfall", label: "Waterfall" },
+              { value: "flame", label: "Flame graph" },
+              { value: "statistics", label: "Statistics" },
+              { value: "compare", label: "Compare" },
+            ]}
+          />
+        </div>
+        <Suspense fallback={<Loading rows={8} />}>
+          {state.view === "waterfall" && (
+            <div className="trace-body" data-open={open !== undefined || undefined}>
+              <Waterfall
+                model={model}
+                logs={lines}
+                showLogs={!state.nologs}
+                onShowLogs={(show) => set({ nologs: !show }, { replace: true })}
+                zoom={state.zoom}
+                onZoom={(zoom) => set({ zoom }, { replace: true })}
+                selected={open}
+                onSelect={select}
+                found={state.find}
+                onFind={(t) => set({ find: t }, { replace: true })}
+                matches={matches}
+                onStep={step}
+              />
+              {open !== undefined && (
+                <SpanPanel
+                  key={open}
+                  model={model}
+                  index={open}
+                  rank={ranked.data?.spans[open]?.rank}
+                  rankPending={ranked.isFetching}
+                  rankRange={rankRange}
+                  logs={lines.get(model.items[open]!.span.spanId) ?? []}
+                  onSelect={select}
+                />
+              )}
             </div>
-            <PartialNote report={t.report} />
-            <DataTable label="Spans" columns={columns} rows={t.spans} rowKey={(s) => s.spanId} height="75vh" rowHeight={26} />
-          </>
-        )}
-      </QueryState>
+          )}
+          {state.view === "flame" && <Flame model={model} />}
+          {state.view === "statistics" && <Statistics model={model} />}
+          {state.view === "compare" && <Compare model={model} other={state.with} onOther={(other) => set({ with: other })} />}
+        </Suspense>
+      </section>
+    </div>
+  );
+}
+
+function matchesOf(model: Model, text: string, spans: SpanCore[] | undefined): number[] {
+  const found = new Set(find(model.items, text));
+  if (text.trim() === "") {
+    for (const s of spans ?? []) {
+      const i = model.byId.get(s.spanId);
+      if (i !== undefined) found.add(i);
+    }
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** Head says what the trace is. */
+function Head({ trace: t }: { trace: Trace }) {
+  const start = msOf(t.start);
+  return (
+    <section className="trace-head">
+      <Link href={hrefOf("/traces")} className="soft" aria-label="Back to the traces">
+        Traces
+      </Link>
+      <span className="soft" aria-hidden>
+        /
+      </span>
+      <ServiceName name={t.rootService} strong />
+      <h1 className="trace-name ellipsis">
+        <bdi title={beginning(t.rootName, 500)}>{beginning(t.rootName, 300) || "(no name)"}</bdi>
+      </h1>
+      {t.errorCount > 0 && (
+        <span className="trace-errors">
+          <ErrorMark /> {count(t.errorCount)} failed
+        </span>
+      )}
+      <dl className="facts">
+        <div>
+          <dt>Duration</dt>
+          <dd>{duration(t.durationNanos)}</dd>
+        </div>
+        <div>
+          <dt>Spans</dt>
+          <dd>{count(t.spanCount)}</dd>
+        </div>
+        <div>
+          <dt>Services</dt>
+          <dd>{t.services.length}</dd>
+        </div>
+        <div title={utc(start)}>
+          <dt>Start</dt>
+          <dd>{instant(start)}</dd>
+        </div>
+        <div>
+          <dt>Id</dt>
+          <dd className="mono trace-id">
+            {t.traceId.slice(0, 8)}… <CopyIcon text={t.traceId} label="Copy the id" />
+          </dd>
+        </div>
+      </dl>
+      <Button
+        component="a"
+        href={`${own}traces/${t.traceId}?format=otlp`}
+        download={`trace-${t.traceId}.json`}
+        variant="default"
+        leftSection={<IconDownload size={13} />}
+        title="An OTLP JSON file, which any collector reads"
+      >
+        OTLP JSON
+      </Button>
     </section>
   );
 }
 
-const columns: Column<Node>[] = [
-  {
-    id: "name",
-    title: "Span",
-    width: "minmax(140px, 2fr)",
-    cell: (s) => (
-      <span style={{ paddingLeft: 14 * Math.min(s.depth, 20) }}>
-        <ServiceName name={s.service} /> <bdi>{s.name}</bdi>
-      </span>
-    ),
-  },
-  { id: "error", title: "", width: "18px", cell: (s) => s.status === "error" && <ErrorMark /> },
-  { id: "self", title: "Self time", width: "84px", align: "right", wide: true, cell: (s) => duration(s.selfNanos) },
-  { id: "duration", title: "Duration", width: "84px", align: "right", cell: (s) => duration(s.durationNanos) },
-];
+/** MissingNote says what did not arrive. */
+function MissingNote({ trace: t }: { trace: Trace }) {
+  if (!t.rootMissing && t.orphanCount === 0) return null;
+  return (
+    <Alert color="yellow" variant="light" py={6} px="sm" icon={<IconError />}>
+      <Text size="sm">
+        {t.orphanCount > 0 ? `${plural(t.orphanCount, "span")} arrived without ${t.orphanCount === 1 ? "its" : "their"} parent. ` : "The root of this trace did not arrive. "}
+        It may still be under way, be older than the retention, or have been lost by a sender.
+      </Text>
+    </Alert>
+  );
+}

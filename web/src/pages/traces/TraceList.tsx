@@ -86,7 +86,7 @@ function columnsOf(longest: number, now: number): Column<Row>[] {
     {
       id: "name", title: "Operation", width: "minmax(120px, 1fr)",
       cell: (r) => (
-        <span className="row-name">
+        <span className="row-name tall">
           <ServiceName name={r.service} />
           <bdi className="ellipsis row-operation" title={beginning(r.name, 300)}>{beginning(r.name, 200) || "(no name)"}</bdi>
           {r.below && (

@@ -50,9 +50,9 @@ export function Welcome({ filtered, onClear }: { filtered: boolean; onClear(): v
 /** HowToSend has lines to paste, with the addresses of this Signalbox. */
 function HowToSend() {
   const status = useApi<Status>({ path: "status" });
-  const at = (name: string, otherwise: string) => addressOf(status.data?.endpoints.find((e) => e.name.replace("/", " ") === name)?.url, otherwise);
-  const http = at("OTLP HTTP", "localhost:4318");
-  const grpc = at("OTLP gRPC", "localhost:4317");
+  const at = (name: string, otherwise: string) => addressOf(status.data?.endpoints.find((e) => e.name === name)?.url, otherwise);
+  const http = at("otlp http", "localhost:4318");
+  const grpc = at("otlp grpc", "localhost:4317");
   return (
     <div className="welcome">
       <h2>Send your first trace</h2>

@@ -14,8 +14,6 @@ export interface Difference {
   /** selected and rest are shares of the records, 0 to 1. */
   selected: number;
   rest: number;
-  /** score orders differences; the sign says whether it is over- or under-represented. */
-  score: number;
 }
 
 /** uniqueShare is from which share of distinct values on a field names records, not kinds of records. */
@@ -23,8 +21,9 @@ const uniqueShare = 0.9;
 
 /**
  * differences ranks values; whole counts all records, selection those selected,
- * over the same fields. The score is the z value of the two shares' difference,
- * so that small selections need large differences.
+ * over the same fields. What chance would explain is left out (the z value of the
+ * two shares' difference is below 1.96); of the rest, the largest difference of
+ * the shares comes first.
  */
 export function differences(whole: Facets, selection: Facets, most = 12): Difference[] {
   const n = selection.records;
@@ -44,13 +43,12 @@ export function differences(whole: Facets, selection: Facets, most = 12): Differ
       const pooled = (a + b) / (n + m);
       const spread = Math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m));
       if (spread === 0) continue;
-      const score = (a / n - b / m) / spread;
-      if (Math.abs(score) < 1.96) continue;
-      found.push({ field: facet.field, text, value: v.value, type: v.type, selected: a / n, rest: b / m, score });
+      if (Math.abs(a / n - b / m) / spread < 1.96) continue;
+      found.push({ field: facet.field, text, value: v.value, type: v.type, selected: a / n, rest: b / m });
     }
   }
   // What is more frequent explains more than what is missing because of it.
-  const weight = (d: Difference) => (d.score > 0 ? d.score : -d.score / 2);
+  const weight = (d: Difference) => (d.selected > d.rest ? d.selected - d.rest : (d.rest - d.selected) / 2);
   found.sort((x, y) => weight(y) - weight(x));
   const perField = new Map<string, number>();
   return found
