@@ -106,6 +106,7 @@ func (s *demoSettings) run(ctx context.Context, parts []string, changed func(str
 		return err
 	}
 	set.Logs = slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})
+	logUndelivered(slog.New(set.Logs))
 	g, err := demo.Open(set)
 	if err != nil {
 		return takenPort(err, func(part string) string { return demoFlags[part] })

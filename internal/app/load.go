@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"os"
@@ -107,6 +108,7 @@ func (s *loadSettings) run(ctx context.Context, stdout, stderr io.Writer) error 
 		if err != nil {
 			return err
 		}
+		logUndelivered(slog.New(slog.NewTextHandler(stderr, nil)))
 		if set.Telemetry, err = load.NewTelemetry(ctx, endpoint, Version); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ type Reporter struct {
 	// Live redraws a table in place, for terminals; else there is one line
 	// every five seconds.
 	Live    bool
-	Width   int           // columns of the terminal
+	Width   int           // columns of the terminal; 0 for any number
 	Users   int           // there are to be
 	RunTime time.Duration // 0 when the run has no end
 	Source  func() Snapshot
@@ -104,9 +104,12 @@ func (r *Reporter) rate(task int) float64 {
 // table prints a row for each task and one for all.
 func (r *Reporter) table(w io.Writer, s Snapshot, rate func(task int) float64) {
 	const numbers = 61 // columns of the numbers
-	width := len("all tasks")
+	width, longest := len("all tasks"), 60
+	if r.Width > 0 {
+		longest = r.Width - numbers - 1
+	}
 	for _, t := range s.Tasks {
-		width = max(width, min(utf8.RuneCountInString(t.Name), r.Width-numbers-1))
+		width = max(width, min(utf8.RuneCountInString(t.Name), longest))
 	}
 	fmt.Fprintf(w, "%-*s  %9s  %8s  %8s  %8s  %8s  %8s\n", width, "TASK", "TASKS/S", "COUNT", "FAILURES", "P50", "P95", "P99")
 	row := func(i int, name string, t TaskStats) {

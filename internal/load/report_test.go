@@ -20,10 +20,10 @@ func growing() func() Snapshot {
 	}
 }
 
-func watch(t *testing.T, live bool) (out string) {
+func watch(t *testing.T, live bool, width int) (out string) {
 	synctest.Test(t, func(t *testing.T) {
 		var b strings.Builder
-		r := Reporter{Out: &b, Live: live, Users: 5, Width: 80, RunTime: 10 * time.Second, Source: growing()}
+		r := Reporter{Out: &b, Live: live, Users: 5, Width: width, RunTime: 10 * time.Second, Source: growing()}
 		done := make(chan struct{})
 		time.AfterFunc(10*time.Second+time.Millisecond, func() { close(done) })
 		if err := r.Watch(done); err != nil {
@@ -52,7 +52,7 @@ func TestPlainReport(t *testing.T) {
 [====================] 10s of 10s  5 of 5 users  10.0 tasks/s  10 failures  p50 5.04 ms  p95 1.99 s  p99 1.99 s
 
 ` + wantSummary
-	if diff := cmp.Diff(want, watch(t, false)); diff != "" {
+	if diff := cmp.Diff(want, watch(t, false, 0)); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
 }
@@ -60,9 +60,12 @@ func TestPlainReport(t *testing.T) {
 // On a terminal each table takes the place of the one before, and the summary
 // that of the last.
 func TestLiveReport(t *testing.T) {
-	tables := strings.Split(watch(t, true), "\x1b[6A\x1b[J")
+	tables := strings.Split(watch(t, true, 80), "\x1b[6A\x1b[J")
 	if len(tables) != 11 {
 		t.Fatalf("got %d tables; want one a second and the summary, 11:\n%q", len(tables), tables)
+	}
+	if narrow := watch(t, true, 50); !strings.Contains(narrow, "\nPOST /pos  ") {
+		t.Errorf("in 50 columns: got\n%s\nwant names cut", narrow)
 	}
 	want := `[==                  ] 1s of 10s  5 of 5 users
 
