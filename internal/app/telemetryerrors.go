@@ -23,7 +23,7 @@ func logUndelivered(log *slog.Logger) {
 		defer mu.Unlock()
 		since++
 		if now := time.Now(); now.Sub(last) >= undeliveredInterval {
-			log.Warn("telemetry was not delivered", "error", err, "count", since)
+			log.Warn("telemetry was not delivered", "error", err, "batches", since)
 			last, since = now, 0
 		}
 	}))

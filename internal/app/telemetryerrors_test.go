@@ -21,7 +21,7 @@ func TestUndeliveredTelemetryIsOneLineInAWhile(t *testing.T) {
 		}
 		var counts []string
 		for line := range strings.Lines(b.String()) {
-			_, count, _ := strings.Cut(strings.TrimSpace(line), "count=")
+			_, count, _ := strings.Cut(strings.TrimSpace(line), "batches=")
 			counts = append(counts, count)
 		}
 		if got, want := strings.Join(counts, " "), "1 30 30"; got != want {

@@ -104,7 +104,7 @@ func (m *messages) post(w http.ResponseWriter, r *http.Request) {
 		m.fail(w, r, fmt.Errorf("inserting a message: %w", err))
 		return
 	}
-	m.log.InfoContext(r.Context(), "message stored", "author", msg.Author, "length", utf8.RuneCountInString(msg.Message))
+	m.log.InfoContext(r.Context(), "message stored", "length", utf8.RuneCountInString(msg.Message))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(m.status)
 	_, _ = w.Write([]byte("{}\n"))
