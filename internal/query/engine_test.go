@@ -385,3 +385,31 @@ func TestRanks(t *testing.T) {
 		t.Errorf("without data: got %v, %v; want none", ranks, err)
 	}
 }
+
+// What a sender sent twice is shown once; spans that only share an id are not
+// the same.
+func TestTraceHasEachSpanOnce(t *testing.T) {
+	sent := func(id byte, name string) store.Span {
+		s := testSpan(1, id, 0, time.Second)
+		s.Resource = scriptResource("s") // of its own, as each request has
+		s.Name, s.Attrs = name, []store.Attr{{Key: "k", Value: store.StringValue(name)}}
+		return s
+	}
+	other := sent(1, "a")
+	other.Attrs = []store.Attr{{Key: "k", Value: store.StringValue("other")}}
+	m := memoryOf(t, []store.Span{sent(1, "a"), sent(2, "b"), sent(1, "a"), sent(1, "c"), other, sent(0, "d"), sent(0, "d")}, nil)
+	trace, err := New(m, m, nil, Limits{}).Trace(t.Context(), traceID(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range trace.Nodes {
+		got = append(got, n.Name+" "+n.Attrs[0].Value.Str())
+	}
+	if diff := cmp.Diff([]string{"a a", "b b", "c c", "a other", "d d", "d d"}, got); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	if trace.Spans != 6 {
+		t.Errorf("got %d spans; want 6", trace.Spans)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -158,7 +159,7 @@ func newSummary(id store.TraceID, spans []*store.Span) *TraceSummary {
 // statusError is OTLP's StatusCode of a failed span.
 const statusError = 2
 
-// traceSpans reads a trace's spans, sorted by start.
+// traceSpans reads a trace's spans, sorted by start, each once.
 func (e *Engine) traceSpans(ctx context.Context, id store.TraceID, report *store.Report) ([]*store.Span, error) {
 	var part store.Report
 	defer func() { addReport(report, &part) }()
@@ -176,7 +177,28 @@ func (e *Engine) traceSpans(ctx context.Context, id store.TraceID, report *store
 	slices.SortStableFunc(spans, func(a, b *store.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
 	})
-	return spans, nil
+	return withoutRepeats(spans), nil
+}
+
+// withoutRepeats leaves out spans that are there already, field for field: a
+// sender that got no answer sends again what may have been kept. Spans that only
+// share an id stay.
+func withoutRepeats(spans []*store.Span) []*store.Span {
+	type key struct {
+		id         store.SpanID
+		start, end uint64
+		name       string
+	}
+	first := make(map[key]*store.Span, len(spans))
+	return slices.DeleteFunc(spans, func(s *store.Span) bool {
+		k := key{s.SpanID, s.Start, s.End, s.Name}
+		same, ok := first[k]
+		if !ok {
+			first[k] = s
+			return false
+		}
+		return s.SpanID != store.SpanID{} && reflect.DeepEqual(same, s)
+	})
 }
 
 // LogSearch asks for the newest log records in [Start, End) that satisfy Where.
