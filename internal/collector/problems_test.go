@@ -69,6 +69,12 @@ service:
   telemetry: {metrics: {level: none}}
   pipelines: {metrics: {receivers: [prometheus], exporters: [store]}}
 `, query, t.TempDir(), freePort(t)))
+	defer func() { // before the directory is removed
+		c.stop()
+		if err := <-c.done; err != nil {
+			t.Errorf("stopping: %v", err)
+		}
+	}()
 	c.waitLog(t, "Failed to scrape")
 	resp, err := http.Get("http://" + query + "/api/signalbox/v1/pipelines")
 	if err != nil {
