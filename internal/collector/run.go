@@ -156,7 +156,9 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	}
 	config.warnings.replay(srv.Logger().Core())
 	logGRPC(srv.Logger())
-	if err := srv.Start(ctx); err != nil {
+	// service_graph keeps the context of its start for all that it sends; when
+	// that ended with ctx, what it sends last would be lost, and said so.
+	if err := srv.Start(context.WithoutCancel(ctx)); err != nil {
 		return errors.Join(err, srv.Shutdown(context.WithoutCancel(ctx)))
 	}
 	c.config, c.service, c.failed = config, srv, failed
