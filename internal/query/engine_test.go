@@ -146,14 +146,17 @@ func TestPoints(t *testing.T) {
 		spans = append(spans, s)
 	}
 	m := memoryOf(t, spans, nil)
-	p, err := New(m, m, nil, Limits{}).Points(context.Background(), PointSearch{Limit: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := &Points{Starts: []uint64{at(4 * time.Second), at(3 * time.Second), at(2 * time.Second)},
-		Durations: []uint64{4e6, 3e6, 2e6}, Failed: []int{1}, More: true, Report: p.Report}
-	if diff := cmp.Diff(want, p); diff != "" {
-		t.Errorf("newest three (-want +got):\n%s", diff)
+	all := []Point{{at(4 * time.Second), 4e6, false}, {at(3 * time.Second), 3e6, true}, {at(2 * time.Second), 2e6, false}, {at(time.Second), 1e6, false}, {at(0), 0, false}}
+	for limit := 1; limit <= 6; limit++ {
+		p, err := New(m, m, nil, Limits{}).Points(context.Background(), PointSearch{Limit: limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.SortFunc(p.Points, func(a, b Point) int { return int(int64(b.Start - a.Start)) })
+		want := &Points{Points: all[:min(limit, 5)], More: limit < 5, Report: p.Report}
+		if diff := cmp.Diff(want, p); diff != "" {
+			t.Errorf("limit %d (-want +got):\n%s", limit, diff)
+		}
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// pointsAnswer has spans by column, newest first: a hundred thousand of them are
-// a tenth of what a list of spans would be.
+// pointsAnswer has spans by column: a hundred thousand of them are a tenth of
+// what a list of spans would be.
 type pointsAnswer struct {
 	Start     nanos        `json:"start"` // what offsets are counted from
 	Offsets   []uint64     `json:"offsetsMicros"`
@@ -29,10 +29,13 @@ func (s *Server) points(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := pointsAnswer{Start: nanos(q.Start), Offsets: make([]uint64, len(p.Starts)), Durations: append([]uint64{}, p.Durations...),
-		Failed: append([]int{}, p.Failed...), More: p.More, Report: reportOf(&p.Report)}
-	for i, start := range p.Starts {
-		a.Offsets[i] = (start - q.Start) / 1000
+	a := pointsAnswer{Start: nanos(q.Start), Offsets: make([]uint64, len(p.Points)), Durations: make([]uint64, len(p.Points)),
+		Failed: []int{}, More: p.More, Report: reportOf(&p.Report)}
+	for i, point := range p.Points {
+		a.Offsets[i], a.Durations[i] = (point.Start-q.Start)/1000, point.Duration
+		if point.Failed {
+			a.Failed = append(a.Failed, i)
+		}
 	}
 	return writeJSON(w, a)
 }

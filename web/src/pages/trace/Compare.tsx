@@ -7,6 +7,7 @@ import { duration, instant, msOf } from "../../time/format";
 import { DataTable, type Column } from "../../ui/DataTable";
 import { beginning } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
+import { useNarrow } from "../../ui/useNarrow";
 import { EmptyNote, QueryState } from "../../ui/states";
 import { Link } from "../../url/Link";
 import { hrefOf } from "../../url/router";
@@ -95,6 +96,7 @@ function Laid({ model, other, onOther }: { model: Model; other: string; onOther(
 }
 
 function Lines({ model, trace }: { model: Model; trace: Trace }) {
+  const narrow = useNarrow();
   const rows = useMemo(() => compare(groupsOf(model.items), groupsOf(modelOf(trace).items)), [model, trace]);
   const most = Math.max(1, ...rows.map((d) => Math.abs((d.a?.total ?? 0) - (d.b?.total ?? 0))));
   return (
@@ -106,7 +108,7 @@ function Lines({ model, trace }: { model: Model; trace: Trace }) {
           <bdi>{beginning(trace.rootName, 100)}</bdi>, {instant(msOf(trace.start), 0)}
         </span>
       </p>
-      <DataTable label="Differences" columns={columnsOf(most)} rows={rows} rowKey={(d) => String(rows.indexOf(d))} height="65vh" rowHeight={28} />
+      <DataTable label="Differences" columns={columnsOf(most)} rows={rows} rowKey={(d) => String(rows.indexOf(d))} height="65vh" rowHeight={narrow ? 46 : 28} />
     </>
   );
 }
@@ -117,7 +119,7 @@ function columnsOf(most: number): Column<Difference>[] {
     {
       id: "name", title: "Span", width: "minmax(0, 2fr)",
       cell: (d) => (
-        <span className="row-name" style={{ paddingLeft: 13 * Math.min(d.depth, 16) }}>
+        <span className="row-name tall" style={{ paddingLeft: 13 * Math.min(d.depth, 16) }}>
           <ServiceName name={d.service} />
           <bdi className="ellipsis" title={beginning(d.name, 300)}>{beginning(d.name, 200)}</bdi>
         </span>

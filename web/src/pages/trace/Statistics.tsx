@@ -4,10 +4,12 @@ import { DataTable, type Column } from "../../ui/DataTable";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { beginning } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
+import { useNarrow } from "../../ui/useNarrow";
 import { operationsOf, type Model, type Operation } from "./model";
 
 /** Statistics sums the spans of each operation. */
 export default function Statistics({ model }: { model: Model }) {
+  const narrow = useNarrow();
   const [sorted, setSorted] = useState({ id: "critical", descending: true });
   const rows = useMemo(() => {
     const sign = sorted.descending ? -1 : 1;
@@ -20,7 +22,7 @@ export default function Statistics({ model }: { model: Model }) {
       rows={rows}
       rowKey={(o) => `${o.service}\0${o.name}`}
       height="70vh"
-      rowHeight={30}
+      rowHeight={narrow ? 46 : 30}
       sorted={sorted}
       onSort={(id) => setSorted({ id, descending: sorted.id === id ? !sorted.descending : true })}
     />
@@ -38,7 +40,7 @@ function columnsOf(length: number): Column<Operation>[] {
     {
       id: "name", title: "Operation", width: "minmax(0, 2fr)", sort: true,
       cell: (o) => (
-        <span className="row-name">
+        <span className="row-name tall">
           <ServiceName name={o.service} />
           <bdi className="ellipsis" title={beginning(o.name, 300)}>{beginning(o.name, 200)}</bdi>
         </span>

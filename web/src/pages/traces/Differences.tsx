@@ -1,7 +1,7 @@
 import { Text, UnstyledButton } from "@mantine/core";
 import { type Facets } from "../../api/types";
 import { add, equal } from "../../condition/edit";
-import { count, percent } from "../../time/format";
+import { percent } from "../../time/format";
 import { nameOf, valueOf } from "../../ui/Facets";
 import { beginning } from "../../ui/LongText";
 import { differences } from "./ranking";
@@ -20,8 +20,8 @@ export function Differences({ whole, selection, q, onChange }: { whole: Facets; 
     <div className="differences" role="table" aria-label="What differs">
       <div role="row" className="difference difference-head">
         <span role="columnheader">Attribute</span>
-        <span role="columnheader">{count(selection.records)} selected</span>
-        <span role="columnheader">{count(whole.records - selection.records)} others</span>
+        <span role="columnheader">selected</span>
+        <span role="columnheader">others</span>
       </div>
       {found.map((d) => {
         const value = valueOf({ text: d.text, value: d.value, type: d.type });

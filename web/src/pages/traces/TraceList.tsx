@@ -1,4 +1,3 @@
-import { useMediaQuery } from "@mantine/hooks";
 import { type FoundTrace, type SpanCore } from "../../api/types";
 import { ago, count, duration, instant, msOf, near, plural, utc } from "../../time/format";
 import { DataTable, type Column } from "../../ui/DataTable";
@@ -6,6 +5,7 @@ import { ErrorMark } from "../../ui/ErrorMark";
 import { beginning } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
 import { colorOf } from "../../ui/colors";
+import { useNarrow } from "../../ui/useNarrow";
 import { hrefOf } from "../../url/router";
 
 /** Row is what the list shows of a trace. */
@@ -55,7 +55,7 @@ export function rowOfSpan(s: SpanCore, q: string): Row {
 
 /** TraceList lists traces; the one that the reader is at is marked in the chart. */
 export function TraceList({ rows, now, onMark }: { rows: Row[]; now: number; onMark(mark: { start: number; duration: number } | undefined): void }) {
-  const narrow = useMediaQuery("(max-width: 768px)", undefined, { getInitialValueInEffect: false });
+  const narrow = useNarrow();
   const longest = Math.max(1, ...rows.map((r) => r.duration));
   return (
     <DataTable

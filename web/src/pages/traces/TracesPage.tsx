@@ -82,8 +82,10 @@ export default function TracesPage() {
   });
 
   const selected = selectionOf(region, base, time.api);
-  const list = useApi<Traces>({ path: state.live ? undefined : "traces", params: { ...selected, order: state.order, limit: 100, spans: 10 } });
-  const whole = useApi<Facets>({ path: "facets", params: { ...time.api, q: base, values: 50 } });
+  // The dots come first: what costs as much must not slow them down.
+  const ready = answer !== undefined;
+  const list = useApi<Traces>({ path: state.live || !ready ? undefined : "traces", params: { ...selected, order: state.order, limit: 100, spans: 10 } });
+  const whole = useApi<Facets>({ path: ready ? "facets" : undefined, params: { ...time.api, q: base, values: 50 } });
   const names = whole.data?.facets.map((f) => f.field);
   const part = useApi<Facets>({ path: region && names && !whole.isPlaceholderData ? "facets" : undefined, params: { ...selected, field: names, values: 50 }, keep: false });
 
@@ -136,29 +138,31 @@ export default function TracesPage() {
         )}
         <PartialNote report={answer?.report} />
       </section>
-      {region && (
-        <section className="panel" aria-label="Selection">
-          <div className="panel-head">
-            <h2 className="panel-title">What differs</h2>
-            <span className="soft">
-              {plural(countInside(points, region), noun)}, {duration(region.low)} to {duration(region.high)}, {near(region.start, time.now, 0)} to {near(region.end, time.now, 0)}
-            </span>
-            <span style={{ flex: 1 }} />
-            <Button variant="subtle" leftSection={<IconClose size={12} />} onClick={() => select(undefined)}>
-              Remove the selection
-            </Button>
-          </div>
-          {part.data && whole.data ? (
-            <Differences whole={whole.data} selection={part.data} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
-          ) : (
-            <Loading rows={3} height={16} />
+      <div className="with-facets" data-selected={region !== undefined || undefined}>
+        <div className="stack">
+          {region && (
+            <section className="panel" aria-label="Selection">
+              <div className="panel-head">
+                <h2 className="panel-title">What differs</h2>
+                <span style={{ flex: 1 }} />
+                <Button variant="subtle" leftSection={<IconClose size={12} />} onClick={() => select(undefined)}>
+                  Remove the selection
+                </Button>
+              </div>
+              <p className="soft selection-is">
+                {plural(countInside(points, region), noun)} from {duration(region.low)} to {duration(region.high)}, {near(region.start, time.now, 0)} to {near(region.end, time.now, 0)}
+              </p>
+              {part.data && whole.data ? (
+                <Differences whole={whole.data} selection={part.data} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
+              ) : (
+                <Loading rows={3} height={16} />
+              )}
+            </section>
           )}
-        </section>
-      )}
-      <div className="with-facets">
-        <aside className="panel wide-only facets-panel" aria-label="Attributes">
-          {facets}
-        </aside>
+          <aside className="panel wide-only facets-panel" aria-label="Attributes">
+            {facets}
+          </aside>
+        </div>
         <section className="panel" aria-label="Traces">
           <div className="panel-head">
             <h2 className="panel-title">{state.live ? "As they arrive" : region ? "In the selection" : state.order === "slowest" ? "Slowest first" : "Newest first"}</h2>
