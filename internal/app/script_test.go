@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // TestMain lets the scripts run the real main: testscript starts this test
@@ -224,6 +225,23 @@ func TestSpanFlag(t *testing.T) {
 			t.Errorf("Set(%q): got %s, %v; want %q", in, f, err, want)
 		}
 	}
+}
+
+// Whoever asks a command for help sees how it is used.
+func TestEveryCommandHasExamples(t *testing.T) {
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		if cmd.Example == "" {
+			t.Errorf("%s has no examples", cmd.CommandPath())
+		}
+		if usage := cmd.LocalFlags().FlagUsages(); len(usage) > 4000 {
+			t.Errorf("%s describes its flags in %d bytes", cmd.CommandPath(), len(usage))
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot())
 }
 
 func TestFormatDuration(t *testing.T) {

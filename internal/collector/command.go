@@ -45,7 +45,7 @@ collector says why and goes on with the one it has.`,
 			return Run(cmd.Context(), s)
 		},
 	}
-	cmd.Flags().AddGoFlagSet(flags.set)
+	flags.addTo(cmd)
 	cmd.AddCommand(newValidateCommand(version), newPrintCommand(version))
 	addUpstream(cmd, version)
 	return cmd
@@ -74,8 +74,13 @@ func newFlags() *flags {
 	featuregate.GlobalRegistry().RegisterFlags(f.set)
 	gates := f.set.Lookup("feature-gates")
 	gates.Usage = "comma-separated `ids` of features to switch on, or off with - before the id; the featuregate command lists them"
-	gates.DefValue = "" // it would be all of them
 	return f
+}
+
+// addTo adds the flags to those of a command.
+func (f *flags) addTo(cmd *cobra.Command) {
+	cmd.Flags().AddGoFlagSet(f.set)
+	cmd.Flags().Lookup("feature-gates").DefValue = "" // it would be all of them
 }
 
 func (f *flags) settings(version string) Settings {
@@ -87,6 +92,7 @@ func newValidateCommand(version string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:          "validate",
 		Short:        "Check a configuration and report everything wrong with it",
+		Example:      "  signalbox collector validate --config config.yaml",
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,7 +110,7 @@ func newValidateCommand(version string) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().AddGoFlagSet(flags.set)
+	flags.addTo(cmd)
 	return cmd
 }
 
@@ -136,6 +142,7 @@ func addUpstream(cmd *cobra.Command, version string) {
 	})
 	for _, sub := range upstream.Commands() {
 		if name := sub.Name(); name == "components" || name == "featuregate" {
+			sub.Example = "  signalbox collector " + name
 			upstream.RemoveCommand(sub)
 			cmd.AddCommand(sub)
 		}

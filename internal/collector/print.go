@@ -29,6 +29,8 @@ func newPrintCommand(version string) *cobra.Command {
 		Use:     "print-config",
 		Aliases: []string{"print-initial-config"},
 		Short:   "Print a configuration as it is after merging, expansion and defaults",
+		Example: `  signalbox collector print-config --config config.yaml
+  signalbox up --print-config`,
 		Long: `Prints a configuration as the collector sees it: merged, with references
 expanded and every default filled in. What is printed loads again.`,
 		Args:         cobra.NoArgs,
@@ -45,7 +47,7 @@ expanded and every default filled in. What is printed loads again.`,
 	cmd.Flags().StringVar(&mode, "mode", "redacted", "redacted hides secrets, unredacted shows them")
 	cmd.Flags().StringVar(&format, "format", "yaml", "yaml or json")
 	cmd.Flags().BoolVar(&validate, "validate", true, "refuse to print what is invalid")
-	cmd.Flags().AddGoFlagSet(flags.set)
+	flags.addTo(cmd)
 	return cmd
 }
 
