@@ -9,6 +9,7 @@ const pages = [
   ["trace", `/trace/${slowTrace}`, "text=guestbook.insert"],
   ["services", "/services", '[role=row][href^="/services/"]'],
   ["service", "/services/backend", '[role=table][aria-label="Calls"] [role=row][href]'],
+  ["pipelines", "/pipelines", '[role=table][aria-label="Components"] [role=row][aria-rowindex="2"]'],
   ["service-map", "/services?view=map", '[role=table][aria-label="Calls"] [role=row][href]'],
   ["logs", "/logs", ".log-row"],
   ["trace-span", `/trace/${slowTrace}?span=0000000000000007`, "text=Slower than"],

@@ -4,7 +4,7 @@
  * which paths to answer with this page.
  */
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
-import { IconLogs, IconServices, IconTraces } from "../ui/icons";
+import { IconLogs, IconPipelines, IconServices, IconTraces } from "../ui/icons";
 
 /** PageProps are what a page is given: what stands for * in its path. */
 export interface PageProps {
@@ -33,6 +33,7 @@ export const pages: Page[] = [
   { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, ...lazyPage(() => import("./services/ServicesPage")) },
   { title: "Service", path: "/services/*", ...lazyPage(() => import("./services/ServicePage")) },
   { title: "Logs", path: "/logs", nav: { key: "l", icon: IconLogs }, ...lazyPage(() => import("./logs/LogsPage")) },
+  { title: "Pipelines", path: "/pipelines", nav: { key: "p", icon: IconPipelines }, ...lazyPage(() => import("./pipelines/PipelinesPage")) },
 ];
 
 /** find gives the page at path. */

@@ -36,6 +36,9 @@ interface Props {
   maxHeight?: number;
 }
 
+/** fit leaves room for the buttons. */
+const fit = { maxZoom: 1, padding: { top: "12px", bottom: "12px", left: "12px", right: "52px" } } as const;
+
 type BodyNode = Node<{ body: ReactNode }, "body">;
 type WayEdge = Edge<{ path: string; at: Point; lines: string[]; bad: boolean }, "way">;
 
@@ -77,7 +80,7 @@ export default function Graph({ label, nodes, edges, maxHeight = 620 }: Props) {
         nodeTypes={nodeTypes}
         edgeTypes={edgeTypes}
         fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.04 }}
+        fitViewOptions={fit}
         minZoom={0.15}
         maxZoom={2}
         nodesDraggable={false}

@@ -12,6 +12,8 @@ test("edges point to the right and nothing overlaps", () => {
   expect(x("b") - x("a")).toBeGreaterThanOrEqual(160);
   expect(Math.abs(placed.nodes.get("b")!.y - placed.nodes.get("c")!.y)).toBeGreaterThanOrEqual(40);
   expect(placed.edges.get("ab")!.label.x).toBeGreaterThan(x("a") + 100);
+  const { points } = placed.edges.get("ab")!;
+  expect([points[0]!.x, points.at(-1)!.x]).toEqual([x("a") + 100, x("b")]);
 });
 
 test("circles, self calls and edges into nothing are no obstacle", () => {

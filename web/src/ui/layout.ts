@@ -49,12 +49,23 @@ export function place(boxes: readonly Box[], lines: readonly Line[]): Placed {
   }
   for (const e of g.edges()) {
     const way = g.edge(e) as { points?: Point[]; x?: number; y?: number };
-    const points = way.points ?? [];
+    const points = sided(way.points ?? [], g.node(e.v) as Middle, g.node(e.w) as Middle);
     const middle = points[Math.floor(points.length / 2)] ?? { x: 0, y: 0 };
     placed.edges.set(e.name ?? "", { points, label: { x: way.x ?? middle.x, y: way.y ?? middle.y } });
     for (const p of points) placed.height = Math.max(placed.height, p.y + 8);
   }
   return placed;
+}
+
+/** Middle is a node as the layout has it. */
+type Middle = Point & { width: number };
+
+/** sided lets an edge leave on the right and arrive on the left, unless it leads back. */
+function sided(points: Point[], from: Middle, to: Middle): Point[] {
+  const right = from.x + from.width / 2;
+  const left = to.x - to.width / 2;
+  const between = points.slice(1, -1).filter((p) => p.x > right && p.x < left);
+  return right < left ? [{ x: right, y: from.y }, ...between, { x: left, y: to.y }] : points;
 }
 
 /** curve is a smooth way through points, as the path of an SVG. */

@@ -1,4 +1,3 @@
-import { useMediaQuery } from "@mantine/hooks";
 import { useMemo } from "react";
 import { useApi } from "../../api/client";
 import { type Call, type Dependencies, type Services } from "../../api/services";
@@ -8,6 +7,7 @@ import { colorOf } from "../../ui/colors";
 import Graph, { type GraphEdge, type GraphNode } from "../../ui/Graph";
 import { IconError } from "../../ui/icons";
 import { EmptyNote, PartialNote, QueryState } from "../../ui/states";
+import { useNarrow } from "../../ui/useNarrow";
 import { Link } from "../../url/Link";
 import { Calls } from "./Calls";
 import { serviceHref } from "./links";
@@ -38,7 +38,7 @@ export default function ServiceMap({ services }: { services: Services }) {
 
 function Picture({ calls, services, seconds }: { calls: Call[]; services: Services; seconds: number }) {
   // On a narrow screen the table says more than a picture of thumbnail size.
-  const narrow = useMediaQuery("(max-width: 768px)", undefined, { getInitialValueInEffect: false });
+  const narrow = useNarrow();
   const graph = useMemo(() => graphOf(calls, services.services), [calls, services]);
   const nodes = useMemo(() => graph.nodes.map(nodeOf), [graph]);
   const edges = useMemo(() => {

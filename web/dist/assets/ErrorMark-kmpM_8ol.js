@@ -1,1 +1,0 @@
-import{i as e}from"./ServiceName-zpyIuyvU.js";import{x as t}from"./keys-BOhH1XJH.js";import{D as n}from"./format-w8Bor-w_.js";var r=n();function i({size:n=14,title:i=`error`}){return(0,r.jsx)(`span`,{style:{color:e,display:`inline-flex`},title:i,children:(0,r.jsx)(t,{size:n,title:i})})}export{i as t};

@@ -1,1 +1,0 @@
-import{W as e}from"./format-w8Bor-w_.js";function t(){return e(`(max-width: 768px)`,void 0,{getInitialValueInEffect:!1})}export{t};
