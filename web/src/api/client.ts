@@ -47,9 +47,21 @@ export async function get<T>(path: string, params: Params = {}, signal?: AbortSi
   return answer as T;
 }
 
-/** getPrometheus asks the Prometheus API, as "query_range", and unwraps its data. */
+/** Answered is an answer of the Prometheus API with what it says about itself. */
+export interface Answered<T> {
+  data: T;
+  warnings?: string[];
+  infos?: string[];
+}
+
+/** askPrometheus asks the Prometheus API, as "query_range". */
+export async function askPrometheus<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<Answered<T>> {
+  return (await ask(urlOf(prometheus + path, params), signal)) as Answered<T>;
+}
+
+/** getPrometheus asks the Prometheus API and gives the data only. */
 export async function getPrometheus<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<T> {
-  return ((await ask(urlOf(prometheus + path, params), signal)) as { data: T }).data;
+  return (await askPrometheus<T>(path, params, signal)).data;
 }
 
 async function ask(url: string, signal?: AbortSignal): Promise<unknown> {

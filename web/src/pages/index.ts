@@ -4,7 +4,7 @@
  * which paths to answer with this page.
  */
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
-import { IconLogs, IconPipelines, IconServices, IconTraces } from "../ui/icons";
+import { IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
 
 /** PageProps are what a page is given: what stands for * in its path. */
 export interface PageProps {
@@ -32,6 +32,7 @@ export const pages: Page[] = [
   { title: "Trace", path: "/trace/*", ...lazyPage(() => import("./trace/TracePage")) },
   { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, ...lazyPage(() => import("./services/ServicesPage")) },
   { title: "Service", path: "/services/*", ...lazyPage(() => import("./services/ServicePage")) },
+  { title: "Metrics", path: "/explore", nav: { key: "m", icon: IconMetrics }, ...lazyPage(() => import("./metrics/MetricsPage")) },
   { title: "Logs", path: "/logs", nav: { key: "l", icon: IconLogs }, ...lazyPage(() => import("./logs/LogsPage")) },
   { title: "Pipelines", path: "/pipelines", nav: { key: "p", icon: IconPipelines }, ...lazyPage(() => import("./pipelines/PipelinesPage")) },
 ];

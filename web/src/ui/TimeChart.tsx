@@ -16,6 +16,13 @@ export interface Series {
   color?: string;
 }
 
+/** Dot is one event on a TimeChart, as an exemplar is. */
+export interface Dot {
+  time: number;
+  value: number;
+  label: string;
+}
+
 interface Props {
   /** label says to screen readers what the chart shows. */
   label: string;
@@ -30,6 +37,10 @@ interface Props {
   window?: Window;
   /** onZoom is told which part was dragged over. */
   onZoom?: (window: Window) => void;
+  /** dots are drawn over the series; those above the axis at its end. */
+  dots?: Dot[];
+  /** onDot is told which dot somebody clicked, by its place in dots. */
+  onDot?: (index: number) => void;
   /** onPick is told where somebody clicked. */
   onPick?: (time: number, series: number | undefined) => void;
 }
@@ -43,7 +54,7 @@ export function TimeChart(props: Props) {
   const latest = useRef(props);
   latest.current = props;
   const scheme = useComputedColorScheme("light");
-  const { times, series, kind, height = 180, window } = props;
+  const { times, series, kind, height = 180, window, dots } = props;
   useEffect(() => {
     const at = host.current;
     if (!at) return;
@@ -54,7 +65,7 @@ export function TimeChart(props: Props) {
       observer.disconnect();
       chart.destroy();
     };
-  }, [times, series, kind, height, scheme, window?.start, window?.end]);
+  }, [times, series, kind, height, scheme, window?.start, window?.end, dots]);
   return <div ref={host} role="img" aria-label={props.label} className="chart" style={{ height }} />;
 }
 
@@ -101,6 +112,7 @@ function optionsOf(at: HTMLElement, latest: { current: Props }): uPlot.Options {
     hooks: {
       setSelect: [(u) => zoomed(u, latest)],
       ready: [(u) => clicked(u, latest)],
+      draw: [(u) => drawDots(u, latest.current.dots ?? [], ink)],
     },
     plugins: [tooltip(latest, unit)],
   };
@@ -146,13 +158,51 @@ function zoomed(u: uPlot, latest: { current: Props }): void {
 
 function clicked(u: uPlot, latest: { current: Props }): void {
   u.over.addEventListener("click", () => {
-    const { onPick, series, kind } = latest.current;
+    const { onPick, onDot, dots, series, kind } = latest.current;
     const i = u.cursor.idx;
+    const dot = onDot && dots ? nearestDot(u, dots) : undefined;
+    if (dot !== undefined) return onDot?.(dot);
     if (!onPick || i === null || i === undefined || u.select.width > 4) return;
     const nearest = nearestSeries(u, i);
     const index = nearest === undefined ? undefined : kind === "stacked" ? series.length - 1 - nearest : nearest;
     onPick((u.data[0][i] ?? 0) * 1000, index);
   });
+}
+
+/** placeOf is where a dot is, in CSS pixels from the corner of the plot. */
+function placeOf(u: uPlot, d: Dot): [x: number, y: number] {
+  return [u.valToPos(d.time / 1000, "x"), Math.max(3, u.valToPos(d.value, "y"))];
+}
+
+function drawDots(u: uPlot, dots: Dot[], ink: string): void {
+  const { ctx } = u;
+  const ratio = uPlot.pxRatio;
+  ctx.save();
+  ctx.strokeStyle = ink;
+  ctx.fillStyle = "#ffd166";
+  ctx.lineWidth = ratio;
+  for (const d of dots) {
+    const [x, y] = placeOf(u, d);
+    if (x < 0 || x > u.over.clientWidth) continue;
+    ctx.beginPath();
+    ctx.arc(u.bbox.left + x * ratio, u.bbox.top + y * ratio, 3.5 * ratio, 0, 2 * Math.PI);
+    ctx.fill();
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+/** nearestDot is the dot under the pointer. */
+function nearestDot(u: uPlot, dots: Dot[]): number | undefined {
+  const { left = -1, top = -1 } = u.cursor;
+  let best: number | undefined;
+  let distance = 9;
+  dots.forEach((d, i) => {
+    const [x, y] = placeOf(u, d);
+    const away = Math.hypot(x - left, y - top);
+    if (away < distance) [best, distance] = [i, away];
+  });
+  return best;
 }
 
 function nearestSeries(u: uPlot, i: number): number | undefined {
@@ -188,9 +238,12 @@ function tooltip(latest: { current: Props }, unit: (v: number) => string): uPlot
           .map((s) => ({ s, v: s.values[i as number] }))
           .filter((r): r is { s: Series; v: number } => r.v !== null && r.v !== undefined && !(props.kind === "stacked" && r.v === 0))
           .sort((a, b) => b.v - a.v);
+        const dot = props.dots ? nearestDot(u, props.dots) : undefined;
+        u.over.style.cursor = dot === undefined ? "" : "pointer";
         box.replaceChildren(line(instant((u.data[0][i as number] ?? 0) * 1000, 0), ""));
         for (const { s, v } of rows.slice(0, shownLines)) box.append(line(beginning(s.label, 80), unit(v), s.color ?? colorOf(s.label)));
         if (rows.length > shownLines) box.append(line(`and ${rows.length - shownLines} more`, ""));
+        if (dot !== undefined) box.append(line(props.dots?.[dot]?.label ?? "", unit(props.dots?.[dot]?.value ?? 0), "#ffd166"));
         const flip = left > u.over.clientWidth / 2;
         box.style.left = flip ? "" : `${left + 14}px`;
         box.style.right = flip ? `${u.over.clientWidth - left + 14}px` : "";

@@ -55,6 +55,8 @@ function adviceOn(error: unknown): string {
       return "Many questions are asked at the same time. Wait a few seconds.";
     case "bad_query":
       return "Correct the condition, or remove it.";
+    case "bad_data":
+      return "Correct the expression.";
     case "not_found":
       return "It may be older than the retention, or not have arrived yet.";
     case "corrupt":

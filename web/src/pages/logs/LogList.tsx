@@ -63,8 +63,8 @@ export function LogList({ logs, now, q, onChange, opened, onOpen, marked, onEnd,
     if (markedAt >= 0) virtual.scrollToIndex(markedAt, { align: "center" });
   }, [markedAt, marked, virtual]);
   return (
-    <div ref={scroller} className="log-list" role="list" aria-label="Log records" tabIndex={-1}>
-      <div role="presentation" style={{ height: virtual.getTotalSize(), position: "relative" }}>
+    <div ref={scroller} className="log-list" tabIndex={-1}>
+      <div role="list" aria-label="Log records" style={{ height: virtual.getTotalSize(), position: "relative" }}>
         {items.map((item) => {
           const log = logs[item.index];
           if (!log) return null;

@@ -24,7 +24,7 @@ export function catalog(names: readonly string[], metadata: Record<string, Meta[
   const out = new Map<string, Metric>();
   const add = (name: string, kind: Kind) => {
     const meta = metadata[name]?.[0] ?? metadata[name.replace(/_total$/, "")]?.[0];
-    if (!out.has(name)) out.set(name, { name, kind, help: meta?.help ?? "", unit: meta?.unit || unitInName(name) });
+    if (!out.has(name)) out.set(name, { name, kind, help: meta?.help ?? "", unit: unitWords[meta?.unit ?? ""] ?? (meta?.unit || unitInName(name)) });
   };
   for (const name of names) {
     const part = /^(.+)_(bucket|sum|count)$/.exec(name);
@@ -52,6 +52,11 @@ function kindOf(name: string, type: string | undefined): Kind {
   if (/_total$/.test(name)) return "counter";
   return /_info$/.test(name) ? "info" : "unknown";
 }
+
+/** unitWords are units as Prometheus spells them in metadata. */
+const unitWords: Record<string, string> = {
+  seconds: "s", milliseconds: "ms", microseconds: "us", nanoseconds: "ns", bytes: "By", bytes_per_second: "By/s", ratio: "1", percent: "%", celsius: "°C",
+};
 
 const units: [RegExp, string][] = [
   [/_milliseconds(_total)?$/, "ms"],

@@ -25,7 +25,7 @@ export function wordsOf(text: string): string[] {
 const usefulness: Record<Kind, number> = { counter: 16, histogram: 16, native: 16, gauge: 11, summary: 9, unknown: 6, info: -30 };
 
 /** housekeeping are metrics of runtimes and of collecting itself: asked for by name only. */
-const housekeeping = /^(go_|process_|promhttp_|scrape_|otelcol_|signalbox_|python_|jvm_|up$|target_info$)/;
+const housekeeping = /^(go_|process_|prometheus_|promhttp_|scrape_|otelcol_|signalbox_|python_|jvm_|up$|target_info$)/;
 
 /**
  * find gives the metrics that every word of text is found in, the most useful
@@ -38,7 +38,7 @@ export function find(metrics: readonly Metric[], text: string, ofService: (word:
   for (const metric of metrics) {
     const name = wordsOf(metric.name);
     const whole = name.join("_");
-    let score = usefulness[metric.kind] - whole.length / 20 - (/_created$/.test(metric.name) ? 45 : 0);
+    let score = usefulness[metric.kind] - (joined === "" ? 0 : whole.length / 20) - (/_created$/.test(metric.name) ? 45 : 0);
     let by: Found["by"] = "name";
     let all = true;
     for (const word of words) {

@@ -1,6 +1,6 @@
 /** Answers of query_range as charts, tables and heatmaps have them. Pure. */
 import { type Series } from "../../ui/TimeChart";
-import { colorOf } from "../../ui/colors";
+import { colorOf, palette } from "../../ui/colors";
 
 /** Bucket is [boundary rule, low, high, count] of a native histogram. */
 export type Bucket = [number, string, string, string];
@@ -35,13 +35,25 @@ export function gridOf(window: { start: number; end: number }, step: number): { 
   return { start: Math.ceil(window.start / 1000 / step) * step, end: Math.floor(window.end / 1000 / step) * step };
 }
 
-/** nameOf writes a series: the value when it has one label only, else all labels. */
-export function nameOf(metric: Record<string, string>): string {
-  const labels = Object.entries(metric).filter(([l]) => l !== "__name__");
+/** manyLabels is from how many labels on those that all series share are left out of their names. */
+const manyLabels = 4;
+
+/** nameOf writes a series by its labels; common are those that tell nothing apart. */
+export function nameOf(metric: Record<string, string>, common: ReadonlySet<string> = new Set()): string {
+  const all = Object.entries(metric).filter(([l]) => l !== "__name__");
+  const labels = all.length < manyLabels ? all : all.filter(([l]) => !common.has(l));
   if (labels.length === 0) return metric["__name__"] ?? "value";
-  if (labels.length === 1) return `${labels[0]?.[0]}=${labels[0]?.[1]}`;
   return labels.map(([l, v]) => `${l}=${v}`).join(", ");
 }
+
+/** commonOf gives the labels that have the same value in all series. */
+export function commonOf(rows: readonly Row[]): Set<string> {
+  const [head, ...rest] = rows;
+  return new Set(Object.entries(head?.metric ?? {}).flatMap(([l, v]) => (rest.every((r) => r.metric[l] === v) ? [l] : [])));
+}
+
+/** quantileColors keeps the percentiles of one histogram apart. */
+const quantileColors: Record<string, string> = { p50: "#3b82c4", p90: "#2f9fa8", p95: "#d98324", p99: "#c4599f", "p99.9": "#6577d8" };
 
 /** Line is a series of the page: what the chart draws, and what the table says. */
 export interface Line extends Series {
@@ -57,6 +69,7 @@ export interface Line extends Series {
 /** linesOf puts an answer on the grid. NaN and infinities are gaps in the chart and words in the table. */
 export function linesOf(matrix: Matrix, grid: { start: number; end: number }, step: number, query: number, prefix: string): Line[] {
   const n = Math.max(0, Math.round((grid.end - grid.start) / step) + 1);
+  const common = commonOf(matrix.result);
   return matrix.result
     .filter((r) => r.values)
     .map((r) => {
@@ -70,10 +83,10 @@ export function linesOf(matrix: Matrix, grid: { start: number; end: number }, st
         if (i >= 0 && i < n) values[i] = v;
         [min, max, sum, count] = [Math.min(min, v), Math.max(max, v), sum + v, count + 1];
       }
-      const own = nameOf(r.metric);
+      const own = nameOf(r.metric, common);
       const label = prefix === "" ? own : Object.keys(r.metric).length === 0 ? prefix : `${prefix} ${own}`;
       const none = count === 0;
-      return { label, values, color: colorOf(label), metric: r.metric, query, last, min: none ? NaN : min, max: none ? NaN : max, mean: none ? NaN : sum / count };
+      return { label, values, color: quantileColors[label] ?? colorOf(label), metric: r.metric, query, last, min: none ? NaN : min, max: none ? NaN : max, mean: none ? NaN : sum / count };
     });
 }
 
@@ -126,4 +139,15 @@ export function heatOf(matrix: Matrix, grid: { start: number; end: number }, ste
     counts: Array.from({ length: n }, (_, i) => rows.map((r) => r.counts[i] ?? 0)),
     max: Math.max(0, ...rows.flatMap((r) => r.counts)),
   };
+}
+
+/** apart gives lines of the same colour different ones, as long as there are colours left. */
+export function apart(lines: Line[]): Line[] {
+  const used = new Set<string>();
+  return lines.map((line) => {
+    const free = used.has(line.color ?? "") ? palette.find((c) => !used.has(c)) : undefined;
+    const color = free ?? line.color ?? palette[0];
+    used.add(color);
+    return { ...line, color };
+  });
 }

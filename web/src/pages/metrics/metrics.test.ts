@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { catalog, unitInName } from "./catalog";
 import { find, marks, wordsOf } from "./find";
-import { heatOf, linesOf, nameOf, stepOf } from "./matrix";
+import { apart, commonOf, heatOf, linesOf, nameOf, stepOf } from "./matrix";
 import { first, fitted, grouped, heatmapOf, read, rewritten, selector, write } from "./promql";
 import { unitOf, writerOf } from "./units";
 
@@ -13,7 +13,7 @@ const names = [
 const metadata = {
   flask_http_request_total: [{ type: "counter", help: "Total number of HTTP requests", unit: "" }],
   flask_http_request_duration_seconds: [{ type: "histogram", help: "Latency of answers", unit: "" }],
-  rpc_client_duration_milliseconds: [{ type: "histogram", help: "", unit: "" }],
+  rpc_client_duration_milliseconds: [{ type: "histogram", help: "", unit: "milliseconds" }],
   queue_wait_seconds: [{ type: "summary", help: "", unit: "" }],
   process_memory_usage_bytes: [{ type: "gauge", help: "Resident memory", unit: "" }],
 };
@@ -94,6 +94,7 @@ test("windows are as long as steps", () => {
 });
 
 test("units", () => {
+  expect(all.find((m) => m.kind === "native")?.unit).toBe("ms");
   expect([unitInName("a_seconds"), unitInName("a_bytes_total"), unitInName("a_total"), unitInName("a_ratio")]).toEqual(["s", "By", "", "1"]);
   const unit = (text: string) => unitOf(read(text));
   expect(unit("sum(rate(a_bytes_total[5m]))")).toBe("By/s");
@@ -113,6 +114,10 @@ test("answers are put on a grid", () => {
   const grid = { start: 100, end: 120 };
   const [line] = linesOf({ resultType: "matrix", result: [{ metric: { status: "200" }, values: [[100, "1"], [110, "NaN"], [120, "+Inf"]] }] }, grid, 10, 0, "p95");
   expect(line).toMatchObject({ label: "p95 status=200", values: [1, null, null], min: 1, max: 1, mean: 1, last: Infinity });
+  const many = (x: string) => ({ metric: { __name__: "up", a: "1", b: "2", c: "3", x } });
+  const common = commonOf([many("1"), many("2")]);
+  expect([nameOf(many("1").metric, common), nameOf({ a: "1" }, common), nameOf(many("1").metric, commonOf([many("1")]))]).toEqual(["x=1", "a=1", "up"]);
+  expect(apart([{ ...line!, color: "#3b82c4" }, { ...line!, color: "#3b82c4" }]).map((l) => l.color)).toEqual(["#3b82c4", "#d98324"]);
   expect(nameOf({ __name__: "up" })).toBe("up");
   expect(nameOf({ __name__: "up", a: "1", b: "<i>" })).toBe("a=1, b=<i>");
 });

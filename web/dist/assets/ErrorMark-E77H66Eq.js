@@ -1,1 +1,0 @@
-import{r as e}from"./esm-CXYXJtmm.js";import{l as t}from"./icons-Bey9SQrZ.js";import{D as n}from"./format-DxExWkCv.js";var r=n();function i({size:n=14,title:i=`error`}){return(0,r.jsx)(`span`,{style:{color:e,display:`inline-flex`},title:i,children:(0,r.jsx)(t,{size:n,title:i})})}export{i as t};
