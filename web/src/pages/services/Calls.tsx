@@ -3,7 +3,7 @@ import { duration, percent, short } from "../../time/format";
 import { DataTable, type Column } from "../../ui/DataTable";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { ServiceName } from "../../ui/ServiceName";
-import { tracesOf } from "./links";
+import { tracesOf } from "../links";
 import { nodeId, typeWord } from "./map";
 import { TypeIcon } from "./TypeIcon";
 

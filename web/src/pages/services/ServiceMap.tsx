@@ -10,7 +10,7 @@ import { EmptyNote, PartialNote, QueryState } from "../../ui/states";
 import { useNarrow } from "../../ui/useNarrow";
 import { Link } from "../../url/Link";
 import { Calls } from "./Calls";
-import { serviceHref } from "./links";
+import { serviceHref } from "../links";
 import { graphOf, typeWord, type MapNode } from "./map";
 import { TypeIcon } from "./TypeIcon";
 

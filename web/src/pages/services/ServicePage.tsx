@@ -15,7 +15,7 @@ import { Link } from "../../url/Link";
 import { hrefOf, useUrlState } from "../../url/router";
 import { Calls } from "./Calls";
 import { minutes, previous, rate, sorted, sorts, stepTimes } from "./impact";
-import { logsOf, metricsOf, tracesOf } from "./links";
+import { logsOf, metricsOf, tracesOf } from "../links";
 import { Ratings } from "./Ratings";
 import { sparkSteps } from "./ServicesPage";
 

@@ -10,7 +10,7 @@ import { flag, oneOf } from "../../url/codec";
 import { Link } from "../../url/Link";
 import { hrefOf, useUrlState } from "../../url/router";
 import { minutes, previous, rate, sorted, sorts, stepTimes } from "./impact";
-import { serviceHref } from "./links";
+import { serviceHref } from "../links";
 import { Ratings } from "./Ratings";
 
 const ServiceMap = lazy(() => import("./ServiceMap"));

@@ -108,27 +108,27 @@ function Lines({ model, trace }: { model: Model; trace: Trace }) {
           <bdi>{beginning(trace.rootName, 100)}</bdi>, {instant(msOf(trace.start), 0)}
         </span>
       </p>
-      <DataTable label="Differences" columns={columnsOf(most)} rows={rows} rowKey={(d) => String(rows.indexOf(d))} height="65vh" rowHeight={narrow ? 46 : 28} />
+      <DataTable label="Differences" columns={columnsOf(most, narrow)} rows={rows} rowKey={(d) => String(rows.indexOf(d))} height="65vh" rowHeight={narrow ? 46 : 28} />
     </>
   );
 }
 
-function columnsOf(most: number): Column<Difference>[] {
+function columnsOf(most: number, narrow: boolean): Column<Difference>[] {
   const amount = (g: Difference["a"]) => (g ? `${duration(g.total)}${g.count > 1 ? ` × ${g.count}` : ""}` : "–");
   return [
     {
       id: "name", title: "Span", width: "minmax(0, 2fr)",
       cell: (d) => (
-        <span className="row-name tall" style={{ paddingLeft: 13 * Math.min(d.depth, 16) }}>
+        <span className="row-name tall" style={{ paddingLeft: (narrow ? 6 : 13) * Math.min(d.depth, 14) }}>
           <ServiceName name={d.service} />
           <bdi className="ellipsis" title={beginning(d.name, 300)}>{beginning(d.name, 200)}</bdi>
         </span>
       ),
     },
-    { id: "a", title: "This", width: "minmax(58px, 110px)", align: "right", cell: (d) => amount(d.a) },
-    { id: "b", title: "Other", width: "minmax(58px, 110px)", align: "right", cell: (d) => amount(d.b) },
+    { id: "a", title: "This", width: narrow ? "58px" : "110px", align: "right", cell: (d) => amount(d.a) },
+    { id: "b", title: "Other", width: narrow ? "58px" : "110px", align: "right", cell: (d) => amount(d.b) },
     {
-      id: "difference", title: "Difference", width: "minmax(72px, 1fr)", align: "right",
+      id: "difference", title: "Difference", width: narrow ? "68px" : "minmax(0, 1fr)", align: "right",
       cell: (d) => {
         if (!d.a) return "only other";
         if (!d.b) return "only this";

@@ -3,6 +3,7 @@ import { type ReactNode } from "react";
 import { type Attribute, type Log, type Node } from "../../api/types";
 import { quote } from "../../condition/edit";
 import { between, clock, count, duration, instant, msOf, percent, plural } from "../../time/format";
+import { absolute } from "../../time/range";
 import { levelColor } from "../../ui/colors";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { IconSearch } from "../../ui/icons";
@@ -11,6 +12,7 @@ import { ServiceName } from "../../ui/ServiceName";
 import { CopyIcon } from "../../ui/states";
 import { Link } from "../../url/Link";
 import { hrefOf } from "../../url/router";
+import { logsOf, metricsOf, serviceHref } from "../links";
 import { type Model } from "./model";
 
 interface Props {
@@ -64,6 +66,7 @@ export function SpanPanel({ model, index, rank, rankPending, rankRange, logs, on
           <dd>{duration(item.start)}</dd>
         </div>
       </dl>
+      <Related service={span.service} start={msOf(span.start)} />
       <Attributes title="Attributes" scope="span" attributes={span.attributes} dropped={span.droppedAttributes} />
       {logs.length > 0 && (
         <Part title="Logs" note={count(logs.length)}>
@@ -139,6 +142,25 @@ function RankLine({ span, rank, pending, range, hot, length }: { span: Node; ran
           Slower than <b>{percent(rank.slowerThan)}</b> of {count(rank.of)} <bdi>{operation}</bdi> <span className="soft">in the {range} before</span>
         </>
       )}
+    </p>
+  );
+}
+
+/** aroundMs is how much time the linked pages show before and after the span. */
+const aroundMs = 15 * 60_000;
+
+/** Related leads to what else there is of the span's service at that time. */
+function Related({ service, start }: { service: string; start: number }) {
+  const at = absolute({ start: start - aroundMs, end: start + aroundMs });
+  const links = [
+    ["Service", serviceHref(service, at)],
+    ["Metrics", metricsOf(service, at)],
+    ["Logs", logsOf(service, at)],
+  ] as const;
+  return (
+    <p className="span-related">
+      <span className="soft">At that time:</span>
+      {links.map(([label, href]) => href && <Link key={label} href={href}>{label}</Link>)}
     </p>
   );
 }

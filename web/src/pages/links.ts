@@ -1,7 +1,8 @@
-/** Links from a service to the pages that show its records. */
-import { pages } from "..";
-import { and, equal, quote } from "../../condition/edit";
-import { hrefOf } from "../../url/router";
+/** Links to the pages that show what belongs to a service. */
+import { pages } from ".";
+import { and, equal, quote } from "../condition/edit";
+import { type TimeRange } from "../time/range";
+import { hrefOf } from "../url/router";
 
 /** ofService is the condition for what a service sent. */
 export function ofService(service: string): string {
@@ -17,19 +18,19 @@ export function tracesOf(service: string, more: { operation?: string; kind?: str
   return hrefOf("/traces", { q: and(...parts) });
 }
 
-/** logsOf leads to what a service logged. */
-export function logsOf(service: string): string | undefined {
-  return linkTo("Logs", { q: ofService(service) });
+/** logsOf leads to what a service logged, around a time when there is one. */
+export function logsOf(service: string, at?: TimeRange): string | undefined {
+  return linkTo("Logs", { q: ofService(service), ...at });
 }
 
-/** metricsOf leads to the metrics that a service sent. */
-export function metricsOf(service: string): string | undefined {
-  return linkTo("Metrics", { search: service });
+/** metricsOf leads to the metrics that a service sent, around a time when there is one. */
+export function metricsOf(service: string, at?: TimeRange): string | undefined {
+  return linkTo("Metrics", { search: service, ...at });
 }
 
 /** serviceHref leads to a service. */
-export function serviceHref(service: string): string {
-  return service === "" ? tracesOf("") : hrefOf(`/services/${encodeURIComponent(service)}`);
+export function serviceHref(service: string, at?: TimeRange): string {
+  return service === "" ? tracesOf("") : hrefOf(`/services/${encodeURIComponent(service)}`, { ...at });
 }
 
 function linkTo(title: string, params: Record<string, string>): string | undefined {
