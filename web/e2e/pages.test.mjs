@@ -20,8 +20,6 @@ const pages = [
 
 export async function everyPage({ box, browser }) {
   for (const [name, path, ready] of pages) {
-    for (const view of views) {
-      await visit(browser, box.base + path, view, name, ready);
-    }
+    await Promise.all(views.map((view) => visit(browser, box.base + path, view, name, ready)));
   }
 }
