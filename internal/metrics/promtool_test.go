@@ -11,8 +11,8 @@ import (
 )
 
 // promtool builds Prometheus' command line client with the module that pins it
-// and returns its path. It lies in the user's cache
-// so that it is linked once only.
+// and returns its path. It lies in the user's cache so that it is linked once
+// only.
 func promtool(t *testing.T) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
