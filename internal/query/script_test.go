@@ -269,6 +269,12 @@ func ask(t *testing.T, out *strings.Builder, e *Engine, question, condition stri
 				fmt.Fprintln(out, time.Duration(i)*h.Step, time.Duration(c.Low), time.Duration(c.High), c.Count, c.Errors)
 			}
 		}
+		for i, l := range h.Lines {
+			if l.Count > 0 {
+				fmt.Fprintf(out, "%s p50=%s p95=%s p99=%s of %d\n", time.Duration(i)*HeatLineSteps*h.Step,
+					time.Duration(l.P50), time.Duration(l.P95), time.Duration(l.P99), l.Count)
+			}
+		}
 	case "dependencies":
 		d, err := e.Dependencies(ctx, start, end, where)
 		if err != nil {

@@ -190,13 +190,23 @@ type heatCell struct {
 	Errors uint64 `json:"errors"`
 }
 
+// heatLine has percentiles of the spans of some steps.
+type heatLine struct {
+	P50   uint64 `json:"p50Nanos"`
+	P95   uint64 `json:"p95Nanos"`
+	P99   uint64 `json:"p99Nanos"`
+	Count uint64 `json:"count"`
+}
+
 // heatmapAnswer counts spans by start and duration.
 type heatmapAnswer struct {
-	Start  nanos        `json:"start"`
-	Step   int64        `json:"stepNanos"`
-	Total  uint64       `json:"total"`
-	Steps  [][]heatCell `json:"steps"`
-	Report reportAnswer `json:"report"`
+	Start    nanos        `json:"start"`
+	Step     int64        `json:"stepNanos"`
+	LineStep int64        `json:"lineStepNanos"`
+	Total    uint64       `json:"total"`
+	Steps    [][]heatCell `json:"steps"`
+	Lines    []heatLine   `json:"lines"`
+	Report   reportAnswer `json:"report"`
 }
 
 func (s *Server) heatmap(w http.ResponseWriter, r *http.Request) error {
@@ -210,7 +220,11 @@ func (s *Server) heatmap(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := heatmapAnswer{Start: nanos(h.Start), Step: int64(h.Step), Total: h.Total, Steps: make([][]heatCell, len(h.Cells)), Report: reportOf(&h.Report)}
+	a := heatmapAnswer{Start: nanos(h.Start), Step: int64(h.Step), LineStep: query.HeatLineSteps * int64(h.Step), Total: h.Total,
+		Steps: make([][]heatCell, len(h.Cells)), Report: reportOf(&h.Report)}
+	for _, l := range h.Lines {
+		a.Lines = append(a.Lines, heatLine(l))
+	}
 	for i, column := range h.Cells {
 		a.Steps[i] = make([]heatCell, len(column))
 		for j, c := range column {
