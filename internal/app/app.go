@@ -20,6 +20,7 @@ import (
 
 // Main runs the command that os.Args names and returns the exit code.
 func Main() int {
+	tuneMemory()
 	ctx, stop := interruptible(context.Background())
 	defer stop()
 	return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
