@@ -65,7 +65,7 @@ web-setup:
 
 .PHONY: lint
 lint: ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l cmd internal clients web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal clients bench web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
 
@@ -81,6 +81,12 @@ fuzz: ## Run each fuzz target for 30 s
 			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime 30s || exit 1; \
 		done; \
 	done
+
+# The peer is built as the collector's builder does it, without our flags.
+.PHONY: bench-forward
+bench-forward: build ## Compare forwarding with the plain collector
+	GOFLAGS="-trimpath -buildvcs=false" go build -C bench/otelcol -ldflags "-s -w" -o ../../bin/otelcol .
+	go run ./bench/forward
 
 .PHONY: clean
 clean: ## Remove what the build made

@@ -16,11 +16,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/signalbox-otel/signalbox/internal/collector"
 )
 
 // Main runs the command that os.Args names and returns the exit code.
 func Main() int {
 	tuneMemory()
+	collector.RegisterGzip()
 	ctx, stop := interruptible(context.Background())
 	defer stop()
 	return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
