@@ -198,6 +198,29 @@ func (c *chunk) each(sel bitmap, f func(row, i int)) {
 	}
 }
 
+// among calls f for the rows of sel that have a value, in order, with the row's
+// place among those of sel and the value's position.
+func (c *chunk) among(sel bitmap, f func(n, i int)) {
+	rank, n := 0, 0
+	for w, word := range sel {
+		present := ^uint64(0)
+		switch {
+		case c.count == 0:
+			return
+		case c.present != nil:
+			present = c.present[w]
+		}
+		for ; word != 0; word &= word - 1 {
+			bit := word & -word
+			if present&bit != 0 {
+				f(n, rank+bits.OnesCount64(present&(bit-1)))
+			}
+			n++
+		}
+		rank += bits.OnesCount64(present)
+	}
+}
+
 // equal adds the rows of sel whose number is want to out.
 func (c *chunk) equal(sel, out bitmap, want uint64) {
 	if c.present != nil || c.count == 0 || c.width != 1 || c.off != 0 || want-c.base > 0xff {

@@ -81,6 +81,26 @@ func (v *TestView) Values(ctx context.Context, q FieldQuery) iter.Seq2[FieldValu
 	return v.v.values(ctx, q)
 }
 
+// Dots is view.dots.
+func (v *TestView) Dots(ctx context.Context, q Query) iter.Seq2[*Dots, error] {
+	return v.v.dots(ctx, q)
+}
+
+// Slowest is view.slowest.
+func (v *TestView) Slowest(ctx context.Context, q Query) iter.Seq2[*Span, error] {
+	return v.v.slowest(ctx, q)
+}
+
+// Tally is view.tally.
+func (v *TestView) Tally(ctx context.Context, k Kind, q Query, fields []Field) iter.Seq2[*Tally, error] {
+	return v.v.tally(ctx, k, q, fields)
+}
+
+// Traces is view.traces.
+func (v *TestView) Traces(ctx context.Context, ids []TraceID, need Need, r *Report) iter.Seq2[*Span, error] {
+	return v.v.traces(ctx, ids, need, r)
+}
+
 // Groups is the number of page groups.
 func (p Part) Groups() int { return len(p.snapshot().groups) }
 

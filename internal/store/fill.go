@@ -281,7 +281,7 @@ func (v *view) trace(ctx context.Context, id TraceID, rep *Report) iter.Seq2[*Sp
 				yield(nil, err)
 				return
 			}
-			spans, err := traceOf(p, id, rep)
+			spans, err := tracesOf(p, []TraceID{id}, NeedAll, rep)
 			if err != nil && !v.unreadable(rep, err) {
 				yield(nil, err)
 				return
@@ -293,24 +293,4 @@ func (v *view) trace(ctx context.Context, id TraceID, rep *Report) iter.Seq2[*Sp
 			}
 		}
 	}
-}
-
-// traceOf returns the spans of a trace in one part.
-func traceOf(p part, id TraceID, rep *Report) ([]*Span, error) {
-	snap := p.snapshot()
-	rows, err := snap.traceRows(id)
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 {
-		rep.BlocksSkipped++
-		return nil, nil
-	}
-	rep.Blocks++
-	rep.Rows += len(rows)
-	spans, err := snap.spans(rows, NeedAll)
-	if err != nil {
-		return nil, err
-	}
-	return spans, nil
 }

@@ -324,6 +324,9 @@ func (p *planner) intrinsicPredicates(c Cond, holds func(Value) bool) ([]predica
 	}
 	switch c.Field.Name {
 	case FieldParentID:
+		if c.Value.Type == String && c.Value.str == "" && (c.Op == Eq || c.Op == Ne) {
+			return []predicate{p.rootPredicate(c.Op == Eq)}, nil
+		}
 		return []predicate{&idPredicate{holds: holds, id: (*snapshot).parentID, root: true}}, nil
 	case FieldDuration:
 		t := &durationPredicate{holds: holds}

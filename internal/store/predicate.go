@@ -268,6 +268,59 @@ func (t *idPredicate) value(s *snapshot, g, row int) (Value, error) {
 	return StringValue(spanIDOf(n).String()), err
 }
 
+// rootPredicate passes spans without a parent, or those that have one.
+type rootPredicate struct {
+	// col says where the parent is: in the block or not (slotParentRow), or
+	// who (slotParent, in a head); 0 or no value is none. nil: no span has one.
+	col  *columnInfo
+	root bool
+}
+
+func (p *planner) rootPredicate(root bool) *rootPredicate {
+	t := &rootPredicate{col: p.slots[slotParentRow], root: root}
+	if t.col == nil {
+		t.col = p.slots[slotParent]
+	}
+	return t
+}
+
+func (t *rootPredicate) cost() int { return 2 }
+
+func (t *rootPredicate) ruledOut(s *snapshot, g int) (bool, error) {
+	if t.col == nil {
+		return !t.root, nil
+	}
+	lo, hi, ok := s.bounds(t.col, g)
+	if !t.root {
+		return ok && (lo > hi || hi == 0), nil
+	}
+	return ok && lo <= hi && lo > 0 && t.col.count == uint64(s.rows), nil
+}
+
+func (t *rootPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
+	if t.col == nil {
+		if t.root {
+			for i := range sel {
+				out[i] |= sel[i]
+			}
+		}
+		return nil
+	}
+	c, err := s.chunk(t.col, g)
+	if err != nil {
+		return err
+	}
+	c.each(sel, func(row, i int) {
+		if c.num(i) == 0 == t.root {
+			out.set(row)
+		}
+	})
+	if t.root {
+		addAbsent(c, sel, out)
+	}
+	return nil
+}
+
 // durationPredicate compares End - Start, 0 when End lies before Start.
 type durationPredicate struct {
 	holds   func(Value) bool

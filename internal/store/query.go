@@ -47,6 +47,36 @@ const (
 // Has reports whether part p is needed; the zero Need needs everything.
 func (n Need) Has(p Need) bool { return n == 0 || n&p != 0 }
 
+// NeedOf says which parts of a record its values of field f are in.
+func NeedOf(f Field) Need {
+	switch f.Place {
+	case RecordAttr:
+		return NeedAttrs
+	case ResourceAttr:
+		if f.Name == "service.name" {
+			return NeedCore
+		}
+		return NeedResource
+	case ScopeAttr:
+		return NeedScope
+	case EventAttr, LinkAttr:
+		return NeedEvents
+	case AnyAttr:
+		return NeedAttrs | NeedResource | NeedScope
+	}
+	switch f.Name {
+	case FieldScopeName, FieldScopeVersion:
+		return NeedScope
+	case FieldEventName:
+		return NeedEvents | NeedAttrs
+	case FieldBody:
+		return NeedBody
+	case FieldStatusMessage, FieldTraceState, FieldSeverityText:
+		return NeedAttrs
+	}
+	return NeedCore
+}
+
 // Report says what answering a query took and what the answer lacks.
 type Report struct {
 	Blocks        int // blocks looked into

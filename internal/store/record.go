@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/hex"
 	"math"
+	"strings"
 )
 
 // Kind says what a batch, a block or a query is about.
@@ -88,6 +89,12 @@ func ArrayValue(encoded string) Value { return Value{Type: Array, str: encoded} 
 
 // MapValue builds a Map from its opaque encoding.
 func MapValue(encoded string) Value { return Value{Type: Map, str: encoded} }
+
+// Clone returns the value with text of its own.
+func (v Value) Clone() Value {
+	v.str = strings.Clone(v.str)
+	return v
+}
 
 // Str is the content of a String, Bytes, Array or Map; "" for other types.
 func (v Value) Str() string { return v.str }

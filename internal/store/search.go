@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync/atomic"
 )
 
 // view is what one query sees of the store: the parts there were when it
@@ -20,10 +21,12 @@ type view struct {
 
 // hit is a row that satisfies a query.
 type hit struct {
-	time  uint64
-	part  int // in the searcher's list
+	key   uint64 // what it is chosen by: its time, or its duration
+	part  int    // in the searcher's list
 	row   uint32
-	trace TraceID // for OnePerTrace only
+	trace TraceID // for OnePerTrace and for durations only
+	start uint64  // for durations only, as the next one
+	span  uint64
 }
 
 // searcher answers one Query.
@@ -37,29 +40,34 @@ type searcher struct {
 	failed map[int]bool
 
 	best  *topHits
-	rows  int  // examined
-	spent bool // the row limit is reached
+	rows  *atomic.Int64 // examined, by all that work on the query
+	spent bool          // the row limit is reached
+	// groups gives the order in which the groups of a part are looked at, and
+	// skip says which need not be.
+	groups func(*snapshot) []int
+	skip   func(s *snapshot, g int) bool // nil: none
 }
 
 // newestFirst orders hits, newest first, those of a part by row.
 func newestFirst(a, b hit) int {
-	return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(a.part, b.part), cmp.Compare(a.row, b.row))
+	return cmp.Or(cmp.Compare(b.key, a.key), cmp.Compare(a.part, b.part), cmp.Compare(a.row, b.row))
 }
 
-// topHits keeps the newest hits, of each trace one when perTrace. limit 0 keeps
-// all.
+// topHits keeps the hits with the greatest keys, of each trace one when
+// perTrace. limit 0 keeps all.
 type topHits struct {
 	limit    int
 	perTrace bool
+	order    func(a, b hit) int // greatest key first
 	hits     []hit
-	// floor is the time that a hit must exceed to matter; full says that there
-	// is one.
+	// floor is the key that a hit must exceed to matter, or reach when order
+	// tells hits of one key apart; full says that there is one.
 	floor uint64
 	full  bool
 }
 
 func (t *topHits) add(h hit) {
-	if t.full && h.time <= t.floor {
+	if t.full && h.key < t.floor {
 		return
 	}
 	t.hits = append(t.hits, h)
@@ -70,7 +78,7 @@ func (t *topHits) add(h hit) {
 
 // cut drops the hits that no longer matter.
 func (t *topHits) cut() {
-	slices.SortFunc(t.hits, newestFirst)
+	slices.SortFunc(t.hits, t.order)
 	if t.perTrace {
 		seen := map[TraceID]bool{}
 		t.hits = slices.DeleteFunc(t.hits, func(h hit) bool {
@@ -83,7 +91,7 @@ func (t *topHits) cut() {
 	}
 	if t.limit > 0 && len(t.hits) >= t.limit {
 		t.hits = t.hits[:t.limit]
-		t.floor, t.full = t.hits[t.limit-1].time, true
+		t.floor, t.full = t.hits[t.limit-1].key, true
 	}
 }
 
@@ -108,7 +116,7 @@ func searchParts[T any](ctx context.Context, v *view, q Query, k Kind,
 		if q.Limit == 0 && !q.OnePerTrace {
 			err = everyHit(ctx, newSearcher(v, q, k, m, nil), records, yield)
 		} else {
-			err = searchNewest(ctx, v, q, k, m, records, yield)
+			err = searchBest(ctx, func(broken map[part]bool) *searcher { return newSearcher(v, q, k, m, broken) }, (*searcher).collect, records, yield)
 		}
 		if err != nil && err != errStopped {
 			yield(nil, err)
@@ -119,18 +127,19 @@ func searchParts[T any](ctx context.Context, v *view, q Query, k Kind,
 // errStopped says that the caller wants no more.
 var errStopped = errors.New("stopped")
 
-// searchNewest gives the newest hits. A part that turns out to be unreadable may
-// have crowded out hits of others: then the search begins anew without it.
-func searchNewest[T any](ctx context.Context, v *view, q Query, k Kind, m *Matcher,
+// searchBest gives the best hits, which collect gathers. A part that turns out
+// to be unreadable may have crowded out hits of others: then the search begins
+// anew without it.
+func searchBest[T any](ctx context.Context, begin func(broken map[part]bool) *searcher, collect func(*searcher, context.Context) error,
 	records func(*snapshot, []uint32, Need) ([]*T, error), yield func(*T, error) bool) error {
 	broken := map[part]bool{}
 	for {
-		s := newSearcher(v, q, k, m, broken)
-		if err := s.collect(ctx); err != nil {
+		s := begin(broken)
+		if err := collect(s, ctx); err != nil {
 			return err
 		}
 		if len(s.failed) == 0 {
-			if err := newestHits(ctx, s, records, yield); err != errAgain {
+			if err := bestHits(ctx, s, records, yield); err != errAgain {
 				return err
 			}
 		}
@@ -145,8 +154,8 @@ var errAgain = errors.New("search again")
 
 // newSearcher leaves out the parts that are broken.
 func newSearcher(v *view, q Query, k Kind, m *Matcher, broken map[part]bool) *searcher {
-	s := &searcher{view: v, query: q, match: m, report: q.Report, failed: map[int]bool{},
-		best: &topHits{limit: q.Limit, perTrace: q.OnePerTrace}}
+	s := &searcher{view: v, query: q, match: m, report: q.Report, failed: map[int]bool{}, rows: &atomic.Int64{},
+		best: &topHits{limit: q.Limit, perTrace: q.OnePerTrace, order: newestFirst}, groups: groupsNewestFirst}
 	if s.report == nil {
 		s.report = &Report{}
 	}
@@ -225,8 +234,17 @@ func (s *searcher) collect(ctx context.Context) error {
 	return nil
 }
 
-// scan calls f with the rows of each group of a part that satisfy the query.
+// scan calls f with the rows of each group of a part that satisfy the query. A
+// part that cannot be read is noted and is no error.
 func (s *searcher) scan(ctx context.Context, i int, f func(g int, sel bitmap) error) error {
+	if err := s.scanPart(ctx, i, f); err != nil {
+		return s.fail(i, err)
+	}
+	return nil
+}
+
+// scanPart is scan for one who notes unreadable parts himself.
+func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -238,7 +256,7 @@ func (s *searcher) scan(ctx context.Context, i int, f func(g int, sel bitmap) er
 	snap := s.parts[i].snapshot()
 	cond, err := snap.plan(s.query.Where, s.match)
 	if err != nil {
-		return s.fail(i, err)
+		return err
 	}
 	if cond.never() {
 		s.report.BlocksSkipped++
@@ -246,11 +264,11 @@ func (s *searcher) scan(ctx context.Context, i int, f func(g int, sel bitmap) er
 	}
 	s.report.Blocks++
 	s.snaps[i] = snap
-	for _, g := range groupsNewestFirst(snap.groups) {
+	for _, g := range s.groups(snap) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !s.overlaps(snap.groups[g].min, snap.groups[g].max) {
+		if !s.overlaps(snap.groups[g].min, snap.groups[g].max) || s.skip != nil && s.skip(snap, g) {
 			continue
 		}
 		sel, err := s.evalGroup(snap, cond, g)
@@ -258,7 +276,7 @@ func (s *searcher) scan(ctx context.Context, i int, f func(g int, sel bitmap) er
 			err = f(g, sel)
 		}
 		if err != nil {
-			return s.fail(i, err)
+			return err
 		}
 		if s.spent {
 			return nil
@@ -267,12 +285,17 @@ func (s *searcher) scan(ctx context.Context, i int, f func(g int, sel bitmap) er
 	return nil
 }
 
-func groupsNewestFirst(groups []group) []int {
-	order := make([]int, len(groups))
+func groupsNewestFirst(s *snapshot) []int {
+	return groupsBy(s, func(g int) uint64 { return s.groups[g].max })
+}
+
+// groupsBy orders the groups, that with the greatest key first.
+func groupsBy(s *snapshot, key func(g int) uint64) []int {
+	order := make([]int, len(s.groups))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(groups[b].max, groups[a].max) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(key(b), key(a)) })
 	return order
 }
 
@@ -285,12 +308,11 @@ func (s *searcher) evalGroup(snap *snapshot, cond *condition, g int) (bitmap, er
 	grp := snap.groups[g]
 	n := int(grp.hi - grp.lo)
 	sel := newBitmap(n)
-	if s.query.MaxRows > 0 && s.rows+n > s.query.MaxRows {
-		n = s.query.MaxRows - s.rows
+	if over := s.rows.Add(int64(n)) - int64(s.query.MaxRows); s.query.MaxRows > 0 && over > 0 {
+		n -= int(min(int64(n), over))
 		s.spent = true
 		s.report.Stopped = "row limit"
 	}
-	s.rows += n
 	s.report.Rows += n
 	sel.setFirst(n)
 	from, end := s.from(), s.query.End
@@ -325,7 +347,7 @@ func (s *searcher) take(part, g int, sel bitmap) (err error) {
 			return
 		}
 		h := hit{part: part, row: snap.groups[g].lo + uint32(row)}
-		if h.time, err = snap.numAt(slotTime, g, row); err != nil || s.best.full && h.time <= s.best.floor {
+		if h.key, err = snap.numAt(slotTime, g, row); err != nil || s.best.full && h.key <= s.best.floor {
 			return
 		}
 		if s.query.OnePerTrace {
@@ -377,8 +399,8 @@ func everyHit[T any](ctx context.Context, s *searcher, records func(*snapshot, [
 // hitWindow is the number of records that are filled at a time.
 const hitWindow = 512
 
-// newestHits gives the records of the best hits, newest first.
-func newestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
+// bestHits gives the records of the best hits, in their order.
+func bestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
 	yield func(*T, error) bool) error {
 	given := false
 	for window := range slices.Chunk(s.best.hits, hitWindow) {

@@ -342,3 +342,27 @@ func (s *Store) Keys(ctx context.Context, q FieldQuery) iter.Seq2[FieldKey, erro
 func (s *Store) Values(ctx context.Context, q FieldQuery) iter.Seq2[FieldValue, error] {
 	return readView(s, q.Kind, func(v *view) iter.Seq2[FieldValue, error] { return v.values(ctx, q) })
 }
+
+// Dots returns start, duration and failure of the spans that q asks for; its
+// Limit and OnePerTrace do not count. What is yielded is the caller's.
+func (s *Store) Dots(ctx context.Context, q Query) iter.Seq2[*Dots, error] {
+	return readView(s, Spans, func(v *view) iter.Seq2[*Dots, error] { return v.dots(ctx, q) })
+}
+
+// Slowest returns the q.Limit longest spans, longest first, of equally long
+// ones the newest first; of each trace one when q.OnePerTrace.
+func (s *Store) Slowest(ctx context.Context, q Query) iter.Seq2[*Span, error] {
+	return readView(s, Spans, func(v *view) iter.Seq2[*Span, error] { return v.slowest(ctx, q) })
+}
+
+// Tally counts the values of fields among the records of a kind that q asks
+// for, in several parts; its Limit and OnePerTrace do not count. The texts of a
+// part are valid until the next one is asked for.
+func (s *Store) Tally(ctx context.Context, k Kind, q Query, fields []Field) iter.Seq2[*Tally, error] {
+	return readView(s, k, func(v *view) iter.Seq2[*Tally, error] { return v.tally(ctx, k, q, fields) })
+}
+
+// Traces returns the spans of several traces, in any order.
+func (s *Store) Traces(ctx context.Context, ids []TraceID, need Need, report *Report) iter.Seq2[*Span, error] {
+	return readView(s, Spans, func(v *view) iter.Seq2[*Span, error] { return v.traces(ctx, ids, need, report) })
+}
