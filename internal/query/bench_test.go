@@ -33,7 +33,7 @@ func BenchmarkQuestions(b *testing.B) {
 	if err := back.loaded(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	e := New(back, back, back, Limits{}).WithClock(func() time.Time { return base.Add(time.Hour) })
+	e := New(back.Reader, back.Catalog, back.Follower, Limits{}).WithClock(func() time.Time { return base.Add(time.Hour) })
 	where, err := Parse(store.Spans, `resource.service.name = "service-7" && http.route = "/r/7" && duration > 40ms`)
 	if err != nil {
 		b.Fatal(err)

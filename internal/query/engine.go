@@ -47,6 +47,7 @@ const (
 // safe for concurrent use and needs no closing.
 type Engine struct {
 	reader   Reader
+	columns  Columnar // nil: the reader has only records
 	catalog  Catalog
 	follower Follower // nil: Tail is refused
 	limits   Limits
@@ -55,7 +56,8 @@ type Engine struct {
 
 // New makes an engine over a store's readers; follower may be nil.
 func New(reader Reader, catalog Catalog, follower Follower, limits Limits) *Engine {
-	return &Engine{reader: reader, catalog: catalog, follower: follower, limits: limits.withDefaults(), now: time.Now}
+	columns, _ := reader.(Columnar)
+	return &Engine{reader: reader, columns: columns, catalog: catalog, follower: follower, limits: limits.withDefaults(), now: time.Now}
 }
 
 // WithClock makes the engine take now for the present.

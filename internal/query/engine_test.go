@@ -317,7 +317,7 @@ func TestTail(t *testing.T) {
 // TestTailOfStore follows the real store, which closes the channel itself.
 func TestTailOfStore(t *testing.T) {
 	b := backends["head"](t)
-	e := New(b, b, b, Limits{})
+	e := New(b.Reader, b.Catalog, b.Follower, Limits{})
 	tail, err := e.Tail(store.Logs, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -75,36 +75,43 @@ func (c *facetCounter) add(v store.Value) bool {
 	return true
 }
 
+// addMany adds a value that was counted before; the records that have it are
+// the caller's.
+func (c *facetCounter) addMany(v store.FieldValue) {
+	count := c.counts[v.Value]
+	if count == nil {
+		if len(c.counts) == maxDistinct {
+			return
+		}
+		count = new(uint64)
+		c.counts[v.Value.Clone()] = count
+	}
+	*count += v.Count
+}
+
 // Facets counts values.
 func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 	a := &Facets{}
+	var err error
 	fields := q.Fields
 	if len(fields) == 0 {
-		var err error
 		if fields, err = e.usualFields(ctx, q, &a.Report); err != nil {
 			return nil, err
 		}
 	}
 	fields = fields[:min(len(fields), maxFacets)]
 	counters := make([]facetCounter, len(fields))
-	adds := make([]func(store.Value) bool, len(fields)) // made once, not for each record
-	need := store.NeedCore
 	for i, f := range fields {
 		counters[i] = facetCounter{field: f, counts: map[store.Value]*uint64{}}
-		adds[i] = counters[i].add
-		need |= needOf(f)
 	}
 	var report store.Report
-	sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: need, Report: &report}
-	for values, err := range e.records(ctx, q.Kind, sq) {
-		if err != nil {
-			return nil, fmt.Errorf("counting values: %w", err)
-		}
-		a.Records++
-		for i := range counters {
-			counters[i].had = false
-			values(counters[i].field, adds[i])
-		}
+	sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Report: &report}
+	count := e.countRecords
+	if e.columns != nil {
+		count = e.countColumns
+	}
+	if a.Records, err = count(ctx, q.Kind, sq, counters); err != nil {
+		return nil, fmt.Errorf("counting values: %w", err)
 	}
 	addReport(&a.Report, &report)
 	limit := e.limit(q.Values, 10)
@@ -112,6 +119,52 @@ func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 		a.Facets = append(a.Facets, counters[i].facet(limit))
 	}
 	return a, nil
+}
+
+// countColumns counts the values of the counters' fields and the records that q
+// asks for.
+func (e *Engine) countColumns(ctx context.Context, kind store.Kind, q store.Query, counters []facetCounter) (records uint64, err error) {
+	fields := make([]store.Field, len(counters))
+	for i := range counters {
+		fields[i] = counters[i].field
+	}
+	q.MaxRows = e.limits.MaxRows
+	for t, err := range within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Tally, error] {
+		return e.columns.Tally(ctx, kind, q, fields)
+	}) {
+		if err != nil {
+			return records, err
+		}
+		records += t.Records
+		for i := range t.Fields {
+			counters[i].records += t.Fields[i].Records
+			for _, v := range t.Fields[i].Values {
+				counters[i].addMany(v)
+			}
+		}
+	}
+	return records, nil
+}
+
+// countRecords is countColumns for readers that have only records.
+func (e *Engine) countRecords(ctx context.Context, kind store.Kind, q store.Query, counters []facetCounter) (records uint64, err error) {
+	adds := make([]func(store.Value) bool, len(counters)) // made once, not for each record
+	q.Need = store.NeedCore
+	for i := range counters {
+		adds[i] = counters[i].add
+		q.Need |= store.NeedOf(counters[i].field)
+	}
+	for values, err := range e.records(ctx, kind, q) {
+		if err != nil {
+			return records, err
+		}
+		records++
+		for i := range counters {
+			counters[i].had = false
+			values(counters[i].field, adds[i])
+		}
+	}
+	return records, nil
 }
 
 // records yields for each record that q asks for the function that enumerates
@@ -133,36 +186,6 @@ func (e *Engine) records(ctx context.Context, kind store.Kind, q store.Query) it
 			}
 		}
 	}
-}
-
-// needOf says which part of a record has field f.
-func needOf(f store.Field) store.Need {
-	switch f.Place {
-	case store.RecordAttr:
-		return store.NeedAttrs
-	case store.ResourceAttr:
-		if f.Name == "service.name" {
-			return store.NeedCore
-		}
-		return store.NeedResource
-	case store.ScopeAttr:
-		return store.NeedScope
-	case store.EventAttr, store.LinkAttr:
-		return store.NeedEvents
-	case store.AnyAttr:
-		return store.NeedAttrs | store.NeedResource | store.NeedScope
-	}
-	switch f.Name {
-	case store.FieldScopeName, store.FieldScopeVersion:
-		return store.NeedScope
-	case store.FieldEventName:
-		return store.NeedEvents | store.NeedAttrs
-	case store.FieldBody:
-		return store.NeedBody
-	case store.FieldStatusMessage, store.FieldTraceState, store.FieldSeverityText:
-		return store.NeedAttrs
-	}
-	return store.NeedCore
 }
 
 // facet gives the most frequent values.

@@ -52,24 +52,26 @@ func (e *Engine) Heatmap(ctx context.Context, q HeatmapSearch) (*Heatmap, error)
 	h := &Heatmap{Start: start, Step: step, Cells: make([][]HeatCell, n)}
 	counts := make([][]HeatCell, n)
 	durations := make([]store.Histogram, (n+HeatLineSteps-1)/HeatLineSteps)
-	for s, err := range e.spans(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: store.NeedCore, Report: &h.Report}) {
+	for d, err := range e.dots(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Report: &h.Report}) {
 		if err != nil {
 			return nil, fmt.Errorf("counting durations: %w", err)
 		}
-		at := (s.Start - start) / uint64(step)
-		column := &counts[at]
-		bucket := store.HistogramBucket(s.Duration())
-		durations[at/HeatLineSteps].Add(bucket, 1)
-		row := bucket / heatRows
-		for len(*column) <= row {
-			*column = append(*column, HeatCell{})
+		for i := range d.Start {
+			at := (d.Start[i] - start) / uint64(step)
+			column := &counts[at]
+			bucket := store.HistogramBucket(d.Duration[i])
+			durations[at/HeatLineSteps].Add(bucket, 1)
+			row := bucket / heatRows
+			for len(*column) <= row {
+				*column = append(*column, HeatCell{})
+			}
+			cell := &(*column)[row]
+			cell.Count++
+			if d.Failed[i] {
+				cell.Errors++
+			}
 		}
-		cell := &(*column)[row]
-		cell.Count++
-		if s.StatusCode == statusError {
-			cell.Errors++
-		}
-		h.Total++
+		h.Total += uint64(len(d.Start))
 	}
 	for i, column := range counts {
 		for row, cell := range column {

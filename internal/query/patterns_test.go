@@ -21,7 +21,7 @@ func logged(t *testing.T, bodies ...string) *Engine {
 		batch.Logs[i].Body = store.StringValue(body)
 	}
 	load(t, b, batch)
-	return New(b, b, b, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
+	return New(b.Reader, b.Catalog, b.Follower, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
 }
 
 func TestPatterns(t *testing.T) {

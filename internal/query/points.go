@@ -1,10 +1,9 @@
 package query
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"iter"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
@@ -43,16 +42,18 @@ func (e *Engine) Points(ctx context.Context, q PointSearch) (*Points, error) {
 	}
 	p := &Points{}
 	oldest := uint64(0) // older ones need not be kept
-	for s, err := range e.spans(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: store.NeedCore, Report: &p.Report}) {
+	for d, err := range e.dots(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Report: &p.Report}) {
 		if err != nil {
 			return nil, fmt.Errorf("reading points: %w", err)
 		}
-		if s.Start < oldest {
-			continue
-		}
-		p.Points = append(p.Points, Point{s.Start, s.Duration(), s.StatusCode == statusError})
-		if len(p.Points) == 2*limit {
-			oldest = p.forget(limit)
+		for i, start := range d.Start {
+			if start < oldest {
+				continue
+			}
+			p.Points = append(p.Points, Point{start, d.Duration[i], d.Failed[i]})
+			if len(p.Points) == 2*limit {
+				oldest = p.forget(limit)
+			}
 		}
 	}
 	if len(p.Points) > limit {
@@ -61,9 +62,68 @@ func (e *Engine) Points(ctx context.Context, q PointSearch) (*Points, error) {
 	return p, nil
 }
 
+// dots reads start, duration and failure of spans within the engine's budget and
+// reports into q.Report, which must be set.
+func (e *Engine) dots(ctx context.Context, q store.Query) iter.Seq2[*store.Dots, error] {
+	if e.columns != nil {
+		q.MaxRows = e.limits.MaxRows
+		return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Dots, error] {
+			return e.columns.Dots(ctx, q)
+		})
+	}
+	q.Need = store.NeedCore
+	return func(yield func(*store.Dots, error) bool) {
+		for s, err := range e.spans(ctx, q) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(&store.Dots{Start: []uint64{s.Start}, Duration: []uint64{s.Duration()}, Failed: []bool{s.StatusCode == statusError}}, nil) {
+				return
+			}
+		}
+	}
+}
+
 // forget keeps the newest points, and returns when the oldest of them started.
 func (p *Points) forget(limit int) uint64 {
-	slices.SortFunc(p.Points, func(a, b Point) int { return cmp.Compare(b.Start, a.Start) })
+	newestFirst(p.Points, limit)
 	p.Points, p.More = p.Points[:limit], true
-	return p.Points[limit-1].Start
+	oldest := p.Points[0].Start
+	for _, point := range p.Points {
+		oldest = min(oldest, point.Start)
+	}
+	return oldest
 }
+
+// newestFirst brings the newest n points to the front, in no order: the part of
+// a sort that is needed.
+func newestFirst(points []Point, n int) {
+	for len(points) > 1 && n > 0 && n < len(points) {
+		pivot := median(points[0].Start, points[len(points)/2].Start, points[len(points)-1].Start)
+		newer, at, older := 0, 0, len(points)
+		for at < older {
+			switch start := points[at].Start; {
+			case start > pivot:
+				points[newer], points[at] = points[at], points[newer]
+				newer++
+				at++
+			case start < pivot:
+				older--
+				points[at], points[older] = points[older], points[at]
+			default:
+				at++
+			}
+		}
+		switch {
+		case n < newer:
+			points = points[:newer]
+		case n <= older:
+			return
+		default:
+			points, n = points[older:], n-older
+		}
+	}
+}
+
+func median(a, b, c uint64) uint64 { return max(min(a, b), min(max(a, b), c)) }

@@ -23,6 +23,23 @@ type Reader interface {
 	Operations(ctx context.Context, start, end uint64, report *store.Report) iter.Seq2[*store.OperationMinute, error]
 }
 
+// Columnar is what a Reader may have beyond its contract: the same answers
+// without whole records. It exists because a scatter needs three numbers of a
+// million spans. The engine asks for it when the reader has it, and else reads
+// records.
+type Columnar interface {
+	// Dots yields start, duration and failure of the spans that q asks for.
+	Dots(ctx context.Context, q store.Query) iter.Seq2[*store.Dots, error]
+	// Slowest yields the q.Limit longest spans, longest first, of equally long
+	// ones the newest first; of each trace one when q.OnePerTrace.
+	Slowest(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error]
+	// Tally counts the values of fields among the records that q asks for, in
+	// parts that are to be added up.
+	Tally(ctx context.Context, k store.Kind, q store.Query, fields []store.Field) iter.Seq2[*store.Tally, error]
+	// Traces yields the spans of several traces, in any order.
+	Traces(ctx context.Context, ids []store.TraceID, need store.Need, report *store.Report) iter.Seq2[*store.Span, error]
+}
+
 // Catalog is the store's contract for completion: which attributes are there
 // and which values they have. It is apart from Reader because a server can do
 // without it.

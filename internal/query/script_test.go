@@ -98,7 +98,7 @@ func openStore(t testing.TB, loaded func(context.Context) error) backend {
 
 // runScript gives the script with the answers that it gets.
 func runScript(t *testing.T, src string, b backend) string {
-	engine := New(b, b, b, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
+	engine := New(b.Reader, b.Catalog, b.Follower, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
 	var out strings.Builder
 	answer := false
 	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {

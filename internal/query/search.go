@@ -28,6 +28,9 @@ type TraceSearch struct {
 	// Slowest gives the traces with the longest matching span, longest first, not
 	// those with the newest. It reads all that match.
 	Slowest bool
+	// Need is which parts of the spans in the summaries must be filled; 0 means
+	// all.
+	Need store.Need
 }
 
 // TraceSummary is what a list shows about one trace. It counts all spans of the
@@ -74,34 +77,32 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 		}
 		var searched store.Report
 		defer func() { addReport(report, &searched) }()
-		given, seen := 0, 0
-		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: store.NeedCore, Report: &searched}
-		var found iter.Seq2[*store.Span, error]
+		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: candidates, OnePerTrace: true, Need: store.NeedCore, Report: &searched}
+		found := e.spans
 		if q.Slowest {
-			found = e.slowestOfTraces(ctx, sq, candidates)
-		} else {
-			sq.Limit, sq.OnePerTrace = candidates, true
-			found = e.spans(ctx, sq)
+			found = e.slowest
 		}
-		for span, err := range found {
+		if q.Need != 0 {
+			q.Need |= needOf(q.Where)
+		}
+		given, seen := 0, 0
+		for window, err := range inWindows(found(ctx, sq), limit) {
 			if err != nil {
 				yield(nil, fmt.Errorf("searching traces: %w", err))
 				return
 			}
-			seen++
-			summary, err := e.summarize(ctx, span.TraceID, q, matcher, report)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if summary == nil {
-				continue
-			}
-			if d := summary.Duration(); d < q.MinDuration || q.MaxDuration > 0 && d > q.MaxDuration {
-				continue
-			}
-			if given++; !yield(summary, nil) || given == limit {
-				return
+			seen += len(window)
+			for summary, err := range e.summaries(ctx, window, q, matcher, report) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if d := summary.Duration(); d < q.MinDuration || q.MaxDuration > 0 && d > q.MaxDuration {
+					continue
+				}
+				if given++; !yield(summary, nil) || given == limit {
+					return
+				}
 			}
 		}
 		if bounded && seen == candidates && searched.Stopped == "" {
@@ -110,12 +111,54 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 	}
 }
 
-// summarize reads the whole trace; nil means that retention took it meanwhile.
-func (e *Engine) summarize(ctx context.Context, id store.TraceID, q TraceSearch, matcher *store.Matcher, report *store.Report) (*TraceSummary, error) {
-	spans, err := e.traceSpans(ctx, id, report)
-	if err != nil || len(spans) == 0 {
-		return nil, err
+// inWindows yields the trace ids of spans, size at a time.
+func inWindows(spans iter.Seq2[*store.Span, error], size int) iter.Seq2[[]store.TraceID, error] {
+	return func(yield func([]store.TraceID, error) bool) {
+		var ids []store.TraceID
+		for s, err := range spans {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if ids = append(ids, s.TraceID); len(ids) == size {
+				if !yield(ids, nil) {
+					return
+				}
+				ids = nil
+			}
+		}
+		if len(ids) > 0 {
+			yield(ids, nil)
+		}
 	}
+}
+
+// summaries reads whole traces and yields what a list shows of them, in the
+// order of ids, without those that retention took meanwhile.
+func (e *Engine) summaries(ctx context.Context, ids []store.TraceID, q TraceSearch, matcher *store.Matcher, report *store.Report) iter.Seq2[*TraceSummary, error] {
+	return func(yield func(*TraceSummary, error) bool) {
+		traces, err := e.manyTraces(ctx, ids, q.Need, report)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for i, id := range ids {
+			if traces[i] == nil {
+				if traces[i], err = e.traceSpans(ctx, id, report); err != nil {
+					yield(nil, err)
+					return
+				}
+			}
+			if len(traces[i]) > 0 && !yield(summarize(id, traces[i], q, matcher), nil) {
+				return
+			}
+			traces[i] = nil
+		}
+	}
+}
+
+// summarize counts a trace's spans, which are not none, and those that match.
+func summarize(id store.TraceID, spans []*store.Span, q TraceSearch, matcher *store.Matcher) *TraceSummary {
 	t := newSummary(id, spans)
 	for _, s := range spans {
 		if s.Start < q.Start || q.End != 0 && s.Start >= q.End || !matcher.Span(s) {
@@ -125,7 +168,62 @@ func (e *Engine) summarize(ctx context.Context, id store.TraceID, q TraceSearch,
 			t.MatchedSpans = append(t.MatchedSpans, s)
 		}
 	}
-	return t, nil
+	return t
+}
+
+// manyTraces reads what need says of the spans of traces, each as traceSpans
+// gives it. Those that must be read one by one are nil: all of them when they
+// are too large together, and one whose repeated spans only whole spans tell
+// from others.
+func (e *Engine) manyTraces(ctx context.Context, ids []store.TraceID, need store.Need, report *store.Report) ([][]*store.Span, error) {
+	traces := make([][]*store.Span, len(ids))
+	if e.columns == nil || len(ids) == 1 {
+		return traces, nil
+	}
+	place := make(map[store.TraceID]int, len(ids))
+	for i, id := range ids {
+		place[id] = i
+	}
+	var part store.Report
+	n := 0
+	for s, err := range e.columns.Traces(ctx, ids, need, &part) {
+		if err != nil {
+			return nil, fmt.Errorf("reading %d traces: %w", len(ids), err)
+		}
+		if n++; n > e.limits.TraceSpans {
+			return make([][]*store.Span, len(ids)), nil
+		}
+		traces[place[s.TraceID]] = append(traces[place[s.TraceID]], s)
+	}
+	addReport(report, &part)
+	for i, spans := range traces {
+		sortByStart(spans)
+		if once := withoutRepeats(spans); need != 0 && len(once) < len(spans) {
+			traces[i] = nil
+		} else {
+			traces[i] = once
+		}
+	}
+	return traces, nil
+}
+
+// needOf says which parts of a span a condition looks at.
+func needOf(e store.Expr) (need store.Need) {
+	switch e := e.(type) {
+	case store.And:
+		for _, part := range e {
+			need |= needOf(part)
+		}
+	case store.Or:
+		for _, part := range e {
+			need |= needOf(part)
+		}
+	case store.Not:
+		return needOf(e.Expr)
+	case store.Cond:
+		return store.NeedOf(e.Field)
+	}
+	return need
 }
 
 // newSummary counts a trace's spans, which are sorted by start and not none.
@@ -174,10 +272,16 @@ func (e *Engine) traceSpans(ctx context.Context, id store.TraceID, report *store
 		}
 		spans = append(spans, s)
 	}
+	sortByStart(spans)
+	return withoutRepeats(spans), nil
+}
+
+// sortByStart puts parents before their children: of spans that start together
+// the longer one is first.
+func sortByStart(spans []*store.Span) {
 	slices.SortStableFunc(spans, func(a, b *store.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(b.End, a.End))
 	})
-	return withoutRepeats(spans), nil
 }
 
 // withoutRepeats leaves out spans that are there already, field for field: a

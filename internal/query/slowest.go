@@ -9,20 +9,34 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// slowestOfTraces yields the longest matching span of each trace, those of the
-// limit traces where it is longest, longest first. It reads all that match.
-func (e *Engine) slowestOfTraces(ctx context.Context, q store.Query, limit int) iter.Seq2[*store.Span, error] {
+// slowest yields the q.Limit longest spans that match, longest first; of each
+// trace one when q.OnePerTrace. It reads all that match.
+func (e *Engine) slowest(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error] {
+	if e.columns != nil {
+		q.MaxRows = e.limits.MaxRows
+		return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Span, error] {
+			return e.columns.Slowest(ctx, q)
+		})
+	}
+	limit, perTrace := q.Limit, q.OnePerTrace
+	q.Limit, q.OnePerTrace = 0, false
 	return func(yield func(*store.Span, error) bool) {
-		found := traceHeap{at: map[store.TraceID]int{}}
+		var longest spanHeap
+		traces := traceHeap{at: map[store.TraceID]int{}}
 		for s, err := range e.spans(ctx, q) {
-			if err != nil {
+			switch {
+			case err != nil:
 				yield(nil, err)
 				return
+			case perTrace:
+				traces.offer(s, limit)
+			default:
+				longest.offer(s, limit)
 			}
-			found.offer(s, limit)
 		}
-		slices.SortFunc(found.spans, slower)
-		for _, s := range found.spans {
+		longest = append(longest, traces.spans...)
+		slices.SortFunc(longest, slower)
+		for _, s := range longest {
 			if !yield(s, nil) {
 				return
 			}

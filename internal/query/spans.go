@@ -27,32 +27,16 @@ type SpanSearch struct {
 // SearchSpans yields the spans that q asks for, newest or slowest first.
 func (e *Engine) SearchSpans(ctx context.Context, q SpanSearch, report *store.Report) iter.Seq2[*store.Span, error] {
 	return func(yield func(*store.Span, error) bool) {
-		limit := e.limit(q.Limit, 100)
-		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: limit, Need: q.Need, Report: report}
+		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: e.limit(q.Limit, 100), Need: q.Need, Report: report}
+		found := e.spans
 		if q.Slowest {
-			sq.Limit = 0
+			found = e.slowest
 		}
-		var slowest spanHeap
-		for s, err := range e.spans(ctx, sq) {
-			switch {
-			case err != nil:
+		for s, err := range found(ctx, sq) {
+			if err != nil {
 				yield(nil, fmt.Errorf("searching spans: %w", err))
 				return
-			case !q.Slowest:
-				if !yield(s, nil) {
-					return
-				}
-			case len(slowest) < limit:
-				kept := *s // or it would keep those read with it in memory
-				heap.Push(&slowest, &kept)
-			case slower(s, slowest[0]) < 0:
-				kept := *s
-				slowest[0] = &kept
-				heap.Fix(&slowest, 0)
 			}
-		}
-		slices.SortFunc(slowest, slower)
-		for _, s := range slowest {
 			if !yield(s, nil) {
 				return
 			}
@@ -68,6 +52,19 @@ func slower(a, b *store.Span) int {
 
 // spanHeap has the fastest of the slowest spans at the top.
 type spanHeap []*store.Span
+
+// offer takes s when it is among the slowest limit spans.
+func (h *spanHeap) offer(s *store.Span, limit int) {
+	switch {
+	case len(*h) < limit:
+		kept := *s // or it would keep those read with it in memory
+		heap.Push(h, &kept)
+	case slower(s, (*h)[0]) < 0:
+		kept := *s
+		(*h)[0] = &kept
+		heap.Fix(h, 0)
+	}
+}
 
 func (h spanHeap) Len() int           { return len(h) }
 func (h spanHeap) Less(i, j int) bool { return slower(h[i], h[j]) > 0 }

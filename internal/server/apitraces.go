@@ -31,7 +31,7 @@ func each[T any](records iter.Seq2[T, error], answer func(T) any) iter.Seq2[any,
 func (s *Server) searchTraces(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
 	q := query.TraceSearch{Where: in.condition(store.Spans), Limit: in.count("limit"), Spans: in.count("spans"),
-		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration")}
+		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration"), Need: store.NeedCore}
 	q.Slowest = in.slowest()
 	q.Start, q.End = in.span()
 	if err := in.check(); err != nil {
