@@ -67,10 +67,10 @@ import (
 	"go.opentelemetry.io/collector/processor/batchprocessor"
 	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
+	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
 )
@@ -92,7 +92,7 @@ type listed[F component.Factory] struct {
 // receivers lists the receivers.
 func receivers() []listed[receiver.Factory] {
 	return []listed[receiver.Factory]{
-		{otlpreceiver.NewFactory(), core + "receiver/otlpreceiver"},
+		{otlpreceiver.NewFactory(), ours},
 		{prometheusreceiver.NewFactory(), contrib + "receiver/prometheusreceiver"},
 		{statsdreceiver.NewFactory(), contrib + "receiver/statsdreceiver"},
 		{hostmetricsreceiver.NewFactory(), contrib + "receiver/hostmetricsreceiver"},
