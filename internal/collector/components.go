@@ -69,6 +69,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 
+	"github.com/signalbox-otel/signalbox/internal/collector/jaegerexporter"
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
@@ -143,6 +144,8 @@ func exporters() []listed[exporter.Factory] {
 		{loadbalancingexporter.NewFactory(), contrib + "exporter/loadbalancingexporter"},
 		{clickhouseexporter.NewFactory(), contrib + "exporter/clickhouseexporter"},
 		{zipkinexporter.NewFactory(), contrib + "exporter/zipkinexporter"},
+		{jaegerexporter.NewFactory(), ours},
+		{jaegerexporter.NewThriftFactory(), ours},
 		{storeexporter.NewFactory(), ours},
 	}
 }
