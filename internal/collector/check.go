@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/service/pipelines"
+	"go.uber.org/zap"
 )
 
 // check validates what was decoded: every component by its own rules, and the
@@ -76,6 +77,23 @@ func (d *decoder) validate(path []string, cfg any) {
 			}
 		}
 		d.add(at, strings.ReplaceAll(message, "\n", "; "))
+	}
+}
+
+// warner is the configuration of a component that can be valid and still not do
+// what it says.
+type warner interface{ Warnings() []string }
+
+// warn logs what components warn of, sorted by their names.
+func warn(cfg *otelcol.Config, log *zap.Logger) {
+	for section, configs := range components(cfg) {
+		for _, id := range slices.SortedFunc(maps.Keys(configs), func(a, b component.ID) int { return strings.Compare(a.String(), b.String()) }) {
+			if c, ok := configs[id].(warner); ok {
+				for _, text := range c.Warnings() {
+					log.Warn(text, zap.String("component", section+"::"+id.String()))
+				}
+			}
+		}
 	}
 }
 

@@ -31,7 +31,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/groupbytraceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/k8sattributesprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourcedetectionprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/resourceprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/transformprocessor"
@@ -73,6 +72,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
+	"github.com/signalbox-otel/signalbox/internal/collector/resourcedetection"
 	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
 )
 
@@ -114,7 +114,7 @@ func processors() []listed[processor.Factory] {
 	return []listed[processor.Factory]{
 		{batchprocessor.NewFactory(), core + "processor/batchprocessor"},
 		{memorylimiterprocessor.NewFactory(), core + "processor/memorylimiterprocessor"},
-		{resourcedetectionprocessor.NewFactory(), contrib + "processor/resourcedetectionprocessor"},
+		{resourcedetection.NewFactory(), ours},
 		{k8sattributesprocessor.NewFactory(), contrib + "processor/k8sattributesprocessor"},
 		{attributesprocessor.NewFactory(), contrib + "processor/attributesprocessor"},
 		{resourceprocessor.NewFactory(), contrib + "processor/resourceprocessor"},

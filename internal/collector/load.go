@@ -44,6 +44,7 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 		d.add([]string{"service", "pipelines"}, strings.TrimPrefix(err.Error(), "failed to build pipelines: "))
 		return nil, invalid(d.findings)
 	}
+	warn(cfg, zap.New(warnings))
 	return &loaded{conf: conf, warnings: warnings}, nil
 }
 
