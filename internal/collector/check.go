@@ -72,7 +72,7 @@ func (d *decoder) validate(path []string, cfg any) {
 		at, message := path, e.Error()
 		// Validate puts the keys before the message: protocols::grpc: …
 		if keys, rest, ok := strings.Cut(message, ": "); ok && !strings.ContainsAny(keys, " \"'") {
-			if below := slices.Concat(path, strings.Split(keys, "::")); has(d.sources, below) {
+			if below := slices.Concat(path, strings.Split(keys, "::")); d.source.at(below) != nil {
 				at, message = below, rest
 			}
 		}

@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
 // NewCommand returns `signalbox collector` with its subcommands: the flags and
@@ -84,7 +86,7 @@ func (f *flags) addTo(cmd *cobra.Command) {
 }
 
 func (f *flags) settings(version string) Settings {
-	return Settings{ConfigURIs: f.config, Sets: f.sets, Version: version}
+	return Settings{ConfigURIs: f.config, Sets: f.sets, Version: version, Migrate: migrate.Options{InPod: InPod()}}
 }
 
 func newValidateCommand(version string) *cobra.Command {
@@ -104,6 +106,7 @@ func newValidateCommand(version string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			printFindings(cmd.ErrOrStderr(), config.found)
 			for _, w := range config.warnings.kept.list {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning:", text(w))
 			}

@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/service"
 	"go.uber.org/zap"
+
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
 // loaded is a configuration that was resolved, checked and found good. What
@@ -22,17 +24,19 @@ import (
 // and the start can slip in.
 type loaded struct {
 	conf     *confmap.Conf
+	found    []migrate.Finding // of migration
 	warnings *entries
 }
 
 // load resolves and checks the configuration. What is wrong with it is an
 // *InvalidError.
 func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded, error) {
-	conf, sources, warnings, err := resolve(ctx, s)
+	resolved, src, err := resolve(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{conf: conf, sources: sources}
+	d := &decoder{conf: resolved.conf, source: src, refused: refusals(resolved.found)}
+	d.findings = slices.Clone(d.refused)
 	cfg := d.config(factories)
 	d.check(cfg)
 	d.checkSignals(cfg, factories)
@@ -44,8 +48,8 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 		d.add([]string{"service", "pipelines"}, strings.TrimPrefix(err.Error(), "failed to build pipelines: "))
 		return nil, invalid(d.findings)
 	}
-	warn(cfg, zap.New(warnings))
-	return &loaded{conf: conf, warnings: warnings}, nil
+	warn(cfg, zap.New(resolved.warnings))
+	return resolved, nil
 }
 
 // Resolve returns the configuration that Run would run, merged and expanded but
@@ -62,33 +66,38 @@ func Resolve(ctx context.Context, s Settings) (*confmap.Conf, error) {
 	return config.conf, nil
 }
 
-// resolve reads the locations, merges them and expands what they refer to.
-func resolve(ctx context.Context, s Settings) (*confmap.Conf, []source, *entries, error) {
+// resolve reads the locations, merges them, migrates what they say to what runs
+// here and expands what they refer to.
+func resolve(ctx context.Context, s Settings) (*loaded, *source, error) {
 	uris := slices.Clone(s.ConfigURIs)
 	if len(uris) == 0 {
-		return nil, nil, nil, errors.New("no configuration given: name one with --config")
+		return nil, nil, errors.New("no configuration given: name one with --config")
 	}
 	for _, set := range s.Sets {
 		uri, err := setURI(set)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		uris = append(uris, uri)
 	}
-	sources, findings := readSources(uris)
-	if err := invalid(findings); err != nil {
-		return nil, nil, nil, err
+	src, findings, err := readSources(ctx, uris)
+	if err = errors.Join(invalid(findings), err); err != nil {
+		return nil, nil, err
 	}
+	found := s.migrated(src)
 	warnings := newEntries()
-	resolver, err := confmap.NewResolver(resolverSettings(uris, zap.New(warnings)))
+	set := resolverSettings([]string{nodeScheme + ":"}, zap.New(warnings))
+	set.ProviderFactories = append(set.ProviderFactories, confmap.NewProviderFactory(func(confmap.ProviderSettings) confmap.Provider { return nodeProvider{src} }))
+	resolver, err := confmap.NewResolver(set)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	conf, err := resolver.Resolve(ctx)
 	if err = errors.Join(err, resolver.Shutdown(ctx)); err != nil {
-		return nil, nil, nil, invalid([]Finding{{Message: strings.TrimPrefix(err.Error(), "cannot retrieve the configuration: ")}})
+		return nil, nil, invalid([]Finding{{Message: strings.TrimPrefix(err.Error(), "cannot retrieve the configuration: ")}})
 	}
-	return conf, sources, warnings, nil
+	warnings.forget("Configuration references unset environment variable") // a finding says where
+	return &loaded{conf, found, warnings}, src, nil
 }
 
 func resolverSettings(uris []string, log *zap.Logger) confmap.ResolverSettings {
@@ -113,8 +122,10 @@ func setURI(set string) (string, error) {
 // collects what is wrong with it.
 type decoder struct {
 	conf     *confmap.Conf
-	sources  []source
+	source   *source
 	findings []Finding
+	// refused is what migration found that cannot be kept.
+	refused []Finding
 	// broken are components and sections that are there but could not be
 	// decoded: what follows from that is no finding of its own.
 	broken map[string]bool
@@ -129,7 +140,11 @@ func decode(conf *confmap.Conf, factories otelcol.Factories) (*otelcol.Config, e
 }
 
 func (d *decoder) add(path []string, message string) {
-	d.findings = append(d.findings, locate(d.sources, Finding{Path: path, Message: message}))
+	f := d.source.locate(Finding{Path: path, Message: message})
+	if slices.ContainsFunc(d.refused, func(r Finding) bool { return slices.Equal(r.Path, path) }) {
+		return // migration said why
+	}
+	d.findings = append(d.findings, f)
 }
 
 // sections are the top-level keys of a configuration.
@@ -296,7 +311,7 @@ func (d *decoder) addDecoding(path []string, err error, known map[string]string)
 		if m := decodedAt.FindStringSubmatch(message); m != nil {
 			// The quoted place is the name of a Go type, or of keys.
 			keys := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(m[1]), ".")
-			if below := slices.Concat(path, keys); has(d.sources, below) {
+			if below := slices.Concat(path, keys); d.source.at(below) != nil {
 				at, message = below, m[2]
 			}
 		}
@@ -306,7 +321,7 @@ func (d *decoder) addDecoding(path []string, err error, known map[string]string)
 			continue
 		}
 		for key := range strings.SplitSeq(m[2], ", ") {
-			d.add(below(d.sources, at, key), unknownKey(key, known))
+			d.add(d.source.below(at, key), unknownKey(key, known))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -63,6 +64,13 @@ func (e *entries) replay(core zapcore.Core) {
 		}
 	}
 	e.kept.list = nil
+}
+
+// forget drops the entries with a message.
+func (e *entries) forget(message string) {
+	e.kept.mu.Lock()
+	defer e.kept.mu.Unlock()
+	e.kept.list = slices.DeleteFunc(e.kept.list, func(k keptEntry) bool { return k.entry.Message == message })
 }
 
 // quiet is a zap core that leaves out three things. Warnings about component

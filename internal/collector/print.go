@@ -80,8 +80,12 @@ func printConfig(ctx context.Context, s Settings, mode, format string, validate 
 			return nil, err
 		}
 		conf = config.conf
-	} else if conf, _, _, err = resolve(ctx, s); err != nil {
-		return nil, err
+	} else {
+		resolved, _, err := resolve(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		conf = resolved.conf
 	}
 	printed, err := printable(conf, factories, mode == "redacted")
 	if err != nil {

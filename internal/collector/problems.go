@@ -92,7 +92,7 @@ func (c *problemCore) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.
 
 // problemDetails are the fields that say what a problem is about. Others may
 // differ each time, or hold what was sent.
-var problemDetails = []string{"error", "err", "target_labels", "findings"}
+var problemDetails = []string{"error", "err", "target_labels", "findings", "finding"}
 
 func (c *problemCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	values := zapcore.NewMapObjectEncoder()

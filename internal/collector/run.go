@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/collector/service/telemetry"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
+
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
 // Settings say what Run runs.
@@ -34,6 +36,12 @@ type Settings struct {
 	// is received, nil for never. A configuration that is invalid or does not
 	// start is refused, and the one before keeps running.
 	Reload <-chan os.Signal
+	// Migrate are the facts that rewriting old configurations needs. The
+	// environment is that of the process.
+	Migrate migrate.Options
+	// Findings are what was found before, in flags, and is to be told with what
+	// is found in the configuration.
+	Findings []migrate.Finding
 	// Ready, when not nil, is called once everything has started for the first
 	// time.
 	Ready func()
@@ -83,16 +91,17 @@ type running struct {
 
 	rejected atomic.Int64 // configurations refused by reload
 	problems *problems    // of every service
+	migrated *migrations  // of every service
 }
 
 func newRunning(ctx context.Context, s Settings) (*running, error) {
-	c := &running{settings: s, problems: newProblems()}
+	c := &running{settings: s, problems: newProblems(), migrated: newMigrations()}
 	var err error
 	if c.factories, err = s.factories(); err != nil {
 		return nil, err
 	}
 	c.problems.showIn(c.factories.Extensions)
-	c.factories.Telemetry = countRejected(c.factories.Telemetry, &c.rejected)
+	c.factories.Telemetry = withOwnMetrics(c.factories.Telemetry, &c.rejected, c.migrated)
 	config, err := load(ctx, s, c.factories)
 	if err != nil {
 		return nil, err
@@ -155,6 +164,7 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 		return err
 	}
 	config.warnings.replay(srv.Logger().Core())
+	c.migrated.started(config.found, srv.Logger())
 	logGRPC(srv.Logger())
 	// service_graph keeps the context of its start for all that it sends; when
 	// that ended with ctx, what it sends last would be lost, and said so.
@@ -224,9 +234,9 @@ func rejection(err error) []zap.Field {
 	return []zap.Field{zap.Strings("findings", findings)}
 }
 
-// countRejected adds the counter of rejected configurations to the metrics of
-// every service that f makes. The count outlives the services.
-func countRejected(f telemetry.Factory, rejected *atomic.Int64) telemetry.Factory {
+// withOwnMetrics adds the counters of rejected configurations and of migration
+// to the metrics of every service that f makes. The counts outlive the services.
+func withOwnMetrics(f telemetry.Factory, rejected *atomic.Int64, migrated *migrations) telemetry.Factory {
 	return telemetry.NewFactory(f.CreateDefaultConfig,
 		telemetry.WithCreateResource(f.CreateResource),
 		telemetry.WithCreateLogger(f.CreateLogger),
@@ -236,7 +246,8 @@ func countRejected(f telemetry.Factory, rejected *atomic.Int64) telemetry.Factor
 			if err != nil {
 				return nil, err
 			}
-			_, err = provider.Meter("github.com/signalbox-otel/signalbox/internal/collector").Int64ObservableCounter(
+			meter := provider.Meter("github.com/signalbox-otel/signalbox/internal/collector")
+			_, err = meter.Int64ObservableCounter(
 				"signalbox_config_rejected_total",
 				metric.WithDescription("Configurations that were refused on reload, while the one before kept running."),
 				metric.WithUnit("{configurations}"),
@@ -244,7 +255,7 @@ func countRejected(f telemetry.Factory, rejected *atomic.Int64) telemetry.Factor
 					o.Observe(rejected.Load())
 					return nil
 				}))
-			if err != nil {
+			if err = errors.Join(err, migrated.instrument(meter)); err != nil {
 				return nil, errors.Join(err, provider.Shutdown(ctx))
 			}
 			return provider, nil
