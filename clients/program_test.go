@@ -68,7 +68,7 @@ func goProgram(t *testing.T, name, module, path string) program {
 	return program{args: []string{bin}}
 }
 
-// nodeProgram is clients/name/script with the packages of its lock file.
+// nodeProgram is clients/name/script with the packages of name's lock file.
 func nodeProgram(t *testing.T, name, script string) program {
 	t.Helper()
 	need(t, "npm")
@@ -81,8 +81,9 @@ func nodeProgram(t *testing.T, name, script string) program {
 	if err := os.Symlink(filepath.Join(installed, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	copyFile(t, filepath.Join(name, script), filepath.Join(dir, script))
-	return program{args: []string{"node", script}, dir: dir}
+	base := filepath.Base(script)
+	copyFile(t, filepath.Join(name, script), filepath.Join(dir, base))
+	return program{args: []string{"node", base}, dir: dir}
 }
 
 // pythonProgram is clients/name/script with the packages of its requirements.

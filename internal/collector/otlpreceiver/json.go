@@ -96,6 +96,7 @@ func modernMetric(metric object) {
 			if kind.value != "" {
 				point.rename("value", kind.value)
 			}
+			point.dropInfinity()
 		}
 	}
 	for _, kind := range []string{"gauge", "sum", "histogram", "summary"} {
@@ -138,6 +139,19 @@ func (o object) objects(key string) func(func(object) bool) {
 			}
 		}
 	}
+}
+
+// dropInfinity takes the last bound out of a histogram's point where it was
+// infinity, which those SDKs wrote as null, and with it the bucket above it,
+// which nothing falls into.
+func (o object) dropInfinity() {
+	bounds, _ := o["explicitBounds"].([]any)
+	counts, _ := o["bucketCounts"].([]any)
+	last := len(bounds) - 1
+	if last < 0 || bounds[last] != nil || len(counts) != len(bounds)+1 {
+		return
+	}
+	o["explicitBounds"], o["bucketCounts"] = bounds[:last], counts[:last+1]
 }
 
 // labelsToAttributes makes attributes of the labels of a data point, whose

@@ -40,6 +40,9 @@ func TestModernise(t *testing.T) {
 			{"name":"a","sum":{"isMonotonic":true,"dataPoints":[{"asInt":"9007199254740993","attributes":[{"key":"k","value":{"stringValue":"v"}}]}]}},
 			{"name":"b","gauge":{"dataPoints":[{"asDouble":1.5}]}},
 			{"name":"c","histogram":{"dataPoints":[{"count":"1","sum":2,"attributes":[{"key":"n","value":{"intValue":"1"}},{"key":"k","value":{"stringValue":"v"}}]}]}}]}]}]}`)
+	f("a histogram without bounds of JavaScript 0.13 to 0.25",
+		`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"doubleHistogram":{"dataPoints":[{"count":1,"bucketCounts":[1,0],"explicitBounds":[null]},{"bucketCounts":[1,2],"explicitBounds":[5]}]}}]}]}]}`,
+		`{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"histogram":{"dataPoints":[{"count":1,"bucketCounts":[1],"explicitBounds":[]},{"bucketCounts":[1,2],"explicitBounds":[5]}]}}]}]}]}`)
 	f("logs of OTLP 0.4 to 0.13",
 		`{"resourceLogs":[{"instrumentationLibraryLogs":[{"logs":[{"name":"x"}]}]}]}`,
 		`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"name":"x"}]}]}]}`)
