@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
@@ -115,6 +116,16 @@ type gzipWriter struct {
 	gz       *gzip.Writer // nil: as is
 }
 
+// gzipWriters are kept because one takes a megabyte. They are fast rather than
+// thorough: most answers go to a browser nearby, which waits.
+var gzipWriters = sync.Pool{New: func() any {
+	gz, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return gz
+}}
+
 // compress wraps w; close must be called when the answer is written.
 func compress(w http.ResponseWriter, r *http.Request) *gzipWriter {
 	return &gzipWriter{ResponseWriter: w, accepted: acceptsGzip(r.Header.Get("Accept-Encoding")) && r.Method != http.MethodHead}
@@ -143,7 +154,8 @@ func (w *gzipWriter) WriteHeader(status int) {
 		if w.accepted && !bodyless && h.Get("Content-Encoding") == "" {
 			h.Set("Content-Encoding", "gzip")
 			h.Del("Content-Length")
-			w.gz = gzip.NewWriter(w.ResponseWriter)
+			w.gz = gzipWriters.Get().(*gzip.Writer)
+			w.gz.Reset(w.ResponseWriter)
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -175,5 +187,7 @@ func (w *gzipWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *gzipWriter) close() {
 	if w.gz != nil {
 		_ = w.gz.Close() // the client may be gone: nobody to tell
+		gzipWriters.Put(w.gz)
+		w.gz = nil
 	}
 }
