@@ -77,7 +77,7 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 		}
 		var searched store.Report
 		defer func() { addReport(report, &searched) }()
-		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: candidates, OnePerTrace: true, Need: store.NeedCore, Report: &searched}
+		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: candidates, OnePerTrace: true, Need: store.NeedIDs, Report: &searched}
 		found := e.spans
 		if q.Slowest {
 			found = e.slowest

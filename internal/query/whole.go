@@ -18,7 +18,7 @@ func (e *Engine) WholeTraces(ctx context.Context, q store.Query, maxSpans int, r
 	return func(yield func([]*store.Span, error) bool) {
 		var searched store.Report
 		defer func() { addReport(report, &searched) }()
-		q.Limit, q.OnePerTrace, q.Need, q.Report = e.limit(q.Limit, 20), true, store.NeedCore, &searched
+		q.Limit, q.OnePerTrace, q.Need, q.Report = e.limit(q.Limit, 20), true, store.NeedIDs, &searched
 		total := 0
 		for match, err := range e.spans(ctx, q) {
 			if err != nil {

@@ -198,25 +198,47 @@ func (f *filler) ids(set func(n int, t TraceID), setSpan func(n int, id SpanID))
 }
 
 func (f *filler) spans(out []Span) {
+	if f.need == NeedIDs {
+		f.identify(out)
+		return
+	}
 	f.origin(func(n int, r *Resource) { out[n].Resource = r }, func(n int, s *Scope) { out[n].Scope = s })
 	f.ids(func(n int, t TraceID) { out[n].TraceID = t }, func(n int, id SpanID) { out[n].SpanID = id })
 	f.nums(slotTime, func(n int, v uint64) { out[n].Start = v })
 	f.nums(slotDuration, func(n int, v uint64) { out[n].End = out[n].Start + v })
-	f.nums(slotFlags, func(n int, v uint64) { out[n].Flags = uint32(v) })
-	f.nums(slotDropped, func(n int, v uint64) { out[n].DroppedAttrs = uint32(v) })
-	f.nums(slotDroppedEvents, func(n int, v uint64) { out[n].DroppedEvents = uint32(v) })
-	f.nums(slotDroppedLinks, func(n int, v uint64) { out[n].DroppedLinks = uint32(v) })
+	if f.need.Has(NeedAttrs) {
+		f.details(out)
+	}
 	f.nums(slotKind, func(n int, v uint64) { out[n].Kind = int32(v) })
 	f.nums(slotStatus, func(n int, v uint64) { out[n].StatusCode = int32(v) })
 	f.texts(slotName, func(n int, s string) { out[n].Name = s })
-	f.texts(slotStatusMessage, func(n int, s string) { out[n].StatusMessage = s })
-	f.texts(slotTraceState, func(n int, s string) { out[n].TraceState = s })
 	f.parents(out)
 	f.attrsOf(func(n int) *[]Attr { return &out[n].Attrs })
 	if f.need.Has(NeedEvents) {
 		f.blobs(slotEvents, func(n int, d *decoder) { out[n].Events = d.events(out[n].Start) })
 		f.blobs(slotLinks, func(n int, d *decoder) { out[n].Links = d.links() })
 	}
+}
+
+// details fills what is always kept but asked for only with attributes.
+func (f *filler) details(out []Span) {
+	f.nums(slotFlags, func(n int, v uint64) { out[n].Flags = uint32(v) })
+	f.nums(slotDropped, func(n int, v uint64) { out[n].DroppedAttrs = uint32(v) })
+	f.nums(slotDroppedEvents, func(n int, v uint64) { out[n].DroppedEvents = uint32(v) })
+	f.nums(slotDroppedLinks, func(n int, v uint64) { out[n].DroppedLinks = uint32(v) })
+	f.texts(slotStatusMessage, func(n int, s string) { out[n].StatusMessage = s })
+	f.texts(slotTraceState, func(n int, s string) { out[n].TraceState = s })
+}
+
+// identify fills times and ids only.
+func (f *filler) identify(out []Span) {
+	none, empty := &Resource{}, &Scope{}
+	for i := range out {
+		out[i].Resource, out[i].Scope = none, empty
+	}
+	f.ids(func(n int, t TraceID) { out[n].TraceID = t }, func(n int, id SpanID) { out[n].SpanID = id })
+	f.nums(slotTime, func(n int, v uint64) { out[n].Start = v })
+	f.nums(slotDuration, func(n int, v uint64) { out[n].End = out[n].Start + v })
 }
 
 // parents fills parent ids, from rows of the part or from ids kept aside.

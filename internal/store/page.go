@@ -169,9 +169,17 @@ func appendNums(b []byte, nums []uint64, base uint64, width int) []byte {
 // fromPlanes undoes appendNums with base 0.
 func fromPlanes(planes []byte, width, n int) []uint64 {
 	nums := make([]uint64, n)
-	for w := range width {
+	plane := func(w int) []byte { return planes[w*n:][:n] }
+	w := 0
+	for ; w+4 <= width; w += 4 {
+		p0, p1, p2, p3, shift := plane(w), plane(w+1), plane(w+2), plane(w+3), 8*w
+		for i := range nums {
+			nums[i] |= (uint64(p0[i]) | uint64(p1[i])<<8 | uint64(p2[i])<<16 | uint64(p3[i])<<24) << shift
+		}
+	}
+	for ; w < width; w++ {
 		shift := 8 * w
-		for i, b := range planes[w*n : w*n+n] {
+		for i, b := range plane(w) {
 			nums[i] |= uint64(b) << shift
 		}
 	}

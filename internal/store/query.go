@@ -36,11 +36,14 @@ type Need uint32
 const (
 	NeedResource Need = 1 << iota // all resource attributes, not just service.name
 	NeedScope
-	NeedAttrs
+	NeedAttrs  // and flags, dropped counts, status message and trace state
 	NeedEvents // and links
 	NeedBody
 	// NeedCore fills only what is always filled.
 	NeedCore
+	// NeedIDs fills only times and ids of spans; with another part it means
+	// nothing.
+	NeedIDs
 	NeedAll = NeedResource | NeedScope | NeedAttrs | NeedEvents | NeedBody
 )
 
