@@ -100,6 +100,7 @@ func newRunning(ctx context.Context, s Settings) (*running, error) {
 	if c.factories, err = s.factories(); err != nil {
 		return nil, err
 	}
+	standBy(c.factories.Exporters)
 	c.problems.showIn(c.factories.Extensions)
 	c.factories.Telemetry = withOwnMetrics(c.factories.Telemetry, &c.rejected, c.migrated)
 	config, err := load(ctx, s, c.factories)
