@@ -61,6 +61,9 @@ func Run(ctx context.Context, s Settings) error {
 	if s.Ready != nil {
 		s.Ready()
 	}
+	if err := releaseStartPages(); err != nil {
+		c.service.Logger().Debug("memory of the start is kept", zap.Error(err))
+	}
 	for {
 		select {
 		case <-ctx.Done():
