@@ -46,8 +46,10 @@ test-size: build
 
 .PHONY: test-web
 test-web: web-setup web-check build
+	rm -rf bin/shots
 	cd web && npm test
-	cd web && npm run e2e
+	cd web && SHOTS=../bin/shots npm run e2e
+	@echo "screenshots of every page: $$(ls bin/shots | wc -l) in bin/shots"
 
 .PHONY: web
 web: web-setup ## Build the page into web/dist

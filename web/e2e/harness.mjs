@@ -3,7 +3,8 @@
  * empty data directory, data sent to it by OTLP JSON, and a browser.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -12,8 +13,8 @@ import { chromium } from "playwright-core";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
-/** shots is where screenshots are kept. */
-export const shots = process.env.SHOTS ?? join(root, "web/e2e/shots");
+/** shots is where screenshots are kept, as page-width-scheme.png. */
+export const shots = process.env.SHOTS ?? join(root, "bin/shots");
 
 function freePort() {
   return new Promise((resolve, reject) => {
@@ -92,35 +93,63 @@ export function launch() {
 /** views are what every page is shown in. */
 export const views = [1280, 390].flatMap((width) => ["light", "dark"].map((colorScheme) => ({ width, height: width === 390 ? 844 : 800, colorScheme })));
 
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/**
+ * barriers are what keeps people from using the page as it is now, by axe: one
+ * line for every element with a serious or critical finding.
+ */
+export async function barriers(page) {
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  return violations
+    .filter((v) => v.impact === "serious" || v.impact === "critical")
+    .flatMap((v) => v.nodes.map((n) => `${v.impact} ${v.id}: ${n.target.flat().join(" ")}\n    ${n.html.slice(0, 200)}\n    ${[...n.any, ...n.all, ...n.none].map((c) => c.message).join("; ")}`));
+}
+
 /**
  * visit opens a page, waits until it shows ready, calls act, and checks that
- * nothing complained and nothing sticks out; a screenshot is kept as name.
+ * nothing complained, nothing sticks out and nobody is kept out; a screenshot is
+ * kept as name. refused are statuses that the page is expected to be answered.
  */
-export async function visit(browser, url, view, name, ready, act = async () => {}) {
+export async function visit(browser, url, view, name, ready, act = async () => {}, refused = []) {
   const { width, height, colorScheme } = view;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const page = await context.newPage();
   const problems = [];
   page.on("pageerror", (e) => problems.push(String(e)));
   page.on("console", (m) => {
+    if (refused.some((status) => m.text().includes(`status of ${status} `))) return;
     if (m.type() === "error" || m.type() === "warning") problems.push(m.text());
   });
   page.on("response", (r) => {
-    if (r.status() >= 400) problems.push(`${r.status()} ${r.url()}`);
+    if (r.status() >= 400 && !refused.includes(r.status())) problems.push(`${r.status()} ${r.url()}`);
   });
   try {
     await page.goto(url);
     await page.waitForSelector(ready, { timeout: 15_000 });
     await act(page);
+    await page.waitForLoadState("networkidle").catch(() => {}); // live tails never end
     await page.evaluate(() => document.fonts.ready);
     mkdirSync(shots, { recursive: true });
     await page.screenshot({ path: join(shots, `${name}-${width}-${colorScheme}.png`) });
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     if (over > 0) problems.push(`the page is ${over} pixels too wide`);
+    problems.push(...(await barriers(page)));
   } finally {
     await context.close();
   }
   if (problems.length > 0) throw new Error(`${name} at ${width} ${colorScheme}:\n${problems.join("\n")}`);
+}
+
+/** visitAll visits pages ([name, path, ready, refused]) in all views, and tells everything that is wrong with any. */
+export async function visitAll(browser, box, pages) {
+  const wrong = [];
+  for (const [name, path, ready, refused] of pages) {
+    const done = await Promise.allSettled(views.map((view) => visit(browser, box.base + path, view, name, ready, undefined, refused)));
+    for (const { reason } of done) if (reason) wrong.push(`${name}: ${reason.message ?? reason}`);
+  }
+  if (wrong.length > 0) throw new Error(wrong.join("\n"));
 }
 
 /** equal throws unless both are the same. */

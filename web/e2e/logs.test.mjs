@@ -114,5 +114,5 @@ export async function hostileText({ box, browser }) {
 }
 
 export async function nothingFound({ box, browser }) {
-  await visit(browser, `${box.base}/logs?q=severity+%3D+fatal`, view, "logs-none", "text=No log records in this time");
+  await visit(browser, `${box.base}/logs?q=severity+%3D+fatal`, view, "logs-none", "text=No log record matches in this time");
 }

@@ -1,9 +1,10 @@
 import { UnstyledButton } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { useKeys } from "../app/keys";
 import { Link } from "../url/Link";
 import { navigate } from "../url/router";
+import { useRows } from "./useRows";
 
 /** Column is one column of a DataTable. */
 export interface Column<R> {
@@ -37,24 +38,20 @@ interface Props<R> {
 
 /**
  * DataTable is a list of any length: only the rows in sight exist. j and k move,
- * Enter opens. Rows are links, so that they open in new tabs too.
+ * Enter opens; arrows do the same among the rows. Rows are links, so that they
+ * open in new tabs too.
  */
 export function DataTable<R>(props: Props<R>) {
   const { columns, rows, rowHeight = 34, href } = props;
   const scroller = useRef<HTMLDivElement>(null);
-  const [active, setActive] = useState(-1);
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
     overscan: 12,
   });
-  const move = (to: number) => {
-    const index = Math.max(0, Math.min(rows.length - 1, to));
-    setActive(index);
-    props.onActive?.(index);
-    virtual.scrollToIndex(index);
-  };
+  const keyed = useRows(rows.length, scroller, virtual, props.onActive);
+  const { active, move } = keyed;
   useKeys({
     j: ["Next row", () => move(active + 1)],
     k: ["Previous row", () => move(active - 1)],
@@ -64,9 +61,6 @@ export function DataTable<R>(props: Props<R>) {
     }],
   });
   useEffect(() => virtual.measure(), [rowHeight]);
-  useEffect(() => {
-    if (active >= rows.length) setActive(-1);
-  }, [active, rows.length]);
   const tracks = {
     "--tracks": columns.map((c) => c.width).join(" "),
     "--tracks-narrow": columns.filter((c) => !c.wide).map((c) => c.width).join(" "),
@@ -80,7 +74,7 @@ export function DataTable<R>(props: Props<R>) {
           ))}
         </div>
       </div>
-      <div role="rowgroup" ref={scroller} className="table-body" style={{ maxHeight: props.height ?? 480 }} tabIndex={-1}>
+      <div role="rowgroup" ref={scroller} className="table-body" style={{ maxHeight: props.height ?? 480 }} tabIndex={href ? -1 : 0} onFocus={keyed.onFocus} onKeyDown={keyed.onKeyDown}>
         <div role="presentation" style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((item) => {
             const row = rows[item.index];
@@ -101,7 +95,7 @@ export function DataTable<R>(props: Props<R>) {
               onPointerLeave: () => props.onActive?.(-1),
             };
             return href ? (
-              <Link key={props.rowKey(row)} href={href(row)} {...shared}>
+              <Link key={props.rowKey(row)} href={href(row)} data-index={item.index} tabIndex={keyed.tabIndex(item.index)} {...shared}>
                 {cells}
               </Link>
             ) : (

@@ -1,5 +1,5 @@
 import { UnstyledButton } from "@mantine/core";
-import { useState } from "react";
+import { useState, type KeyboardEvent } from "react";
 import { type Facet, type Value } from "../api/types";
 import { equal, has, toggle, unequal } from "../condition/edit";
 import { count, plural, short } from "../time/format";
@@ -8,7 +8,8 @@ import { beginning } from "./LongText";
 
 /**
  * FacetList shows which values attributes have among the records, with their
- * counts. A click adds a condition or takes it away.
+ * counts. A click adds a condition or takes it away; with the keyboard, arrows
+ * lead from an attribute to its values.
  */
 export function FacetList({ facets, q, onChange }: { facets: Facet[]; q: string; onChange(q: string): void }) {
   return (
@@ -38,12 +39,26 @@ export function valueOf(v: Value, field = ""): string {
 
 const few = 5;
 
+/**
+ * moveInside makes an attribute and its values one stop of the Tab key: up and
+ * down move between them, right is "without it".
+ */
+function moveInside(e: KeyboardEvent<HTMLElement>) {
+  const rows = [...e.currentTarget.querySelectorAll<HTMLElement>(".facet-name, .facet-value, .showall")];
+  const at = rows.findIndex((row) => row.contains(e.target as Node));
+  const to = { ArrowDown: rows[at + 1], ArrowUp: rows[at - 1], ArrowLeft: rows[at], ArrowRight: rows[at] }[e.key];
+  if (at < 0 || !to) return;
+  const button = to.matches("button") ? to : to.querySelector<HTMLElement>(e.key === "ArrowRight" ? ".facet-not" : ".facet-pick");
+  e.preventDefault();
+  button?.focus();
+}
+
 function FacetBox({ facet, q, onChange, opened }: { facet: Facet; q: string; onChange(q: string): void; opened: boolean }) {
   const [open, setOpen] = useState(opened);
   const [all, setAll] = useState(false);
   const shown = all ? facet.values : facet.values.slice(0, few);
   return (
-    <section className="facet">
+    <section className="facet" onKeyDown={moveInside}>
       <UnstyledButton className="facet-name" onClick={() => setOpen(!open)} aria-expanded={open} title={facet.field}>
         <span className="turn" data-open={open || undefined}>
           <IconChevron size={11} />
@@ -71,6 +86,7 @@ function FacetValue({ facet, value, q, onChange }: { facet: Facet; value: Value;
     <div className="facet-value" data-chosen={has(q, part) || undefined}>
       <UnstyledButton
         className="facet-pick"
+        tabIndex={-1}
         onClick={() => onChange(toggle(q, part))}
         aria-pressed={has(q, part)}
         title={`${beginning(text, 300)}: ${count(value.count ?? 0)}`}
@@ -79,7 +95,7 @@ function FacetValue({ facet, value, q, onChange }: { facet: Facet; value: Value;
         <bdi className="ellipsis">{text === "" ? "(empty)" : beginning(text, 100)}</bdi>
         <span className="soft">{short(value.count ?? 0)}</span>
       </UnstyledButton>
-      <UnstyledButton className="facet-not" onClick={() => onChange(toggle(q, without))} aria-label={`Without ${beginning(text, 60)}`} title="Without it">
+      <UnstyledButton className="facet-not" tabIndex={-1} onClick={() => onChange(toggle(q, without))} aria-label={`Without ${beginning(text, 60)}`} title="Without it">
         ≠
       </UnstyledButton>
     </div>

@@ -34,6 +34,13 @@ export function rgb(hex: string): [number, number, number] {
   return [n >> 16, (n >> 8) & 255, n & 255];
 }
 
+/** inkOn is black or white, whichever is read better on a colour: the contrast is at least 4.58. */
+export function inkOn(hex: string): "#000" | "#fff" {
+  const [r, g, b] = rgb(hex).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)) as [number, number, number];
+  const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  return (luminance + 0.05) ** 2 > 1.05 * 0.05 ? "#000" : "#fff";
+}
+
 /** levelColor is the colour of a log record's level. */
 export const levelColor: Record<string, string> = {
   unset: "#8b949e",

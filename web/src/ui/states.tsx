@@ -23,12 +23,15 @@ export function Loading({ rows = 6, height = 22 }: { rows?: number; height?: num
 
 /** ErrorNote says what went wrong and what can be done about it. */
 export function ErrorNote({ error, onRetry, what = "This" }: { error: unknown; onRetry?: () => void; what?: string }) {
+  const missing = error instanceof ApiError && error.kind === "not_found";
   return (
-    <Alert color="red" variant="light" icon={<IconError size={18} />} title={`${what} could not be shown`} m="xs" role="alert">
-      <Text size="sm" style={{ overflowWrap: "anywhere" }}>
-        {messageOf(error)}
-      </Text>
-      <Text size="sm" c="dimmed" mt={4}>
+    <Alert color="red" variant="light" icon={<IconError size={18} />} title={missing ? `${what} was not found` : `${what} could not be shown`} m="xs" role="alert">
+      {!missing && (
+        <Text size="sm" mb={4} style={{ overflowWrap: "anywhere" }}>
+          {messageOf(error)}
+        </Text>
+      )}
+      <Text size="sm" c="dimmed">
         {adviceOn(error)}
       </Text>
       {onRetry && (

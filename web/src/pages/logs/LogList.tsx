@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { useKeys } from "../../app/keys";
 import { type Log } from "../../api/types";
 import { instant, msOf, near, utc } from "../../time/format";
@@ -7,6 +7,7 @@ import { levelColor } from "../../ui/colors";
 import { IconError } from "../../ui/icons";
 import { beginning } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
+import { useRows } from "../../ui/useRows";
 import { bodyLine } from "./record";
 import { LogDetail } from "./LogDetail";
 
@@ -30,7 +31,6 @@ interface Props {
  */
 export function LogList({ logs, now, q, onChange, opened, onOpen, marked, onEnd, foot }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
-  const [active, setActive] = useState(-1);
   const virtual = useVirtualizer({
     count: logs.length,
     getScrollElement: () => scroller.current,
@@ -42,11 +42,8 @@ export function LogList({ logs, now, q, onChange, opened, onOpen, marked, onEnd,
     if (!log) return;
     onOpen(opened.includes(log.cursor) ? opened.filter((c) => c !== log.cursor) : [...opened, log.cursor]);
   };
-  const move = (to: number) => {
-    const index = Math.max(0, Math.min(logs.length - 1, to));
-    setActive(index);
-    virtual.scrollToIndex(index);
-  };
+  const keyed = useRows(logs.length, scroller, virtual);
+  const { active, move } = keyed;
   useKeys({
     j: ["Next record", () => move(active + 1)],
     k: ["Previous record", () => move(active - 1)],
@@ -63,7 +60,7 @@ export function LogList({ logs, now, q, onChange, opened, onOpen, marked, onEnd,
     if (markedAt >= 0) virtual.scrollToIndex(markedAt, { align: "center" });
   }, [markedAt, marked, virtual]);
   return (
-    <div ref={scroller} className="log-list" tabIndex={-1}>
+    <div ref={scroller} className="log-list" tabIndex={-1} onFocus={keyed.onFocus} onKeyDown={keyed.onKeyDown}>
       <div role="list" aria-label="Log records" style={{ height: virtual.getTotalSize(), position: "relative" }}>
         {items.map((item) => {
           const log = logs[item.index];
@@ -80,7 +77,7 @@ export function LogList({ logs, now, q, onChange, opened, onOpen, marked, onEnd,
               data-marked={log.time === marked || undefined}
               style={{ transform: `translateY(${item.start}px)` }}
             >
-              <button type="button" className="log-row" aria-expanded={open} onClick={() => toggle(log)}>
+              <button type="button" className="log-row" data-index={item.index} tabIndex={keyed.tabIndex(item.index)} aria-expanded={open} onClick={() => toggle(log)}>
                 <LogLine log={log} now={now} />
               </button>
               {open && <LogDetail log={log} q={q} onChange={onChange} />}

@@ -1,8 +1,9 @@
 import "./logs.css";
-import { Badge, Button, Group, SegmentedControl, Switch, UnstyledButton } from "@mantine/core";
+import { Badge, Button, Group, SegmentedControl, Stack, Switch, UnstyledButton } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useState } from "react";
 import { ApiError, get, own, useApi } from "../../api/client";
+import { type Held } from "../../api/pipelines";
 import { type Facets, type Log, type Logs, type Report, type Status } from "../../api/types";
 import { useKeys } from "../../app/keys";
 import { ConditionInput } from "../../condition/ConditionInput";
@@ -13,7 +14,8 @@ import { FacetList } from "../../ui/Facets";
 import { TimeChart } from "../../ui/TimeChart";
 import { levelColor } from "../../ui/colors";
 import { IconFilter, IconPause, IconPlay } from "../../ui/icons";
-import { CopyLine, EmptyNote, ErrorNote, Loading, PartialNote, QueryState } from "../../ui/states";
+import { HowToSend } from "../../ui/HowToSend";
+import { EmptyNote, ErrorNote, Loading, PartialNote, QueryState } from "../../ui/states";
 import { flag, list, oneOf, text } from "../../url/codec";
 import { Link } from "../../url/Link";
 import { hrefOf, useUrlState } from "../../url/router";
@@ -151,25 +153,33 @@ function Found({ q, onChange, opened, onOpen }: ListProps) {
   );
 }
 
+/** NoLogs says where the records are, or how to send the first one. */
 function NoLogs({ q, onChange, report }: { q: string; onChange(q: string): void; report: Report | undefined }) {
-  const status = useApi<Status>({ path: q ? undefined : "status" });
-  const address = status.data?.endpoints.find((e) => e.name === "otlp http")?.url ?? "localhost:4318";
+  const time = useTime();
+  const status = useApi<Status & { store?: Held }>({ path: q ? undefined : "status", fresh: 0 });
+  const none = status.data?.store?.logs.records === 0;
+  const tail = useTail("", none, false);
+  const arrived = tail.logs.length > 0;
+  useEffect(() => {
+    if (arrived) time.refresh();
+  }, [arrived]);
+  if (!q && status.isPending) return <Loading rows={6} />;
+  if (none) return <HowToSend signal="logs" />;
   return (
-    <EmptyNote title="No log records in this time">
+    <EmptyNote title={q ? "No log record matches in this time" : "No log records in this time"}>
       <PartialNote report={report} />
-      {q ? (
-        <Button variant="light" mt="xs" onClick={() => onChange("")}>
-          Remove all conditions
-        </Button>
-      ) : (
-        <>
-          Choose a longer time range, or send logs by OTLP:
-          <CopyLine
-            label="send a log record"
-            text={`curl -H 'Content-Type: application/json' http://${address}/v1/logs -d '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":9,"timeUnixNano":"'$(date +%s%N)'","body":{"stringValue":"hello"}}]}]}]}'`}
-          />
-        </>
-      )}
+      <Stack align="center" gap="xs">
+        {q ? "Choose a longer time range, or remove conditions." : "There are older ones."}
+        {q ? (
+          <Button variant="default" onClick={() => onChange("")}>
+            Remove all conditions
+          </Button>
+        ) : (
+          <Button variant="default" onClick={() => time.setRange({ from: "now-7d", to: "now" })}>
+            Show the last 7 days
+          </Button>
+        )}
+      </Stack>
     </EmptyNote>
   );
 }

@@ -6,6 +6,7 @@ import { oneOf, text, type Field } from "../../url/codec";
 import { useUrlState } from "../../url/router";
 import { Card } from "./Card";
 import { ChartPanel, views } from "./ChartPanel";
+import { FirstMetric } from "./FirstMetric";
 import { Picker } from "./Picker";
 import { first, grouped, rewritten, type Built, type Group as Queries } from "./promql";
 import { letterOf } from "./useAnswers";
@@ -46,7 +47,9 @@ export default function MetricsPage() {
         text={state.search}
         onText={(search) => set({ search }, { replace: true })}
         onChoose={(metric, add) => set({ e: [...(add ? state.e : []), ...first(metric)], search: "", ...(add ? {} : { view: "line" }) })}
-      />
+      >
+        {empty && state.search === "" && <FirstMetric />}
+      </Picker>
       {groups.map((g, n) => (
         <Card
           key={g.at}

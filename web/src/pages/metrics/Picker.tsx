@@ -1,5 +1,5 @@
 import { Badge, TextInput } from "@mantine/core";
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState, type ReactNode } from "react";
 import { count } from "../../time/format";
 import { IconSearch } from "../../ui/icons";
 import { beginning } from "../../ui/LongText";
@@ -15,12 +15,14 @@ interface Props {
   onText(text: string): void;
   /** onChoose shows a metric; with add, beside what is shown. */
   onChoose(metric: Metric, add: boolean): void;
+  /** children are between the field and the list. */
+  children?: ReactNode;
 }
 
 const shown = 200;
 
 /** Picker finds a metric by what somebody remembers of it. Enter shows the first one. */
-export function Picker({ always, text, onText, onChoose }: Props) {
+export function Picker({ always, text, onText, onChoose, children }: Props) {
   const { metrics, error, refetch } = useCatalog();
   const found = useFound(metrics, text);
   const [active, setActive] = useState(0);
@@ -78,6 +80,7 @@ export function Picker({ always, text, onText, onChoose }: Props) {
           e.preventDefault();
         }}
       />
+      {children}
       {open && (
         <div ref={list} className={always ? "picker-list panel" : "picker-list picker-float panel"}>
           {metrics === undefined ? (
@@ -116,7 +119,7 @@ function Option({ id, found: { metric, by }, text, active, onChoose, canAdd }: {
           <Marked name={metric.name} text={text} />
         </bdi>
       </span>
-      <Badge size="xs" variant="light" color={kindColor[metric.kind]} className="picker-kind">
+      <Badge size="sm" radius="sm" variant="light" color={kindColor[metric.kind]} className="picker-kind">
         {metric.kind === "native" ? "histogram" : metric.kind}
         {metric.unit ? `, ${metric.unit}` : ""}
       </Badge>

@@ -20,7 +20,7 @@ export function Problems({ problems }: { problems: Problem[] }) {
           <span className="soft">the latest {plural(problems.length, "kind")}, since the start</span>
         )}
       </div>
-      <div role="list" style={{ maxHeight: 420, overflowY: "auto" }}>
+      <div role="list" aria-label="Warnings and errors" tabIndex={0} style={{ maxHeight: 420, overflowY: "auto" }}>
         {problems.map((p) => (
           <div key={`${p.kind} ${p.component} ${p.signal} ${p.message} ${p.detail}`} className="problem" role="listitem">
             <span className={p.level === "error" ? "problem-level bad" : "problem-level"}>

@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMemo, useState } from "react";
 import { duration, percent, plural } from "../../time/format";
-import { colorOf } from "../../ui/colors";
+import { colorOf, inkOn } from "../../ui/colors";
 import { beginning } from "../../ui/LongText";
 import { framesOf, groupsOf, type Frame, type Group, type Model } from "./model";
 
@@ -40,6 +40,7 @@ export default function Flame({ model }: { model: Model }) {
 
 function FrameBox({ frame: f, onClick }: { frame: Frame; onClick(): void }) {
   const g = f.group;
+  const color = colorOf(g.service);
   const label = `${beginning(g.name, 200)} ${g.count > 1 ? `× ${g.count}` : ""}`;
   return (
     <button
@@ -47,7 +48,7 @@ function FrameBox({ frame: f, onClick }: { frame: Frame; onClick(): void }) {
       className="frame"
       data-error={g.errors > 0 || undefined}
       onClick={onClick}
-      style={{ left: `${100 * f.x}%`, width: `${100 * f.width}%`, top: f.depth * rowHeight, height: rowHeight - 1, background: colorOf(g.service) }}
+      style={{ left: `${100 * f.x}%`, width: `${100 * f.width}%`, top: f.depth * rowHeight, height: rowHeight - 1, background: color, color: inkOn(color) }}
       title={`${beginning(g.service, 100)}: ${label}\n${percent(f.width)} of the time, itself ${duration(g.self)}, ${plural(g.count, "span")}${g.errors > 0 ? `, ${g.errors} failed` : ""}`}
     >
       {g.errors > 0 && "⚠ "}

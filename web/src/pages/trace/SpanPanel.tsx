@@ -4,7 +4,6 @@ import { type Attribute, type Log, type Node } from "../../api/types";
 import { quote } from "../../condition/edit";
 import { between, clock, count, duration, instant, msOf, percent, plural } from "../../time/format";
 import { absolute } from "../../time/range";
-import { levelColor } from "../../ui/colors";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { IconSearch } from "../../ui/icons";
 import { beginning, LongText, valueText } from "../../ui/LongText";
@@ -230,7 +229,7 @@ export function conditionOf(scope: string, a: Attribute): string | undefined {
 function LogLine({ log, model }: { log: Log; model: Model }) {
   return (
     <div className="event">
-      <span className="level" style={{ color: levelColor[log.level] }}>
+      <span className="level" data-level={log.level}>
         {log.severity >= 17 && <ErrorMark size={12} />} {log.level === "unset" ? "log" : log.level}
       </span>{" "}
       <span className="soft" title={`${clock(msOf(log.time))}`}>

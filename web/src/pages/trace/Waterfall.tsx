@@ -4,7 +4,7 @@ import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { type Log } from "../../api/types";
 import { useKeys } from "../../app/keys";
 import { between, count, duration } from "../../time/format";
-import { colorOf, levelColor } from "../../ui/colors";
+import { colorOf, inkOn } from "../../ui/colors";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { IconChevron, IconDown, IconSearch } from "../../ui/icons";
 import { beginning, valueText } from "../../ui/LongText";
@@ -27,6 +27,8 @@ interface Props {
 }
 
 const rowHeight = 26;
+/** rowId names the row of a span for aria-activedescendant. */
+const rowId = (index: number) => `span-${index}`;
 const noLogs: ReadonlyMap<string, Log[]> = new Map();
 
 /**
@@ -60,7 +62,7 @@ export function Waterfall(props: Props) {
   };
   // Where to begin, and where a jump leads; logs that arrive later move rows.
   useEffect(() => go(selected), [selected, model, rows.length]);
-  useRowKeys(model, rows, selected, props.onSelect, toggle);
+  useRowKeys(props, rows, collapsed, toggle);
 
   return (
     <div className="waterfall">
@@ -92,20 +94,30 @@ export function Waterfall(props: Props) {
       </div>
       <Minimap model={model} view={view} onView={(v) => props.onZoom(v && [v.from, v.to])} />
       <Axis view={view} />
-      <div ref={scroller} className="waterfall-rows" role="tree" aria-label="Spans" tabIndex={0}>
+      <div ref={scroller} className="waterfall-rows" role="tree" aria-label="Spans" tabIndex={0} aria-activedescendant={selected === undefined ? undefined : rowId(selected)}>
         <div role="presentation" style={{ height: virtual.getTotalSize(), position: "relative" }}>
           {virtual.getVirtualItems().map((v) => {
             const row = rows[v.index]!;
             const item = model.items[row.index]!;
             return (
-              <div key={v.key} className="waterfall-row" data-kind={row.kind} data-selected={row.index === selected || undefined} style={{ height: rowHeight, transform: `translateY(${v.start}px)` }}>
+              <div
+                key={v.key}
+                id={row.kind === "span" ? rowId(row.index) : undefined}
+                className="waterfall-row"
+                role="treeitem"
+                aria-level={item.span.depth + (row.kind === "span" ? 1 : 2)}
+                aria-selected={row.kind === "span" && row.index === selected}
+                aria-expanded={row.kind === "span" && item.children.length > 0 ? !collapsed.has(item.span.spanId) : undefined}
+                data-kind={row.kind}
+                data-selected={row.index === selected || undefined}
+                style={{ height: rowHeight, transform: `translateY(${v.start}px)` }}
+              >
                 {row.kind === "span" ? (
                   <SpanRow
                     item={item}
                     model={model}
                     view={view}
                     matched={matched.has(row.index)}
-                    selected={row.index === selected}
                     collapsed={collapsed.has(item.span.spanId)}
                     logs={logs.get(item.span.spanId)}
                     onSelect={props.onSelect}
@@ -124,7 +136,7 @@ export function Waterfall(props: Props) {
 }
 
 /** useRowKeys moves through the spans. */
-function useRowKeys(model: Model, rows: Row[], selected: number | undefined, onSelect: (i: number | undefined) => void, toggle: (id: string) => void) {
+function useRowKeys({ model, selected, onSelect }: Props, rows: Row[], collapsed: ReadonlySet<string>, toggle: (id: string) => void) {
   const spans = useMemo(() => rows.filter((r) => r.kind === "span").map((r) => r.index), [rows]);
   const move = (by: number) => {
     const at = selected === undefined ? spans.indexOf(model.hottest) - Math.sign(by) : spans.indexOf(selected);
@@ -136,6 +148,16 @@ function useRowKeys(model: Model, rows: Row[], selected: number | undefined, onS
     k: ["Previous span", () => move(-1)],
     ArrowDown: ["Next span", () => move(1)],
     ArrowUp: ["Previous span", () => move(-1)],
+    ArrowLeft: ["Fold the span, or go to its parent", () => {
+      if (!here) return;
+      if (here.children.length > 0 && !collapsed.has(here.span.spanId)) toggle(here.span.spanId);
+      else if (here.span.parent >= 0) onSelect(here.span.parent);
+    }],
+    ArrowRight: ["Unfold the span, or go to its first child", () => {
+      if (!here || here.children.length === 0) return;
+      if (collapsed.has(here.span.spanId)) toggle(here.span.spanId);
+      else move(1);
+    }],
     Enter: ["Open the marked span", () => onSelect(selected ?? model.hottest)],
     o: ["Fold or unfold the span", () => here && here.children.length > 0 && toggle(here.span.spanId)],
     m: ["To the span that took most time", () => onSelect(model.hottest)],
@@ -174,14 +196,13 @@ interface RowProps {
   model: Model;
   view: View;
   matched: boolean;
-  selected: boolean;
   collapsed: boolean;
   logs: Log[] | undefined;
   onSelect(index: number): void;
   onToggle(id: string): void;
 }
 
-const SpanRow = memo(function SpanRow({ item, model, view, matched, selected, collapsed, logs, onSelect, onToggle }: RowProps) {
+const SpanRow = memo(function SpanRow({ item, model, view, matched, collapsed, logs, onSelect, onToggle }: RowProps) {
   const { span } = item;
   const color = colorOf(span.service);
   const parent = model.items[span.parent]?.span;
@@ -191,7 +212,7 @@ const SpanRow = memo(function SpanRow({ item, model, view, matched, selected, co
     <>
       <div className="waterfall-name" style={{ paddingLeft: 6 + Math.min(span.depth, 24) * 13 }} data-matched={matched || undefined}>
         {item.children.length > 0 ? (
-          <button type="button" className="fold" onClick={() => onToggle(span.spanId)} aria-label={collapsed ? `Unfold ${item.children.length}` : "Fold"} aria-expanded={!collapsed}>
+          <button type="button" tabIndex={-1} className="fold" onClick={() => onToggle(span.spanId)} aria-label={collapsed ? `Unfold ${item.children.length}` : "Fold"}>
             <span className="turn" data-open={!collapsed || undefined}>
               <IconChevron size={11} />
             </span>
@@ -201,9 +222,7 @@ const SpanRow = memo(function SpanRow({ item, model, view, matched, selected, co
         )}
         <button
           type="button"
-          role="treeitem"
-          aria-level={span.depth + 1}
-          aria-selected={selected}
+          tabIndex={-1}
           className="waterfall-label"
           onClick={() => onSelect(item.index)}
           title={`${beginning(span.service, 100)}: ${beginning(span.name, 300)}\n${duration(span.durationNanos)}, itself ${duration(span.selfNanos)}`}
@@ -235,7 +254,7 @@ function Bar({ item, model, view, color, logs, hot }: { item: Item; model: Model
   return (
     <>
       <span className="bar" data-hot={hot || undefined} style={{ left: `${bar.left}%`, width: `max(2px, ${bar.width}%)`, background: color }}>
-        {!side && <span className="bar-label-inside">{label}</span>}
+        {!side && <span className="bar-label-inside" style={{ color: inkOn(color) }}>{label}</span>}
       </span>
       {segments.map((s) => {
         const b = barOf(view, s.from, s.to);
@@ -262,7 +281,7 @@ function LogRow({ row, item, model, view, onSelect }: { row: Row; item: Item; mo
   const indent = { paddingLeft: 6 + 18 + (Math.min(item.span.depth, 24) + 1) * 13 };
   if (row.kind === "more") {
     return (
-      <button type="button" className="waterfall-log soft" style={indent} onClick={() => onSelect(row.index)}>
+      <button type="button" tabIndex={-1} className="waterfall-log soft" style={indent} onClick={() => onSelect(row.index)}>
         {count(row.logs)} more log records
       </button>
     );
@@ -271,8 +290,8 @@ function LogRow({ row, item, model, view, onSelect }: { row: Row; item: Item; mo
   const { log } = row;
   const at = barOf(view, between(model.trace.start, log.time), between(model.trace.start, log.time));
   return (
-    <button type="button" className="waterfall-log" style={indent} onClick={() => onSelect(row.index)} title={beginning(valueText(log.body), 1000)}>
-      <span className="level" style={{ color: levelColor[log.level] }}>
+    <button type="button" tabIndex={-1} className="waterfall-log" style={indent} onClick={() => onSelect(row.index)} title={beginning(valueText(log.body), 1000)}>
+      <span className="level" data-level={log.level}>
         {log.level === "unset" ? "log" : log.level}
       </span>
       <bdi className="ellipsis">{beginning(valueText(log.body), 300)}</bdi>

@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef, useState, type PointerEvent } from "react";
 import { clock, count, day, duration, near } from "../../time/format";
 import { type Window } from "../../time/range";
 import { rgb } from "../../ui/colors";
+import { labelsOf, percentiles, sliceAt, wayOf, type Slice } from "./lines";
 import {
   bounds, boxOf, heat, nearest, paint, regionOf, scalesOf, ticks, timeTicks,
   type Box, type Cell, type Points, type Region, type Scales,
@@ -14,6 +15,8 @@ interface Props {
   points: Points;
   /** cells are what the heatmap shows; undefined while they are on their way. */
   cells: Cell[] | undefined;
+  /** lines are the percentiles over time; undefined when they are not wanted, or on their way. */
+  lines: Slice[] | undefined;
   window: Window;
   region: Region | undefined;
   onSelect(region: Region | undefined): void;
@@ -32,7 +35,7 @@ const reach = 9;
  * on a dot selects it and those beside it, dragging selects what is inside.
  */
 export function Chart(props: Props) {
-  const { view, points, cells, window, region, mark } = props;
+  const { view, points, cells, lines, window, region, mark } = props;
   const { ref, width: outer } = useElementSize<HTMLDivElement>();
   const width = Math.max(50, outer - gutter - 10);
   const inner = height - below - 8;
@@ -87,6 +90,7 @@ export function Chart(props: Props) {
         onPointerLeave={() => setHover(undefined)}
       >
         <Canvas view={view} points={points} cells={cells} scales={scales} />
+        {lines && <Lines lines={lines} scales={scales} />}
         {shown && (
           <div className="scatter-region" style={{ left: shown.left, top: shown.top, width: Math.max(2, shown.right - shown.left), height: Math.max(2, shown.bottom - shown.top) }} />
         )}
@@ -121,7 +125,7 @@ function cellRegion(cells: Cell[], s: Scales, at: { x: number; y: number }): Reg
 }
 
 /** Hover says what is under the pointer. */
-function Hover({ view, points, cells, scales, at, window }: Props & { scales: Scales; at: { x: number; y: number } }) {
+function Hover({ view, points, cells, lines: slices, scales, at, window }: Props & { scales: Scales; at: { x: number; y: number } }) {
   let lines: string[] = [];
   let place = at;
   if (view === "heatmap") {
@@ -129,6 +133,8 @@ function Hover({ view, points, cells, scales, at, window }: Props & { scales: Sc
     if (!c) return null;
     lines = [`${count(c.count)} between ${duration(c.low)} and ${duration(c.high)}`, `${clock(c.start, 0)} to ${clock(c.end, 0)}`];
     if (c.errors > 0) lines.push(`${count(c.errors)} failed`);
+    const slice = sliceAt(slices ?? [], scales.time(at.x));
+    if (slice) lines.push(`at that time ${[...percentiles].reverse().map((p) => `${p} ${duration(slice[p])}`).join(", ")}`);
   } else {
     const i = nearest(points, scales, at.x, at.y, reach);
     if (i < 0) return null;
@@ -146,6 +152,25 @@ function Hover({ view, points, cells, scales, at, window }: Props & { scales: Sc
         ))}
       </div>
     </>
+  );
+}
+
+/** Lines are the percentiles over time, each with its own dashes and its name at the end. */
+function Lines({ lines, scales }: { lines: Slice[]; scales: Scales }) {
+  return (
+    <svg className="scatter-lines" width={scales.width} height={scales.height} aria-hidden>
+      {percentiles.map((p) => (
+        <path key={p} d={wayOf(lines, p, scales)} className="scatter-line-ground" />
+      ))}
+      {percentiles.map((p) => (
+        <path key={p} d={wayOf(lines, p, scales)} className="scatter-line" data-percentile={p} />
+      ))}
+      {labelsOf(lines, scales).map((l) => (
+        <text key={l.which} x={l.x} y={l.y} dy="0.35em">
+          {l.which}
+        </text>
+      ))}
+    </svg>
   );
 }
 

@@ -16,6 +16,7 @@ import { useUrlState } from "../../url/router";
 import { Chart } from "./Chart";
 import { Differences } from "./Differences";
 import { useTail } from "./live";
+import { type Slice } from "./lines";
 import { append, countInside, fromColumns, percentile, type Cell, type Points, type Region } from "./scatter";
 import { rowOfSpan, rowOfTrace, TraceList } from "./TraceList";
 import { Welcome } from "./Welcome";
@@ -27,6 +28,8 @@ const fields = {
   sel: numbers(4),
   order: oneOf("slowest", "newest"),
   live: flag(),
+  /** lines are the percentiles over the chart. */
+  lines: oneOf("on", "off"),
 };
 
 /** roots stands for "one span per trace" as long as there are no other conditions. */
@@ -44,7 +47,9 @@ interface PointsAnswer {
 interface HeatmapAnswer {
   start: string;
   stepNanos: number;
+  lineStepNanos: number;
   total: number;
+  lines: { p50Nanos: number; p95Nanos: number; p99Nanos: number; count: number }[];
   steps: { lowNanos: number; highNanos: number; count: number; errors: number }[][];
   report: Report;
 }
@@ -71,23 +76,25 @@ export default function TracesPage() {
   const live = useLive(stored, base, state.live && region === undefined, time.window);
   const points = live.points;
 
-  const heat = useApi<HeatmapAnswer>({ path: state.view === "heatmap" ? "traces/heatmap" : undefined, params: { ...time.api, q: base } });
+  // The dots come first: what costs as much must not slow them down.
+  const ready = answer !== undefined;
+  const lined = state.lines === "on" && !state.live;
+  const heat = useApi<HeatmapAnswer>({ path: state.view === "heatmap" || (lined && ready) ? "traces/heatmap" : undefined, params: { ...time.api, q: base } });
   const cells = useMemo(() => cellsOf(heat.data), [heat.data]);
+  const lines = useMemo(() => linesOf(heat.data), [heat.data]);
 
   const select = (r: Region | undefined) => set({ sel: r && [r.start, r.end, r.low, r.high], live: false });
   useKeys({
     Escape: ["Remove the selection", () => select(undefined)],
     v: ["Scatter or heatmap", () => set({ view: state.view === "scatter" ? "heatmap" : "scatter" }, { replace: true })],
+    p: ["Percentile lines", () => set({ lines: state.lines === "on" ? "off" : "on" }, { replace: true })],
     l: ["Live", () => set({ live: !state.live, sel: undefined })],
   });
 
   const selected = selectionOf(region, base, time.api);
-  // The dots come first: what costs as much must not slow them down.
-  const ready = answer !== undefined;
   const list = useApi<Traces>({ path: state.live || !ready ? undefined : "traces", params: { ...selected, order: state.order, limit: 100, spans: 10 } });
   const whole = useApi<Facets>({ path: ready ? "facets" : undefined, params: { ...time.api, q: base, values: 50 } });
-  const names = whole.data?.facets.map((f) => f.field);
-  const part = useApi<Facets>({ path: region && names && !whole.isPlaceholderData ? "facets" : undefined, params: { ...selected, field: names, values: 50 }, keep: false });
+  const part = useApi<Facets>({ path: region && ready ? "facets" : undefined, params: { ...selected, values: 50 }, keep: false });
 
   const wrong = query.error instanceof ApiError && query.error.kind === "bad_query" ? query.error.message : undefined;
   const input = <ConditionInput kind="spans" value={state.q} onChange={(q) => set({ q, sel: undefined })} error={wrong} />;
@@ -112,6 +119,16 @@ export default function TracesPage() {
           <span className="soft wide-only">by start and duration{state.q ? "" : ", one dot each"}</span>
           <span style={{ flex: 1 }} />
           <QuickSelect points={points} window={time.window} onSelect={select} onErrors={() => set({ q: and(state.q, "status = error"), sel: undefined })} />
+          <Button
+            variant="default"
+            className="lines-toggle"
+            aria-pressed={state.lines === "on"}
+            onClick={() => set({ lines: state.lines === "on" ? "off" : "on" }, { replace: true })}
+            title="Percentiles of the durations over time (p)"
+            leftSection={<LinesSample />}
+          >
+            p50 p95 p99
+          </Button>
           <SegmentedControl
             aria-label="View"
             value={state.view}
@@ -133,7 +150,7 @@ export default function TracesPage() {
           <QueryState query={query} what="The traces" loading={<div style={{ height: 210 }}><Loading rows={5} /></div>}>{() => null}</QueryState>
         ) : (
           <div className="stale" data-stale={query.isPlaceholderData || undefined}>
-            <Chart view={state.view} points={points} cells={cells} window={live.window} region={region} onSelect={select} mark={mark} />
+            <Chart view={state.view} points={points} cells={cells} lines={lined ? lines : undefined} window={live.window} region={region} onSelect={select} mark={mark} />
           </div>
         )}
         <PartialNote report={answer?.report} />
@@ -152,11 +169,7 @@ export default function TracesPage() {
               <p className="soft selection-is">
                 {plural(countInside(points, region), noun)} from {duration(region.low)} to {duration(region.high)}, {near(region.start, time.now, 0)} to {near(region.end, time.now, 0)}
               </p>
-              {part.data && whole.data ? (
-                <Differences whole={whole.data} selection={part.data} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
-              ) : (
-                <Loading rows={3} height={16} />
-              )}
+              <Differences all={{ ...time.api, q: base }} selected={selected} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
             </section>
           )}
           <aside className="panel wide-only facets-panel" aria-label="Attributes">
@@ -228,6 +241,24 @@ function cellsOf(answer: HeatmapAnswer | undefined): Cell[] | undefined {
   const step = answer.stepNanos / 1e6;
   return answer.steps.flatMap((column, i) =>
     column.map((c) => ({ start: first + i * step, end: first + (i + 1) * step, low: c.lowNanos, high: c.highNanos, count: c.count, errors: c.errors })),
+  );
+}
+
+function linesOf(answer: HeatmapAnswer | undefined): Slice[] | undefined {
+  if (!answer) return undefined;
+  const first = Number(BigInt(answer.start) / 1_000_000n);
+  const step = answer.lineStepNanos / 1e6;
+  return answer.lines.map((l, i) => ({ start: first + i * step, end: first + (i + 1) * step, p50: l.p50Nanos, p95: l.p95Nanos, p99: l.p99Nanos, count: l.count }));
+}
+
+/** LinesSample shows how the lines are dashed. */
+function LinesSample() {
+  return (
+    <svg width="22" height="14" className="lines-sample" aria-hidden>
+      {([["p99", 2.5], ["p95", 7], ["p50", 11.5]] as const).map(([p, y]) => (
+        <path key={p} d={`M0 ${y}H22`} className="scatter-line" data-percentile={p} />
+      ))}
+    </svg>
   );
 }
 

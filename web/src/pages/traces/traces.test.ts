@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Facets } from "../../api/types";
 import { differences } from "./ranking";
 import { append, bounds, boxOf, countInside, fromColumns, heat, nearest, paint, percentile, regionOf, scalesOf, ticks, timeTicks } from "./scatter";
+import { labelsOf, sliceAt, wayOf } from "./lines";
 
 const window = { start: 1_000_000, end: 1_060_000 };
 const points = fromColumns("1000000000000", [10_000_000, 20_000_000, 30_000_000], [1e6, 5e6, 2e9], [2]);
@@ -85,4 +86,18 @@ test("what differs is ranked by how sure it is", () => {
   ]);
   expect(found[0]!.rest).toBeCloseTo(52 / 950);
   expect(differences(whole, whole)).toEqual([]);
+});
+
+test("percentile lines have gaps where nothing started, and names beside each other", () => {
+  const s = scalesOf(400, 100, { start: 0, end: 4000 }, 1e6, 1e8);
+  const slice = (i: number, count: number) => ({ start: i * 1000 - 500, end: i * 1000 + 500, p50: 1e7, p95: 1e8, p99: 1e8, count });
+  const slices = [slice(0, 3), slice(1, 5), slice(2, 0), slice(3, 1)];
+  expect(wayOf(slices, "p50", s)).toBe("M0.0 50.0L0.0 50.0L100.0 50.0L150.0 50.0M250.0 50.0L300.0 50.0L350.0 50.0");
+  expect(wayOf([slice(1, 0)], "p50", s)).toBe("");
+  const labels = labelsOf(slices, s);
+  expect(labels.map((l) => [l.which, l.x])).toEqual([["p99", 354], ["p95", 354], ["p50", 354]]);
+  expect(labels[1]!.y - labels[0]!.y).toBeGreaterThanOrEqual(12);
+  expect(labels[2]!.y).toBe(50);
+  expect(labelsOf([slice(1, 0)], s)).toEqual([]);
+  expect([sliceAt(slices, 700)?.count, sliceAt(slices, 2000), sliceAt(slices, 9000)]).toEqual([5, undefined, undefined]);
 });

@@ -1,1 +1,0 @@
-import{r as e}from"./esm-r5f_NNdh.js";import{l as t}from"./icons-BHuO5oKJ.js";import{t as n}from"./jsx-runtime-Wy9s6hX0.js";var r=n();function i({size:n=14,title:i=`error`}){return(0,r.jsx)(`span`,{style:{color:e,display:`inline-flex`},title:i,children:(0,r.jsx)(t,{size:n,title:i})})}export{i as t};
