@@ -26,7 +26,7 @@ func Main() int {
 	collector.RegisterGzip()
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	return run(ctx, arguments(os.Args), os.Stdout, os.Stderr)
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM cancels, so

@@ -21,6 +21,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"signalbox": func() { os.Exit(Main()) },
+		"otelcol":   func() { os.Exit(Main()) },
 	})
 }
 
