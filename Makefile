@@ -11,7 +11,7 @@ RACE := ./internal/store/... ./internal/ingest/... ./internal/query/... ./intern
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./web ./internal/demo/... ./internal/load/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
+LIGHT := . ./web ./internal/demo/... ./internal/load/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -30,7 +30,7 @@ up: build ## Build and start Signalbox on localhost, with the demo
 test: lint test-unit test-race test-size test-web ## Run all the tests that any machine can run
 
 .PHONY: test-unit
-test-unit: setup
+test-unit: setup kube
 	go test ./...
 
 # Left out under the race detector, where they take a minute: tests of one
@@ -65,10 +65,40 @@ web-check: web-setup
 web-setup:
 	web/setup.sh
 
+.PHONY: image
+image: build ## Lay out the files of the container image in bin/image
+	images/signalbox/rootfs.sh bin/signalbox bin/image/out
+
+# Compiles Kubernetes once; later, and in other clones, it finds the binaries.
+.PHONY: kube
+kube: ## Build the Kubernetes of the tests into the cache folder
+	go run ./e2e/ctl build
+
+.PHONY: e2e
+e2e: e2e-setup image ## Run the tests that need a real Kubernetes: root on Linux
+	go run ./e2e/ctl run go test -tags e2e -count=1 -timeout 30m ./e2e
+
+.PHONY: e2e-setup
+e2e-setup:
+	e2e/setup.sh
+
+.PHONY: cluster-up
+cluster-up: e2e-setup image ## Start a Kubernetes with the image loaded: root on Linux
+	@go run ./e2e/ctl up
+
+.PHONY: cluster-load
+cluster-load: image ## Load the image into the running Kubernetes again
+	go run ./e2e/ctl load
+
+.PHONY: cluster-down
+cluster-down: ## End the Kubernetes of cluster-up, and all that it left
+	go run ./e2e/ctl down
+
 .PHONY: lint
 lint: ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l cmd internal clients bench web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
+	go vet -tags e2e ./e2e
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
 
 .PHONY: setup

@@ -38,6 +38,10 @@ const layers = `
 
 	api, migrate < render, inject < operator
 	operator, collector, allocator, doctor, demo, load < app < cmd/signalbox
+
+	# The test cluster knows nothing of the product but its image; tests of any
+	# room may start one.
+	e2e/kube < e2e
 `
 
 // bans keep foreign packages out of rooms; room "" is every room. A path bans
