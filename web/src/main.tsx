@@ -4,10 +4,12 @@ import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { ApiError } from "./api/client";
+import { ApiError, questionOf } from "./api/client";
 import { Shell } from "./app/Shell";
 import { theme } from "./app/theme";
-import { TimeProvider } from "./time/TimeContext";
+import { find } from "./pages";
+import { rangeAtFirst, TimeProvider } from "./time/TimeContext";
+import { location } from "./url/router";
 
 const client = new QueryClient({
   defaultOptions: {
@@ -19,6 +21,13 @@ const client = new QueryClient({
     },
   },
 });
+
+// What the page needs first is on its way before there is a page.
+const { path, params } = location();
+const found = find(path);
+void found?.page.load();
+const ask = found?.page.first?.(params, found.rest, rangeAtFirst(params));
+if (ask) void client.prefetchQuery(questionOf(ask));
 
 const root = document.getElementById("root");
 if (root) {

@@ -92,13 +92,17 @@ export interface Ask {
   fresh?: number;
 }
 
+/** questionOf is what is kept of a question and its answer, for all who ask it. */
+export function questionOf<T>({ path, params = {}, fresh = 30_000 }: Ask) {
+  return { queryKey: [own, path, params], queryFn: ({ signal }: { signal: AbortSignal }) => get<T>(path ?? "", params, signal), staleTime: fresh };
+}
+
 /** useApi asks Signalbox' own API. The request is cancelled when another takes its place. */
-export function useApi<T>({ path, params = {}, keep = true, fresh = 30_000 }: Ask): UseQueryResult<T> {
+export function useApi<T>(ask: Ask): UseQueryResult<T> {
+  const { path, keep = true } = ask;
   return useQuery<T>({
-    queryKey: [own, path, params],
-    queryFn: ({ signal }) => get<T>(path ?? "", params, signal),
+    ...questionOf<T>(ask),
     enabled: path !== undefined,
-    staleTime: fresh,
     ...(keep ? { placeholderData: keepPreviousData } : {}),
   });
 }

@@ -4,7 +4,9 @@
  * which paths to answer with this page.
  */
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import { type Ask } from "../api/client";
 import { IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
+import { askDots, askTrace } from "./first";
 
 /** PageProps are what a page is given: what stands for * in its path. */
 export interface PageProps {
@@ -21,6 +23,8 @@ export interface Page {
   component: LazyExoticComponent<ComponentType<PageProps>>;
   /** load fetches the page's scripts before they are needed. */
   load(): Promise<unknown>;
+  /** first is what the page asks first, at these params and this range. */
+  first?(params: URLSearchParams, rest: string, range: { start: string; end: string }): Ask;
 }
 
 function lazyPage(load: () => Promise<{ default: ComponentType<PageProps> }>): Pick<Page, "component" | "load"> {
@@ -28,8 +32,8 @@ function lazyPage(load: () => Promise<{ default: ComponentType<PageProps> }>): P
 }
 
 export const pages: Page[] = [
-  { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, ...lazyPage(() => import("./traces/TracesPage")) },
-  { title: "Trace", path: "/trace/*", ...lazyPage(() => import("./trace/TracePage")) },
+  { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, ...lazyPage(() => import("./traces/TracesPage")), first: (params, _, range) => askDots(range, params.get("q") ?? "") },
+  { title: "Trace", path: "/trace/*", ...lazyPage(() => import("./trace/TracePage")), first: (_, rest) => askTrace(rest) },
   { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, ...lazyPage(() => import("./services/ServicesPage")) },
   { title: "Service", path: "/services/*", ...lazyPage(() => import("./services/ServicePage")) },
   { title: "Metrics", path: "/explore", nav: { key: "m", icon: IconMetrics }, ...lazyPage(() => import("./metrics/MetricsPage")) },

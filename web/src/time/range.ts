@@ -41,6 +41,11 @@ const units: Record<string, number> = {
   w: 7 * 86_400_000,
 };
 
+/** apiRange are the parameters of a request about a window. */
+export function apiRange(w: Window): { start: string; end: string } {
+  return { start: String(Math.floor(w.start)), end: String(Math.ceil(w.end)) };
+}
+
 /** parseLength reads 90s, 15m, 1h30m; undefined: it is none. */
 export function parseLength(text: string): number | undefined {
   const t = text.trim();

@@ -14,6 +14,7 @@ import { CopyIcon, Loading, PartialNote, QueryState } from "../../ui/states";
 import { flag, numbers, oneOf, text } from "../../url/codec";
 import { hrefOf, useUrlState } from "../../url/router";
 import { Link } from "../../url/Link";
+import { askTrace } from "../first";
 import { find, logsBySpan, modelOf, type Model } from "./model";
 import { SpanPanel } from "./SpanPanel";
 import { Waterfall } from "./Waterfall";
@@ -42,7 +43,7 @@ const rankRange = "1h";
 
 /** TracePage shows one trace. */
 export default function TracePage({ rest: id }: PageProps) {
-  const trace = useApi<Trace>({ path: `traces/${encodeURIComponent(id)}`, fresh: 60_000, keep: false });
+  const trace = useApi<Trace>(askTrace(id));
   return (
     <QueryState query={trace} what="The trace" loading={<section className="panel"><Loading rows={12} /></section>}>
       {(t) => <View key={t.traceId} trace={t} />}

@@ -13,6 +13,7 @@ import { IconClose, IconFilter, IconPause, IconPlay } from "../../ui/icons";
 import { EmptyNote, Loading, PartialNote, QueryState } from "../../ui/states";
 import { flag, numbers, oneOf, text } from "../../url/codec";
 import { useUrlState } from "../../url/router";
+import { askDots, roots } from "../first";
 import { Chart } from "./Chart";
 import { Differences } from "./Differences";
 import { useTail } from "./live";
@@ -31,9 +32,6 @@ const fields = {
   /** lines are the percentiles over the chart. */
   lines: oneOf("on", "off"),
 };
-
-/** roots stands for "one span per trace" as long as there are no other conditions. */
-const roots = "span:parentID = nil";
 
 interface PointsAnswer {
   start: string;
@@ -62,7 +60,7 @@ export default function TracesPage() {
   const [facetsOpen, drawer] = useDisclosure(false);
   const region = regionOfState(state.sel);
 
-  const rooted = useApi<PointsAnswer>({ path: "traces/points", params: { ...time.api, q: state.q || roots } });
+  const rooted = useApi<PointsAnswer>(askDots(time.api, state.q));
   // Traces may have lost their roots: then every span is a dot.
   const rootless = state.q === "" && rooted.data?.durationsNanos.length === 0 && !rooted.isPlaceholderData;
   const all = useApi<PointsAnswer>({ path: rootless ? "traces/points" : undefined, params: { ...time.api } });
