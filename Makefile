@@ -11,7 +11,7 @@ RACE := ./internal/store/... ./internal/ingest/... ./internal/query/... ./intern
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./web ./internal/demo/... ./internal/load/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause
+LIGHT := . ./web ./bench/... ./internal/demo/... ./internal/load/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -113,6 +113,13 @@ fuzz: ## Run each fuzz target for 30 s
 			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime 30s || exit 1; \
 		done; \
 	done
+
+.PHONY: bench
+bench: bench-page bench-forward ## Run all the measurements of bench/
+
+.PHONY: bench-page
+bench-page: web-setup build ## Measure the page on a million spans
+	go run ./bench/page
 
 # The peer is built as the collector's builder does it, without our flags.
 .PHONY: bench-forward

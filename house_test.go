@@ -42,6 +42,9 @@ const layers = `
 	# The test cluster knows nothing of the product but its image; tests of any
 	# room may start one.
 	e2e/kube < e2e
+
+	# Measurements run the built binary; they make their spans with our types.
+	store, ingest < bench
 `
 
 // bans keep foreign packages out of rooms; room "" is every room. A path bans
