@@ -6,12 +6,9 @@ import (
 	"strings"
 	"sync"
 
-	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/extension"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/server"
 )
 
@@ -33,15 +30,6 @@ func newProblems() *problems { return new(problems) }
 // option is the logger option that watches what is logged.
 func (p *problems) option() zap.Option {
 	return zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewTee(&problemCore{to: p}, c) })
-}
-
-// showIn lets the extension that serves the page have the problems. Only the
-// factory of this program is replaced.
-func (p *problems) showIn(factories map[component.Type]extension.Factory) {
-	f := queryextension.NewFactoryWith(p.list)
-	if _, ok := factories[f.Type()]; ok {
-		factories[f.Type()] = f
-	}
 }
 
 // list gives the problems, the latest first.

@@ -8,14 +8,17 @@ import (
 	"sync/atomic"
 
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/service"
 	"go.opentelemetry.io/collector/service/telemetry"
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/signalbox-otel/signalbox/internal/collector/ledger"
+	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
+	"github.com/signalbox-otel/signalbox/internal/server"
 )
 
 // Settings say what Run runs.
@@ -95,17 +98,19 @@ type running struct {
 	rejected atomic.Int64 // configurations refused by reload
 	problems *problems    // of every service
 	migrated *migrations  // of every service
+	ledger   *ledger.Ledger
 }
 
 func newRunning(ctx context.Context, s Settings) (*running, error) {
-	c := &running{settings: s, problems: newProblems(), migrated: newMigrations()}
+	c := &running{settings: s, problems: newProblems(), migrated: newMigrations(), ledger: ledger.New()}
 	var err error
 	if c.factories, err = s.factories(); err != nil {
 		return nil, err
 	}
 	standBy(c.factories.Exporters)
-	c.problems.showIn(c.factories.Extensions)
-	c.factories.Telemetry = withOwnMetrics(c.factories.Telemetry, &c.rejected, c.migrated)
+	c.showIn(c.factories.Extensions)
+	c.ledger.Watch(&c.factories)
+	c.factories.Telemetry = withMetrics(c.factories.Telemetry, c.register)
 	config, err := load(ctx, s, c.factories)
 	if err != nil {
 		return nil, err
@@ -150,9 +155,9 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	if err != nil {
 		return err
 	}
-	effective := confmap.New()
-	if err := effective.Marshal(cfg); err != nil {
-		return fmt.Errorf("printing the configuration for extensions: %w", err)
+	effective, err := marshalled(cfg)
+	if err != nil {
+		return err
 	}
 	set := serviceSettings(c.settings, cfg, c.factories)
 	failed := make(chan error, 16)
@@ -238,9 +243,22 @@ func rejection(err error) []zap.Field {
 	return []zap.Field{zap.Strings("findings", findings)}
 }
 
-// withOwnMetrics adds the counters of rejected configurations and of migration
-// to the metrics of every service that f makes. The counts outlive the services.
-func withOwnMetrics(f telemetry.Factory, rejected *atomic.Int64, migrated *migrations) telemetry.Factory {
+// register adds the metrics that outlive the running service: what pipelines
+// lost, and the configurations that were migrated or refused.
+func (c *running) register(meter metric.Meter) error {
+	_, err := meter.Int64ObservableCounter(
+		"signalbox_config_rejected_total",
+		metric.WithDescription("Configurations that were refused on reload, while the one before kept running."),
+		metric.WithUnit("{configurations}"),
+		metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(c.rejected.Load())
+			return nil
+		}))
+	return errors.Join(err, c.migrated.instrument(meter), c.ledger.Register(meter))
+}
+
+// withMetrics adds metrics of ours to those of every service that f makes.
+func withMetrics(f telemetry.Factory, register func(metric.Meter) error) telemetry.Factory {
 	return telemetry.NewFactory(f.CreateDefaultConfig,
 		telemetry.WithCreateResource(f.CreateResource),
 		telemetry.WithCreateLogger(f.CreateLogger),
@@ -250,18 +268,28 @@ func withOwnMetrics(f telemetry.Factory, rejected *atomic.Int64, migrated *migra
 			if err != nil {
 				return nil, err
 			}
-			meter := provider.Meter("github.com/signalbox-otel/signalbox/internal/collector")
-			_, err = meter.Int64ObservableCounter(
-				"signalbox_config_rejected_total",
-				metric.WithDescription("Configurations that were refused on reload, while the one before kept running."),
-				metric.WithUnit("{configurations}"),
-				metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
-					o.Observe(rejected.Load())
-					return nil
-				}))
-			if err = errors.Join(err, migrated.instrument(meter)); err != nil {
+			if err := register(provider.Meter("github.com/signalbox-otel/signalbox/internal/collector")); err != nil {
 				return nil, errors.Join(err, provider.Shutdown(ctx))
 			}
 			return provider, nil
 		}))
+}
+
+// showIn lets the extension that serves the page have what is known about the
+// running components. Only the factory of this program is replaced.
+func (c *running) showIn(factories map[component.Type]extension.Factory) {
+	f := queryextension.NewFactoryWith(queryextension.Observed{Problems: c.problems.list, Losses: c.losses})
+	if _, ok := factories[f.Type()]; ok {
+		factories[f.Type()] = f
+	}
+}
+
+// losses is the ledger in the form of the API.
+func (c *running) losses() []server.Loss {
+	var list []server.Loss
+	for _, a := range c.ledger.Accounts() {
+		list = append(list, server.Loss{Last: a.Last, Kind: a.Kind, Component: a.Component, Signal: a.Signal,
+			Outcome: string(a.Outcome), Reason: a.Reason, Items: a.Items, Error: a.Error})
+	}
+	return list
 }

@@ -75,7 +75,12 @@ func ownServer(t *testing.T) *Server {
 					{ID: "traces", Signal: "traces", Receivers: []string{"otlp"}, Processors: []string{"batch"}, Exporters: []string{"store", "span_metrics"}},
 				},
 				Problems: []Problem{{Last: time.Unix(0, jaegerEpoch), Count: 3, Level: "warn", Kind: "exporter", Component: "store", Signal: "traces",
-					Message: "refused", Detail: "disk full"}}}
+					Message: "refused", Detail: "disk full"}},
+				Losses: []Loss{{Last: time.Unix(0, jaegerEpoch), Kind: "exporter", Component: "store", Signal: "traces",
+					Outcome: "refused", Reason: "disk_full", Items: 12, Error: "disk full"}},
+				Listeners: []Listener{{Receiver: "otlp", Protocol: "grpc", Network: "tcp", Address: "localhost:4317"}},
+				Exits:     []Exit{{Exporter: "store"}},
+				Telemetry: "localhost:4315"}
 		},
 		Now: func() time.Time { return time.Unix(0, jaegerEpoch).Add(30 * time.Minute) }})
 }

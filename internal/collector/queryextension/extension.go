@@ -35,18 +35,23 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// NewFactory makes the factory of component `query`.
-func NewFactory() extension.Factory {
-	return NewFactoryWith(func() []server.Problem { return nil })
+// Observed is what the collector around the extension knows about its components.
+// The functions are called at any time by many goroutines; nil has nothing to tell.
+type Observed struct {
+	Problems func() []server.Problem
+	Losses   func() []server.Loss
 }
 
-// NewFactoryWith makes the factory of component `query` that shows what problems
-// gives, which is called at any time by many goroutines.
-func NewFactoryWith(problems func() []server.Problem) extension.Factory {
+// NewFactory makes the factory of component `query`.
+func NewFactory() extension.Factory { return NewFactoryWith(Observed{}) }
+
+// NewFactoryWith makes the factory of component `query` that shows what was
+// observed.
+func NewFactoryWith(o Observed) extension.Factory {
 	return extension.NewFactory(component.MustNewType("query"),
 		func() component.Config { return NewDefaultConfig() },
 		func(_ context.Context, set extension.Settings, cfg component.Config) (extension.Extension, error) {
-			return &queries{config: cfg.(*Config), settings: set, problems: problems, logger: slog.New(zapslog.NewHandler(set.Logger.Core()))}, nil
+			return &queries{config: cfg.(*Config), settings: set, observed: o, logger: slog.New(zapslog.NewHandler(set.Logger.Core()))}, nil
 		}, component.StabilityLevelBeta)
 }
 
@@ -55,7 +60,7 @@ func NewFactoryWith(problems func() []server.Problem) extension.Factory {
 type queries struct {
 	config   *Config
 	settings extension.Settings
-	problems func() []server.Problem
+	observed Observed
 	logger   *slog.Logger
 
 	store   *store.Store
@@ -64,7 +69,7 @@ type queries struct {
 	served  chan struct{} // closed when the HTTP server has stopped
 	// endpoints are where data can be sent to, known once the configuration is.
 	endpoints atomic.Pointer[[]server.Endpoint]
-	topology  atomic.Pointer[server.Topology] // without problems
+	topology  atomic.Pointer[server.Topology] // without problems and losses
 	ready     atomic.Bool                     // the pipelines run
 }
 
@@ -219,7 +224,7 @@ func (q *queries) NotReady() error {
 func (q *queries) NotifyConfigSnapshot(_ context.Context, conf extensioncapabilities.ConfigSnapshot) error {
 	found := receiverEndpoints(conf.Effective())
 	q.endpoints.Store(&found)
-	topology := topologyOf(conf.Effective())
+	topology := Describe(conf.Effective())
 	if id, ok := q.settings.Resource.Attributes().Get("service.instance.id"); ok {
 		topology.Instance = id.AsString()
 	}
@@ -234,12 +239,17 @@ func (q *queries) listEndpoints() []server.Endpoint {
 	return nil
 }
 
-// describe gives how the components are put together, and their problems.
+// describe gives how the components are put together, their problems and losses.
 func (q *queries) describe() server.Topology {
 	var t server.Topology
 	if known := q.topology.Load(); known != nil {
 		t = *known
 	}
-	t.Problems = q.problems()
+	if q.observed.Problems != nil {
+		t.Problems = q.observed.Problems()
+	}
+	if q.observed.Losses != nil {
+		t.Losses = q.observed.Losses()
+	}
 	return t
 }

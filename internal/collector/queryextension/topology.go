@@ -10,10 +10,11 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/server"
 )
 
-// topologyOf reads from a configuration how its components are put together:
-// pipelines by id, and the connectors that they use.
-func topologyOf(conf *confmap.Conf) server.Topology {
-	var t server.Topology
+// Describe reads from an effective configuration how its components are put
+// together: pipelines by id, the connectors that they use, where data can be sent
+// to and where it goes.
+func Describe(conf *confmap.Conf) server.Topology {
+	t := server.Topology{Telemetry: telemetryOf(conf)}
 	connectors, _ := conf.Get("connectors").(map[string]any)
 	used := map[string]bool{}
 	pipelines, _ := conf.Get("service::pipelines").(map[string]any)
@@ -32,6 +33,7 @@ func topologyOf(conf *confmap.Conf) server.Topology {
 	for name := range used {
 		t.Connectors = append(t.Connectors, name)
 	}
+	t.Listeners, t.Exits = listenersOf(conf, t.Pipelines), exitsOf(conf, t.Pipelines)
 	slices.Sort(t.Connectors)
 	slices.SortFunc(t.Pipelines, func(a, b server.Pipeline) int { return cmp.Compare(a.ID, b.ID) })
 	return t

@@ -24,10 +24,10 @@ func TestTopology(t *testing.T) {
 			{ID: "traces/in", Signal: "traces", Receivers: []string{"otlp"}, Processors: []string{"b", "a"}, Exporters: []string{"otlp", "count"}},
 		},
 	}
-	if diff := cmp.Diff(want, topologyOf(conf)); diff != "" {
-		t.Errorf("topologyOf (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, Describe(conf)); diff != "" {
+		t.Errorf("Describe (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(server.Topology{}, topologyOf(confmap.New())); diff != "" {
-		t.Errorf("topologyOf(nothing) (-want +got):\n%s", diff)
+	if diff := cmp.Diff(server.Topology{}, Describe(confmap.New())); diff != "" {
+		t.Errorf("Describe(nothing) (-want +got):\n%s", diff)
 	}
 }
