@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 			"holdport":  holdPort,
 			"now":       setNow,
 			"post":      post,
+			"fetch":     fetch,
+			"damage":    damage,
 		},
 	})
 }
@@ -143,6 +145,24 @@ func post(ts *testscript.TestScript, _ bool, args []string) {
 	if resp.StatusCode != http.StatusOK {
 		ts.Fatalf("posting %s to %s: got %s %s", args[1], args[0], resp.Status, answer)
 	}
+}
+
+// fetch prints what a URL answers to stdout.
+func fetch(ts *testscript.TestScript, _ bool, args []string) {
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer resp.Body.Close()
+	_, err = io.Copy(ts.Stdout(), resp.Body)
+	ts.Check(err)
+}
+
+// damage overwrites a part of a file in the middle.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	content, err := os.ReadFile(path)
+	ts.Check(err)
+	clear(content[8192:])
+	ts.Check(os.WriteFile(path, content, 0o600))
 }
 
 // A waterfall names a service where it changes, draws branches, and scales bars

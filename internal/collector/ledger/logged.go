@@ -14,6 +14,9 @@ const (
 	saysDropping = "Exporting failed. Dropping data."
 	saysRetrying = "Exporting failed. Will retry the request after interval."
 	saysPartial  = "Partial success response"
+	// Two of its persistent queue, one as it starts and one later.
+	saysUnreadable = "Failed unmarshalling item"
+	saysUndone     = "Failed to dispatch item"
 )
 
 // lossCore is a zap core that books what an exporter logs about losses. It sees
@@ -31,12 +34,16 @@ func watched(b *book, told bool) zap.Option {
 }
 
 // Enabled implements zapcore.LevelEnabler.
-func (c lossCore) Enabled(l zapcore.Level) bool { return l >= zapcore.InfoLevel }
+func (c lossCore) Enabled(zapcore.Level) bool { return true }
 
 func (c lossCore) With([]zapcore.Field) zapcore.Core { return c }
 
 func (c lossCore) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	if e.Message == saysRetrying || e.Message == saysPartial || strings.HasPrefix(e.Message, saysDropping) {
+	switch e.Message {
+	case saysRetrying, saysPartial, saysUnreadable, saysUndone:
+		return to.AddCore(e, c)
+	}
+	if strings.HasPrefix(e.Message, saysDropping) {
 		return to.AddCore(e, c)
 	}
 	return to
@@ -58,6 +65,8 @@ func (c lossCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	switch {
 	case e.Message == saysPartial:
 		c.book.addFor(Failed, PartialSuccess, items, errors.New(text))
+	case e.Message == saysUnreadable, e.Message == saysUndone:
+		c.book.addFor(Failed, Corrupt, 1, err) // a request: how many items it had is lost too
 	case err == nil: // a form of the message that is not known
 	case e.Message == saysRetrying:
 		c.book.add(Retried, 1, err)

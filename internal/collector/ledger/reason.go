@@ -34,6 +34,7 @@ const (
 	TooLarge       = "too_large"
 	Rejected       = "rejected"
 	PartialSuccess = "partial_success"
+	Corrupt        = "corrupt"
 	Other          = "other"
 
 	Filtered = "filtered"
