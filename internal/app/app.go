@@ -71,6 +71,7 @@ On this machine, start with:
   signalbox up            everything at once, on localhost
   signalbox up --demo     the same, with an application to look at
   signalbox query traces  what has arrived
+  signalbox doctor --local  why nothing arrives
 
 Every command has examples: signalbox COMMAND --help.`,
 		Example: `  signalbox up
@@ -85,7 +86,7 @@ Every command has examples: signalbox COMMAND --help.`,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newUp(), newCollector(), newQuery(), newDemo(), newLoad(), newVersion())
+	root.AddCommand(newUp(), newCollector(), newQuery(), newDemo(), newLoad(), newDoctor(), newVersion())
 	return root
 }
 
