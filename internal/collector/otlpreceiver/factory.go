@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/extension/extensionmiddleware"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"google.golang.org/grpc"
 )
 
 // legacyID is the name under which the receiver's host offers the middleware.
@@ -24,15 +25,15 @@ func NewFactory() receiver.Factory {
 	return receiver.NewFactory(theirs.Type(), theirs.CreateDefaultConfig,
 		receiver.WithTraces(func(ctx context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
 			r, err := theirs.CreateTraces(ctx, set, withLegacy(cfg), next)
-			return hosted{r}, err
+			return hosted{r, cfg.(*otlpreceiver.Config)}, err
 		}, theirs.TracesStability()),
 		receiver.WithMetrics(func(ctx context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
 			r, err := theirs.CreateMetrics(ctx, set, withLegacy(cfg), next)
-			return hosted{r}, err
+			return hosted{r, cfg.(*otlpreceiver.Config)}, err
 		}, theirs.MetricsStability()),
 		receiver.WithLogs(func(ctx context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
 			r, err := theirs.CreateLogs(ctx, set, withLegacy(cfg), next)
-			return hosted{r}, err
+			return hosted{r, cfg.(*otlpreceiver.Config)}, err
 		}, theirs.LogsStability()))
 }
 
@@ -41,27 +42,40 @@ func NewFactory() receiver.Factory {
 // which is found by the configuration's address.
 func withLegacy(cfg component.Config) component.Config {
 	c := cfg.(*otlpreceiver.Config)
-	if !c.Protocols.HTTP.HasValue() {
-		return c
-	}
-	server := &c.Protocols.HTTP.Get().ServerConfig
 	ours := configmiddleware.Config{ID: legacyID}
-	if !slices.Contains(server.Middlewares, ours) {
-		server.Middlewares = slices.Insert(server.Middlewares, 0, ours)
+	add := func(middlewares []configmiddleware.Config) []configmiddleware.Config {
+		if slices.Contains(middlewares, ours) {
+			return middlewares
+		}
+		return slices.Insert(middlewares, 0, ours)
+	}
+	if c.Protocols.HTTP.HasValue() {
+		server := &c.Protocols.HTTP.Get().ServerConfig
+		server.Middlewares = add(server.Middlewares)
+	}
+	if c.Protocols.GRPC.HasValue() {
+		server := c.Protocols.GRPC.Get()
+		server.Middlewares = add(server.Middlewares)
 	}
 	return c
 }
 
 // hosted is the receiver with a host that has the middleware.
-type hosted struct{ component.Component }
+type hosted struct {
+	component.Component
+	config *otlpreceiver.Config
+}
 
 // Start starts the receiver.
 func (h hosted) Start(ctx context.Context, theirs component.Host) error {
-	return h.Component.Start(ctx, host{theirs})
+	return h.Component.Start(ctx, host{theirs, h.config})
 }
 
 // host is the collector's with one more extension.
-type host struct{ component.Host }
+type host struct {
+	component.Host
+	config *otlpreceiver.Config
+}
 
 // GetExtensions returns the collector's extensions and the middleware.
 func (h host) GetExtensions() map[component.ID]component.Component {
@@ -69,7 +83,7 @@ func (h host) GetExtensions() map[component.ID]component.Component {
 	if all == nil {
 		all = map[component.ID]component.Component{}
 	}
-	all[legacyID] = legacy{}
+	all[legacyID] = legacy{config: h.config}
 	return all
 }
 
@@ -82,9 +96,16 @@ func (h host) Report(event *componentstatus.Event) {
 type legacy struct {
 	component.StartFunc
 	component.ShutdownFunc
+	config *otlpreceiver.Config
 }
 
-// GetHTTPHandler returns what wraps the receiver's handler.
-func (legacy) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
-	return wrap, nil
+// GetHTTPHandler returns what wraps the handler of the receiver's HTTP server.
+func (l legacy) GetHTTPHandler(context.Context) (extensionmiddleware.WrapHTTPHandlerFunc, error) {
+	http := l.config.Protocols.HTTP.Get()
+	return paths{traces: string(http.TracesURLPath), metrics: string(http.MetricsURLPath)}.wrap, nil
+}
+
+// GetGRPCServerOptions returns what the receiver's gRPC server gets.
+func (legacy) GetGRPCServerOptions(context.Context) ([]grpc.ServerOption, error) {
+	return []grpc.ServerOption{grpc.ForceServerCodecV2(newCodec())}, nil
 }

@@ -13,10 +13,10 @@ var marks = [][]byte{
 	[]byte(`"labels"`), []byte(`"deprecatedCode"`),
 }
 
-// modernise returns an OTLP/JSON request with today's names. A body without old
+// modernJSON returns an OTLP/JSON request with today's names. A body without old
 // names, and one that is not JSON, is returned as it is: to refuse it is the
 // decoder's.
-func modernise(body []byte) []byte {
+func modernJSON(body []byte) []byte {
 	old := false
 	for _, mark := range marks {
 		old = old || bytes.Contains(body, mark)

@@ -8,11 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestModernise(t *testing.T) {
+func TestModernJSON(t *testing.T) {
 	f := func(name, old, want string) {
 		t.Helper()
 		var g, w any
-		if err := json.Unmarshal(modernise([]byte(old)), &g); err != nil {
+		if err := json.Unmarshal(modernJSON([]byte(old)), &g); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if err := json.Unmarshal([]byte(want), &w); err != nil {
@@ -51,7 +51,7 @@ func TestModernise(t *testing.T) {
 		`{"resourceSpans":[{"scopeSpans":[{"spans":[{"attributes":[{"key":"labels","value":{"stringValue":"\"instrumentationLibrarySpans\""}}]}]}]}]}`)
 }
 
-func FuzzModernise(f *testing.F) {
+func FuzzModernJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"resourceSpans":[{"instrumentationLibrarySpans":[{"instrumentationLibrary":{},"spans":[{"status":{"deprecatedCode":2}}]}]}]}`,
 		`{"resourceMetrics":[{"instrumentationLibraryMetrics":[{"metrics":[{"intSum":{"dataPoints":[{"labels":[{}]}]}}]}]}]}`,
@@ -60,11 +60,11 @@ func FuzzModernise(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		modern := modernise(bytes.Clone(body))
+		modern := modernJSON(bytes.Clone(body))
 		if json.Valid(body) != json.Valid(modern) {
 			t.Fatalf("valid is %v before and %v after: %s", json.Valid(body), json.Valid(modern), modern)
 		}
-		if again := modernise(bytes.Clone(modern)); !bytes.Equal(again, modern) {
+		if again := modernJSON(bytes.Clone(modern)); !bytes.Equal(again, modern) {
 			t.Fatalf("rewriting %s again changes it: %s", modern, again)
 		}
 	})
