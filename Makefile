@@ -76,6 +76,7 @@ kube: ## Build the Kubernetes of the tests into the cache folder
 
 .PHONY: e2e
 e2e: e2e-setup image ## Run the tests that need a real Kubernetes: root on Linux
+	go test -tags e2e -count=1 -timeout 30m -run TestDownLeavesNothing ./e2e/kube
 	go run ./e2e/ctl run go test -tags e2e -count=1 -timeout 30m ./e2e
 
 .PHONY: e2e-setup
@@ -98,7 +99,7 @@ cluster-down: ## End the Kubernetes of cluster-up, and all that it left
 lint: ## Check formatting, vet and staticcheck
 	@unformatted=$$(gofmt -l cmd internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
-	go vet -tags e2e ./e2e
+	go vet -tags e2e ./e2e ./e2e/kube
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
 
 .PHONY: setup

@@ -239,11 +239,19 @@ func load(ctx context.Context, state string, images []Image) error {
 		return nil
 	}
 	r, w := io.Pipe()
-	go func() { w.CloseWithError(WriteArchive(w, images...)) }()
+	written := make(chan error, 1)
+	go func() {
+		err := WriteArchive(w, images...)
+		w.CloseWithError(err)
+		written <- err
+	}()
 	cmd := exec.CommandContext(ctx, "ctr", "--address", filepath.Join(state, "containerd.sock"), "--namespace", "k8s.io", "images", "import", "-")
 	cmd.Stdin = r
 	out, err := cmd.CombinedOutput()
 	r.Close()
+	if err := <-written; err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		return err
+	}
 	if err != nil {
 		return fmt.Errorf("loading images: %w\n%s", err, out)
 	}
