@@ -30,6 +30,7 @@ const (
 type report struct {
 	Worker  string   `json:"worker"` // chosen at random when it starts
 	Results Snapshot `json:"results"`
+	Round   uint64   `json:"round"` // of the order that the results were counted after
 	Final   bool     `json:"final"` // its users are gone
 }
 
@@ -40,6 +41,7 @@ type order struct {
 	Timeout   time.Duration `json:"timeout"`
 	Users     int           `json:"users"`
 	SpawnRate float64       `json:"spawn_rate"`
+	Round     uint64        `json:"round"` // another than before: forget the results
 	Start     bool          `json:"start"` // all workers that are expected are here
 	Stop      bool          `json:"stop"`
 }
@@ -50,20 +52,24 @@ type Coordinator struct {
 	expected int
 
 	mu      sync.Mutex
+	users   int       // there are to be
+	rate    float64   // users that come per second
 	workers []*worker // in the order of their joining
-	start   time.Time // zero until all that are expected have joined
+	started bool      // all that are expected have joined
 	stop    bool
-	end     time.Time
+	round   uint64 // of counting, which a reset ends
+	clocks  clocks
 	changed chan struct{} // closed and replaced at each report
 }
 
 // worker is what the coordinator knows of one.
 type worker struct {
-	id    string
-	seen  time.Time
-	lost  bool
-	final bool
-	last  Snapshot
+	id      string
+	address string // that its last report came from
+	seen    time.Time
+	lost    bool
+	final   bool
+	last    Snapshot
 }
 
 func (w *worker) working() bool { return !w.lost && !w.final }
@@ -80,7 +86,9 @@ func NewCoordinator(s Settings, workers int) (*Coordinator, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	return &Coordinator{settings: s, expected: workers, changed: make(chan struct{})}, nil
+	c := &Coordinator{settings: s, expected: workers, users: s.Users, rate: s.SpawnRate, changed: make(chan struct{})}
+	c.clocks.began = time.Now()
+	return c, nil
 }
 
 // Run answers workers on l until the run time is over or ctx is done, and all
@@ -133,20 +141,77 @@ func (c *Coordinator) advance(now time.Time, cancelled bool) (over bool, changed
 			unfinished++
 		}
 	}
-	started := !c.start.IsZero()
-	if cancelled || started && c.settings.RunTime > 0 && now.Sub(c.start) >= c.settings.RunTime {
-		if !c.stop {
-			c.stop, c.end = true, now
-		}
+	if cancelled || c.settings.RunTime > 0 && c.clocks.ran.elapsed(now) >= c.settings.RunTime {
+		c.stop = true
+	}
+	over = unfinished == 0 && c.started || c.stop && !c.started
+	if c.stop || over {
+		c.clocks.want(0, now)
 	}
 	switch {
-	case c.stop && (!started || unfinished == 0):
+	case over && c.stop:
 		return true, nil, nil
-	case started && unfinished == 0:
-		c.end = now
+	case over:
 		return true, nil, errors.New("no worker is left")
 	}
 	return false, c.changed, nil
+}
+
+// SetUsers changes how many users there are to be, and how many come per second
+// until then; with 0 nobody asks until it is called again.
+func (c *Coordinator) SetUsers(users int, spawnRate float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.users = min(max(users, 0), maxUsers)
+	if spawnRate > 0 {
+		c.rate = min(spawnRate, maxUsers)
+	}
+	if c.started && !c.stop {
+		c.clocks.want(c.users, time.Now())
+	}
+}
+
+// Reset forgets the results, those of lost workers too. The users go on.
+func (c *Coordinator) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.round++
+	c.clocks.reset(time.Now())
+	for _, w := range c.workers {
+		w.last = Snapshot{Users: w.last.Users, Target: w.last.Target}
+	}
+}
+
+// WorkerState is what the coordinator knows of one worker.
+type WorkerState struct {
+	ID      string
+	Address string // that it reports from
+	State   string // "ready" until the start, "working", "done" or "lost"
+	Seen    time.Time
+	Results Snapshot
+}
+
+// Expected is how many workers the coordinator waits for before the start.
+func (c *Coordinator) Expected() int { return c.expected }
+
+// WorkerStates lists the workers in the order of their joining.
+func (c *Coordinator) WorkerStates() []WorkerState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []WorkerState
+	for _, w := range c.workers {
+		s := WorkerState{ID: w.id, Address: w.address, State: "ready", Seen: w.seen, Results: w.results()}
+		switch {
+		case w.lost:
+			s.State = "lost"
+		case w.final:
+			s.State = "done"
+		case c.started:
+			s.State = "working"
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // Workers says how many work, and how many were lost.
@@ -163,26 +228,26 @@ func (c *Coordinator) Workers() (working, lost int) {
 	return working, lost
 }
 
+// results are what the worker did until now; one that is gone has no users.
+func (w *worker) results() Snapshot {
+	last := w.last
+	if !w.working() {
+		last.Users = 0
+	}
+	return last
+}
+
 // Snapshot is the results of all workers until now, those of lost ones too.
 func (c *Coordinator) Snapshot() Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []Snapshot
 	for _, w := range c.workers {
-		last := w.last
-		if !w.working() {
-			last.Users = 0
-		}
-		all = append(all, last)
+		all = append(all, w.results())
 	}
 	s := merged(c.settings.Scenario.Tasks, all)
-	switch {
-	case c.start.IsZero():
-	case c.end.IsZero():
-		s.Elapsed = time.Since(c.start)
-	default:
-		s.Elapsed = c.end.Sub(c.start)
-	}
+	s.Target = c.users
+	c.clocks.show(&s, time.Now())
 	return s
 }
 
@@ -196,7 +261,7 @@ func (c *Coordinator) serveReport(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	out, err := c.take(in, time.Now())
+	out, err := c.take(in, r.RemoteAddr, time.Now())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
@@ -213,9 +278,13 @@ func (c *Coordinator) check(in report) error {
 	if n := len(in.Results.Tasks); n != 0 && n != len(c.settings.Scenario.Tasks) {
 		return fmt.Errorf("results of %d tasks; want %d", n, len(c.settings.Scenario.Tasks))
 	}
+	const day = 24 * time.Hour
 	for _, t := range in.Results.Tasks {
+		if t.Min < 0 || t.Max < t.Min || t.Max > day || t.Sum < 0 || t.Mean() > day {
+			return fmt.Errorf("durations of %v to %v, %v in all: want lengths of time of at most a day", t.Min, t.Max, t.Sum)
+		}
 		for bucket := range t.Durations {
-			if bucket < 0 || bucket > bucketOf(24*time.Hour) {
+			if bucket < 0 || bucket > bucketOf(day) {
 				return fmt.Errorf("duration bucket %d: want one of at most a day", bucket)
 			}
 		}
@@ -229,7 +298,7 @@ func (c *Coordinator) check(in report) error {
 }
 
 // take keeps a report and gives the order for its sender.
-func (c *Coordinator) take(in report, now time.Time) (order, error) {
+func (c *Coordinator) take(in report, address string, now time.Time) (order, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.IndexFunc(c.workers, func(w *worker) bool { return w.id == in.Worker })
@@ -241,9 +310,14 @@ func (c *Coordinator) take(in report, now time.Time) (order, error) {
 		c.workers = append(c.workers, &worker{id: in.Worker})
 	}
 	w := c.workers[i]
-	w.seen, w.lost, w.final, w.last = now, false, in.Final, in.Results
-	if c.start.IsZero() && !c.stop && len(c.workers) >= c.expected {
-		c.start = now
+	w.address, w.seen, w.lost, w.final, w.last = address, now, false, in.Final, in.Results
+	if in.Round != c.round { // it does not know of the reset yet
+		w.last = Snapshot{Users: in.Results.Users, Target: in.Results.Target}
+	}
+	if !c.started && !c.stop && len(c.workers) >= c.expected {
+		c.started = true
+		c.clocks.reset(now)
+		c.clocks.want(c.users, now)
 	}
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -254,7 +328,8 @@ func (c *Coordinator) take(in report, now time.Time) (order, error) {
 		Timeout:   c.settings.Timeout,
 		Users:     users,
 		SpawnRate: rate,
-		Start:     !c.start.IsZero(),
+		Round:     c.round,
+		Start:     c.started,
 		Stop:      c.stop,
 	}, nil
 }
@@ -274,11 +349,11 @@ func (c *Coordinator) share(of *worker) (users int, rate float64) {
 			n++
 		}
 	}
-	users = c.settings.Users / n
-	if at < c.settings.Users%n {
+	users = c.users / n
+	if at < c.users%n {
 		users++
 	}
-	return users, c.settings.SpawnRate / float64(n)
+	return users, c.rate / float64(n)
 }
 
 // errRefused is wrapped when a coordinator does not want a worker's report.

@@ -97,7 +97,7 @@ func TestLostWorker(t *testing.T) {
 		tell := func(id string, count uint64) order {
 			t.Helper()
 			results := Snapshot{Users: 5, Tasks: []TaskStats{{Count: count}, {}}}
-			o, err := c.take(report{Worker: id, Results: results}, time.Now())
+			o, err := c.take(report{Worker: id, Results: results}, "", time.Now())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,11 +153,11 @@ func TestCoordinatorRefuses(t *testing.T) {
 	f(`{"worker":"a","results":{"tasks":[{"kinds":{"`+strings.Repeat("x", 1001)+`":1}},{}]}}`, "too long kinds")
 	f(`{"worker":"`+strings.Repeat("x", maxReport)+`"}`, "reading the report")
 	for i := range maxWorkers {
-		if _, err := c.take(report{Worker: strings.Repeat("w", i%64) + string(rune('a'+i/64))}, time.Now()); err != nil {
+		if _, err := c.take(report{Worker: strings.Repeat("w", i%64) + string(rune('a'+i/64))}, "", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := c.take(report{Worker: "one too many"}, time.Now()); err == nil {
+	if _, err := c.take(report{Worker: "one too many"}, "", time.Now()); err == nil {
 		t.Error("got no error; want no more than the limit of workers")
 	}
 }
@@ -173,5 +173,111 @@ func TestMerged(t *testing.T) {
 	}
 	if n := got.Tasks[0].Durations[20]; n != 300 {
 		t.Errorf("got %d durations in bucket 20; want 300", n)
+	}
+}
+
+// A coordinator's load is steered as one of this process is.
+func TestCoordinatorIsSteered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set := settings(nil)
+		set.Users = 10
+		c, err := NewCoordinator(set, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewSession(set, c)
+		counted := map[string]uint64{}
+		tell := func(id string, round uint64) order {
+			t.Helper()
+			counted[id] += 5
+			d := 3 * time.Millisecond
+			results := Snapshot{Users: 5, Tasks: []TaskStats{{Count: counted[id], Sum: d * time.Duration(counted[id]), Min: d, Max: d}, {}}}
+			in := report{Worker: id, Round: round, Results: results}
+			if err := c.check(in); err != nil {
+				t.Fatal(err)
+			}
+			o, err := c.take(in, id+":4711", time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		if tell("a", 0); s.View().State() != "waiting" {
+			t.Errorf("alone: got %s; want it waiting", s.View().State())
+		}
+		tell("b", 0)
+		time.Sleep(2 * time.Second)
+		if v := s.View(); v.State() != "running" || v.Results.Elapsed != 2*time.Second || v.Results.Total().Count != 10 || v.Results.Total().Mean() != 3*time.Millisecond {
+			t.Errorf("with two: got %s after %v, %+v; want it running, 10 tasks of 3 ms", v.State(), v.Results.Elapsed, v.Results.Total())
+		}
+		s.Stop()
+		if o := tell("a", 0); !o.Start || o.Stop || o.Users != 0 {
+			t.Errorf("stopped: got %+v; want an order for no users, not to end", o)
+		}
+		time.Sleep(time.Second)
+		if got := s.View().Results.Elapsed; got != 2*time.Second {
+			t.Errorf("stopped: got %v; want the clock to stand at 2 s", got)
+		}
+		if err := s.Start(5, 4); err != nil {
+			t.Fatal(err)
+		}
+		if o := tell("a", 0); o.Users != 3 || o.SpawnRate != 2 || o.Round != 1 {
+			t.Errorf("started again: got %+v; want 3 users, 2 a second, round 1", o)
+		}
+		if got := s.View().Results.Total().Count; got != 0 {
+			t.Errorf("started again: got %d tasks; want those of before left out", got)
+		}
+		counted["a"] = 2
+		tell("a", 1)
+		if got := s.View().Results.Total().Count; got != 7 {
+			t.Errorf("after a report of this round: got %d tasks; want its 7", got)
+		}
+		states := c.WorkerStates()
+		if len(states) != 2 || states[0].Address != "a:4711" || states[0].State != "working" || states[0].Results.Total().Count != 7 {
+			t.Errorf("workers: got %+v; want two that work", states)
+		}
+	})
+}
+
+// Workers do what the page has the coordinator order.
+func TestWorkersAreSteered(t *testing.T) {
+	set := quick(t)
+	set.RunTime = 0
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c, address, done := startCoordinator(t, ctx, set, 1)
+	s := NewSession(set, c)
+	w := &Worker{Join: address, Host: set.Host}
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(t.Context()) }()
+	until := func(what string, fulfilled func(Snapshot) bool) {
+		t.Helper()
+		late := time.After(20 * time.Second)
+		for {
+			c.mu.Lock()
+			changed := c.changed
+			c.mu.Unlock()
+			if fulfilled(c.Snapshot()) {
+				return
+			}
+			select {
+			case <-changed:
+			case <-late:
+				t.Fatalf("%s: got %+v", what, c.Snapshot())
+			}
+		}
+	}
+	until("some tasks", func(s Snapshot) bool { return s.Users == 7 && s.Total().Count > 0 })
+	s.Stop()
+	if err := s.Start(3, 100); err != nil {
+		t.Fatal(err)
+	}
+	until("three users and results of theirs", func(s Snapshot) bool { return s.Users == 3 && s.Total().Count > 0 })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("worker: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("coordinator: %v", err)
 	}
 }

@@ -38,8 +38,8 @@ type Settings struct {
 	SpawnRate float64       // users per second
 	RunTime   time.Duration // 0 until the context is done
 	Timeout   time.Duration // of one task
-	// Transport sends the requests; nil is a fresh http.Transport with as many
-	// idle connections as there are users.
+	// Transport sends the requests; nil is a fresh http.Transport that keeps the
+	// connection of each user.
 	Transport http.RoundTripper
 	Telemetry *Telemetry // nil for none
 }
@@ -88,7 +88,8 @@ type Swarm struct {
 
 	mu     sync.Mutex
 	target int
-	wake   chan struct{} // holds one token when target has changed
+	rate   float64       // users that come per second
+	wake   chan struct{} // holds one token when one of them has changed
 }
 
 // New checks the settings and makes a swarm that Run starts.
@@ -98,7 +99,7 @@ func New(s Settings) (*Swarm, error) {
 	}
 	if s.Transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, s.Users
+		t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, maxUsers
 		s.Transport = t
 	}
 	swarm := &Swarm{
@@ -107,6 +108,7 @@ func New(s Settings) (*Swarm, error) {
 		picker:   newPicker(s.Scenario.Tasks),
 		record:   newRecorder(s.Scenario.Tasks),
 		target:   s.Users,
+		rate:     s.SpawnRate,
 		wake:     make(chan struct{}, 1),
 	}
 	if s.Telemetry != nil {
@@ -133,11 +135,15 @@ func sameHost(req *http.Request, via []*http.Request) error {
 // Snapshot is the results until now. It may be called at any time.
 func (s *Swarm) Snapshot() Snapshot { return s.record.snapshot() }
 
-// SetUsers changes how many users there are to be, at the spawn rate when there
-// are to be more, at once when fewer.
-func (s *Swarm) SetUsers(n int) {
+// SetUsers changes how many users there are to be, and how many come per second
+// until then. Those that are too many leave at once; with 0 nobody asks until it
+// is called again.
+func (s *Swarm) SetUsers(users int, spawnRate float64) {
 	s.mu.Lock()
-	s.target = min(max(n, 0), maxUsers)
+	s.target = min(max(users, 0), maxUsers)
+	if spawnRate > 0 {
+		s.rate = min(spawnRate, maxUsers)
+	}
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -145,38 +151,39 @@ func (s *Swarm) SetUsers(n int) {
 	}
 }
 
-func (s *Swarm) users() int {
+// Reset forgets the results. The users go on.
+func (s *Swarm) Reset() { s.record.reset(time.Now()) }
+
+// wanted is how many users there are to be, and the time from one to the next.
+func (s *Swarm) wanted() (users int, interval time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.target
+	return s.target, time.Duration(float64(time.Second) / s.rate)
 }
 
-// Run starts users until ctx is done or the run time is over, lets requests
-// under way end, for a moment, and returns when no user is left.
+// Run has users ask until ctx is done or the run time is over, lets requests
+// under way end, for a moment, and returns when no user is left. It is called
+// once.
 func (s *Swarm) Run(ctx context.Context) {
-	if s.settings.RunTime > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.settings.RunTime)
-		defer cancel()
-	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	// Requests outlive ctx by the grace.
 	requests, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, abort) })()
-	s.record.mu.Lock()
-	s.record.start = time.Now()
-	s.record.mu.Unlock()
+	s.Reset()
 	var wg sync.WaitGroup
 	s.spawn(ctx, func(user context.Context) {
 		wg.Go(func() { s.user(user, requests) })
 	})
+	end()
 	wg.Wait()
 	s.client.CloseIdleConnections()
 }
 
-// spawn keeps as many users as there are to be until ctx is done.
+// spawn keeps as many users as there are to be until ctx is done or the run time
+// is over.
 func (s *Swarm) spawn(ctx context.Context, start func(context.Context)) {
-	interval := time.Duration(float64(time.Second) / s.settings.SpawnRate)
 	var ends []context.CancelFunc
 	defer func() {
 		for _, end := range ends {
@@ -185,7 +192,7 @@ func (s *Swarm) spawn(ctx context.Context, start func(context.Context)) {
 	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	due := time.Now()
+	due, complete := time.Now(), true
 	for {
 		select {
 		case <-ctx.Done():
@@ -193,12 +200,12 @@ func (s *Swarm) spawn(ctx context.Context, start func(context.Context)) {
 		case <-s.wake:
 		case <-timer.C:
 		}
-		target := s.users()
-		if len(ends) >= target {
-			for ; len(ends) > target; ends = ends[:len(ends)-1] {
-				ends[len(ends)-1]()
-			}
-			due = time.Now()
+		target, interval := s.wanted()
+		for ; len(ends) > target; ends = ends[:len(ends)-1] {
+			ends[len(ends)-1]()
+		}
+		if now := time.Now(); complete || due.After(now.Add(interval)) { // after a rest, or a lower rate
+			due = now
 		}
 		for len(ends) < target && !time.Now().Before(due) { // several when the timer is coarser than the interval
 			user, end := context.WithCancel(ctx)
@@ -206,10 +213,16 @@ func (s *Swarm) spawn(ctx context.Context, start func(context.Context)) {
 			start(user)
 			due = due.Add(interval)
 		}
+		complete = len(ends) == target
 		s.record.running(len(ends), target)
-		if len(ends) < target {
-			timer.Reset(time.Until(due))
+		next, over := s.record.left(s.settings.RunTime)
+		if over {
+			return
 		}
+		if !complete {
+			next = min(next, time.Until(due))
+		}
+		timer.Reset(next)
 	}
 }
 
@@ -236,7 +249,7 @@ func (s *Swarm) user(ctx, requests context.Context) {
 func (s *Swarm) task(ctx context.Context, n int) {
 	req, err := s.settings.Scenario.Tasks[n].request(s.settings.Host)
 	if err != nil {
-		s.record.done(n, 0, err.Error())
+		s.record.done(n, time.Now(), 0, err.Error())
 		return
 	}
 	ctx, span := s.startSpan(ctx, s.settings.Scenario.Tasks[n].Name)
@@ -260,7 +273,7 @@ func (s *Swarm) task(ctx context.Context, n int) {
 	if failure != "" {
 		span.SetStatus(codes.Error, failure)
 	}
-	s.record.done(n, time.Since(start), failure)
+	s.record.done(n, start, time.Since(start), failure)
 }
 
 // failureOf is an error without what differs from request to request, so that

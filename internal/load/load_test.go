@@ -122,11 +122,11 @@ func TestSetUsers(t *testing.T) {
 		go func() { s.Run(ctx); close(done) }()
 		f := func(target int, wait time.Duration, want int) {
 			t.Helper()
-			s.SetUsers(target)
+			s.SetUsers(target, 0)
 			time.Sleep(wait)
 			synctest.Wait()
 			if got := s.Snapshot().Users; got != want {
-				t.Errorf("SetUsers(%d), after %v: got %d users; want %d", target, wait, got, want)
+				t.Errorf("SetUsers(%d, 0), after %v: got %d users; want %d", target, wait, got, want)
 			}
 		}
 		f(10, 10*time.Second, 10)

@@ -14,7 +14,6 @@ import (
 const (
 	liveInterval  = time.Second
 	plainInterval = 5 * time.Second
-	rateWindow    = 10 * time.Second // that the current rate looks back
 )
 
 // Reporter prints results while a run goes on.
@@ -24,12 +23,11 @@ type Reporter struct {
 	// every five seconds.
 	Live    bool
 	Width   int           // columns of the terminal; 0 for any number
-	Users   int           // there are to be
 	RunTime time.Duration // 0 when the run has no end
 	Source  func() Snapshot
 
 	drawn  int // lines of the table on the screen
-	window []Snapshot
+	lately lately
 }
 
 // Watch prints until done is closed, and the summary then.
@@ -53,24 +51,30 @@ func (r *Reporter) Watch(done <-chan struct{}) error {
 }
 
 func (r *Reporter) tick(s Snapshot) error {
-	r.window = append(r.window, s)
-	for len(r.window) > 2 && s.Elapsed-r.window[0].Elapsed > rateWindow+time.Second/2 {
-		r.window = r.window[1:]
-	}
+	r.lately.add(time.Now(), s)
 	total := s.Total()
 	if !r.Live {
-		_, err := fmt.Fprintf(r.Out, "%s  %d of %d users  %.1f tasks/s  %d failures  p50 %s  p95 %s  p99 %s\n",
-			progress(s.Elapsed, r.RunTime), s.Users, r.Users, r.rate(-1), total.Failures,
+		_, err := fmt.Fprintf(r.Out, "%s  %s  %.1f tasks/s  %d failures  p50 %s  p95 %s  p99 %s\n",
+			progress(s.Ran, r.RunTime), userCount(s), r.rate(-1), total.Failures,
 			short(total.Durations.Quantile(.5)), short(total.Durations.Quantile(.95)), short(total.Durations.Quantile(.99)))
 		return err
 	}
 	var b strings.Builder
 	r.erase(&b)
-	fmt.Fprintf(&b, "%s  %d of %d users\n\n", progress(s.Elapsed, r.RunTime), s.Users, r.Users)
+	fmt.Fprintf(&b, "%s  %s\n\n", progress(s.Ran, r.RunTime), userCount(s))
 	r.table(&b, s, r.rate)
 	r.drawn = strings.Count(b.String(), "\n")
 	_, err := io.WriteString(r.Out, b.String())
 	return err
+}
+
+// userCount is how many users there are; somebody at the page may have stopped
+// the load.
+func userCount(s Snapshot) string {
+	if s.Target == 0 {
+		return "stopped"
+	}
+	return fmt.Sprintf("%d of %d users", s.Users, s.Target)
 }
 
 // erase puts the cursor where the last table began.
@@ -81,25 +85,7 @@ func (r *Reporter) erase(b *strings.Builder) {
 }
 
 // rate is the tasks per second of late: of one task, or of all for -1.
-func (r *Reporter) rate(task int) float64 {
-	first, last := Snapshot{}, r.window[len(r.window)-1]
-	if len(r.window) > 1 {
-		first = r.window[0]
-	}
-	count := func(s Snapshot) (n uint64) {
-		for i, t := range s.Tasks {
-			if task < 0 || i == task {
-				n += t.Count
-			}
-		}
-		return n
-	}
-	seconds := (last.Elapsed - first.Elapsed).Seconds()
-	if seconds <= 0 || count(last) < count(first) {
-		return 0
-	}
-	return float64(count(last)-count(first)) / seconds
-}
+func (r *Reporter) rate(task int) float64 { return r.lately.rate(task).Tasks }
 
 // table prints a row for each task and one for all.
 func (r *Reporter) table(w io.Writer, s Snapshot, rate func(task int) float64) {
@@ -129,7 +115,7 @@ func (r *Reporter) summary(s Snapshot) error {
 	if !r.Live {
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "Done after %s with %d users.\n\n", s.Elapsed.Round(100*time.Millisecond), r.Users)
+	fmt.Fprintf(&b, "Done after %s with %d users.\n\n", s.Elapsed.Round(100*time.Millisecond), s.Peak)
 	seconds := s.Elapsed.Seconds()
 	r.table(&b, s, func(task int) float64 {
 		if seconds <= 0 {

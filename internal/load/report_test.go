@@ -16,14 +16,14 @@ func growing() func() Snapshot {
 		seconds := uint64(time.Since(start) / time.Second)
 		get := TaskStats{Name: "GET /", Count: 8 * seconds, Durations: Durations{bucketOf(5 * time.Millisecond): 8 * seconds}}
 		post := TaskStats{Name: "POST /post", Count: 2 * seconds, Failures: seconds, Durations: Durations{bucketOf(2 * time.Second): 2 * seconds}, Kinds: map[string]uint64{"500 Internal\x1b Server Error": seconds}}
-		return Snapshot{Users: 5, Elapsed: time.Since(start), Tasks: []TaskStats{get, post}, Full: 10 * seconds, FullElapsed: time.Since(start)}
+		return Snapshot{Users: 5, Target: 5, Peak: 5, Began: start, Elapsed: time.Since(start), Ran: time.Since(start), Tasks: []TaskStats{get, post}, Full: 10 * seconds, FullElapsed: time.Since(start)}
 	}
 }
 
 func watch(t *testing.T, live bool, width int) (out string) {
 	synctest.Test(t, func(t *testing.T) {
 		var b strings.Builder
-		r := Reporter{Out: &b, Live: live, Users: 5, Width: width, RunTime: 10 * time.Second, Source: growing()}
+		r := Reporter{Out: &b, Live: live, Width: width, RunTime: 10 * time.Second, Source: growing()}
 		done := make(chan struct{})
 		time.AfterFunc(10*time.Second+time.Millisecond, func() { close(done) })
 		if err := r.Watch(done); err != nil {

@@ -23,6 +23,7 @@ type Worker struct {
 	id     string
 	client *http.Client
 	swarm  *Swarm // nil until the start
+	round  uint64 // of the swarm's results
 }
 
 // Run works until the coordinator says stop, or ctx is done; then it sends its
@@ -87,16 +88,20 @@ func (w *Worker) follow(ctx context.Context, o order, gone chan struct{}) error 
 		return fmt.Errorf("the coordinator orders load for %.200q, this worker is for --host %s only", o.Host, w.Host)
 	}
 	switch {
-	case !o.Start:
+	case !o.Start || w.swarm == nil && o.Users == 0:
 		return nil
 	case w.swarm != nil:
-		w.swarm.SetUsers(o.Users)
+		if o.Round != w.round {
+			w.swarm.Reset()
+			w.round = o.Round
+		}
+		w.swarm.SetUsers(o.Users, o.SpawnRate)
 		return nil
 	}
 	swarm, err := New(Settings{
 		Host:      w.Host,
 		Scenario:  o.Scenario,
-		Users:     max(o.Users, 1),
+		Users:     o.Users,
 		SpawnRate: o.SpawnRate,
 		Timeout:   o.Timeout,
 		Transport: w.Transport,
@@ -105,7 +110,7 @@ func (w *Worker) follow(ctx context.Context, o order, gone chan struct{}) error 
 	if err != nil {
 		return fmt.Errorf("obeying the coordinator: %w", err)
 	}
-	w.swarm = swarm
+	w.swarm, w.round = swarm, o.Round
 	go func() {
 		defer close(gone)
 		swarm.Run(ctx)
@@ -114,7 +119,7 @@ func (w *Worker) follow(ctx context.Context, o order, gone chan struct{}) error 
 }
 
 func (w *Worker) report(ctx context.Context, final bool) (order, error) {
-	in := report{Worker: w.id, Final: final}
+	in := report{Worker: w.id, Round: w.round, Final: final}
 	if w.swarm != nil {
 		in.Results = w.swarm.Snapshot()
 	}
