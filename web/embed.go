@@ -15,6 +15,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -47,8 +48,9 @@ type Handler struct {
 }
 
 // New finds the embedded files. That they are there is an invariant of the
-// build: without them it panics.
-func New() *Handler {
+// build: without them it panics. Parts are those of the page that the server has
+// answers for ("data", "load"); with none of them named it shows all.
+func New(parts ...string) *Handler {
 	h := &Handler{files: map[string]*file{}}
 	routes, err := files.ReadFile("routes.json")
 	if err == nil {
@@ -68,7 +70,19 @@ func New() *Handler {
 	if err != nil || h.files["/index.html"] == nil {
 		panic(fmt.Sprintf("reading the page: index.html: %v, %v", h.files["/index.html"] != nil, err))
 	}
+	if len(parts) > 0 {
+		h.files["/index.html"] = newFile("dist/index.html", withParts(h.files["/index.html"].plain, parts))
+	}
 	return h
+}
+
+// withParts has the page know its parts before it asks for anything.
+func withParts(index []byte, parts []string) []byte {
+	const tag = "<html "
+	if !bytes.Contains(index, []byte(tag)) {
+		panic("reading the page: index.html has no " + tag)
+	}
+	return bytes.Replace(index, []byte(tag), []byte(tag+`data-parts="`+html.EscapeString(strings.Join(parts, " "))+`" `), 1)
 }
 
 func newFile(name string, content []byte) *file {

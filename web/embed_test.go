@@ -29,6 +29,7 @@ func TestPaths(t *testing.T) {
 	f("GET", "/", 200, "text/html")
 	f("HEAD", "/", 200, "text/html")
 	f("GET", "/traces", 200, "text/html")
+	f("GET", "/load", 200, "text/html")
 	f("GET", "/traces/", 200, "text/html")
 	f("GET", "/trace/0af7651916cd43dd8448eb211c80319c", 200, "text/html")
 	f("GET", "/favicon.svg", 200, "image/svg+xml")
@@ -64,6 +65,27 @@ func TestFilesOfThePage(t *testing.T) {
 		got, err := io.ReadAll(zr)
 		if plain := ask(h, "GET", m[1], "gzip;q=0"); err != nil || string(got) != plain.Body.String() {
 			t.Errorf("%s: compressed it differs from the plain answer (%v)", m[1], err)
+		}
+	}
+}
+
+// The page is told which of its parts the server has answers for.
+func TestParts(t *testing.T) {
+	if got := ask(New(), "GET", "/", "").Body.String(); strings.Contains(got, "data-parts") {
+		t.Errorf("without parts: got\n%s", got)
+	}
+	for _, encoding := range []string{"", "gzip"} {
+		w := ask(New("data", "load"), "GET", "/load", encoding)
+		var body io.Reader = w.Body
+		if encoding == "gzip" {
+			var err error
+			if body, err = gzip.NewReader(w.Body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := io.ReadAll(body)
+		if err != nil || !strings.Contains(string(got), `<html data-parts="data load" lang="en">`) {
+			t.Errorf("encoding %q: got %v,\n%s\nwant the parts named", encoding, err, got)
 		}
 	}
 }

@@ -16,22 +16,30 @@ const eventStream = "text/event-stream"
 //go:embed openapi.yaml
 var openAPI []byte
 
-// ownRoutes is the part of the table that is our own API; openapi.yaml
-// documents each of them.
+// ownRoutes is the part of the table that is our own API about this process;
+// openapi.yaml documents each line of ours.
 func (s *Server) ownRoutes() []route {
+	return []route{
+		light("openapi.yaml", "this API, described for programs", s.openAPI),
+		light("status", "version, uptime, what the store holds", s.status),
+		light("pipelines", "how the collector is put together, and what went wrong in it", s.pipelines),
+	}
+}
+
+// light is a line of our own API whose answer costs nothing.
+func light(path, doc string, h handler) route {
+	return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h, light: true}
+}
+
+// dataRoutes is the part of the table that is our own API about data.
+func (s *Server) dataRoutes() []route {
 	own := func(path, doc string, h handler) route {
 		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h}
 	}
 	live := func(path, doc string, h handler) route {
 		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h, endless: true}
 	}
-	light := func(path, doc string, h handler) route {
-		return route{method: "GET", pattern: apiPrefix + path, doc: doc, handle: h, light: true}
-	}
 	return []route{
-		light("openapi.yaml", "this API, described for programs", s.openAPI),
-		light("status", "version, uptime, what the store holds", s.status),
-		light("pipelines", "how the collector is put together, and what went wrong in it", s.pipelines),
 		own("traces", "search for traces", s.searchTraces),
 		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
 		own("traces/points", "start and duration of each span, for a scatter", s.points),

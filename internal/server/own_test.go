@@ -66,7 +66,8 @@ func ownServer(t *testing.T) *Server {
 			t.Fatal(err)
 		}
 	}
-	return newTestServer(t, Deps{Reader: memory, Catalog: memory, Version: "v1.2.3", StoreStats: func() any { return map[string]int{"blocks": 2} },
+	return newTestServer(t, Deps{
+		Load: &steered{}, Reader: memory, Catalog: memory, Version: "v1.2.3", StoreStats: func() any { return map[string]int{"blocks": 2} },
 		Endpoints: func() []Endpoint { return []Endpoint{{"OTLP/gRPC", "localhost:4317"}} },
 		Topology: func() Topology {
 			return Topology{Instance: "6f1c", Connectors: []string{"span_metrics"},
@@ -114,6 +115,9 @@ var ownAnswers = map[string]string{
 	"own_logfacets.json":    "facets?kind=logs",
 	"own_status.json":       "status",
 	"own_pipelines.json":    "pipelines",
+	"own_load.json":         "load",
+	"own_loadhistory.json":  "load/history",
+	"own_loadreport.json":   "load/report.json",
 }
 
 func TestOwnGolden(t *testing.T) {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ type route struct {
 	// endless says that the answer goes on until the client leaves: it has no
 	// timeout and is not compressed.
 	endless bool
+	// changes says that the request changes what this process does: a page of
+	// another origin may not send it.
+	changes bool
 	// light says that the answer costs nothing: it does not wait for others.
 	light bool
 }
@@ -30,10 +34,14 @@ type route struct {
 // routes is the table of everything that the server answers, but for the page
 // and the handler that Deps brings (Metrics).
 func (s *Server) routes() []route {
-	return slices.Concat(s.ownRoutes(), s.jaegerRoutes(), []route{
+	all := slices.Concat(s.ownRoutes(), s.loadRoutes(), []route{
 		{method: "GET", pattern: "/healthz", doc: "says that the server is up", handle: s.health, light: true},
 		{method: "GET", pattern: "/metrics", doc: "metrics of this process in the Prometheus format", handle: s.ownMetrics, light: true},
 	})
+	if s.deps.Reader == nil {
+		return all
+	}
+	return slices.Concat(all, s.dataRoutes(), s.jaegerRoutes())
 }
 
 // mount registers the routes, and below them what answers the rest.
@@ -100,6 +108,11 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, rt *route) {
 	release, err := s.admit(r.Context(), rt)
 	if err == nil {
 		defer release()
+		if rt.changes {
+			err = s.mayChange(r)
+		}
+	}
+	if err == nil {
 		err = rt.handle(w, r)
 	}
 	if err != nil {
@@ -125,4 +138,29 @@ func (s *Server) admit(ctx context.Context, rt *route) (release func(), err erro
 		}
 		return nil, &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 5, Message: "too many questions at the same time; ask again later"}
 	}
+}
+
+// mayChange refuses what a page of another origin has a browser send. Programs
+// that are no browser send no origin. A page whose own name was made to mean this
+// machine is of the same origin as its request, as far as the browser knows: what
+// comes over the loopback interface must call it localhost, or by its address.
+func (s *Server) mayChange(r *http.Request) error {
+	forbidden := func(why string) error {
+		return &problem{Status: http.StatusForbidden, Kind: "forbidden", Message: why}
+	}
+	if err := s.origins.Check(r); err != nil {
+		return forbidden("a page of another origin may not change anything here")
+	}
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if local == nil || !local.IP.IsLoopback() {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = strings.Trim(r.Host, "[]")
+	}
+	if host != "localhost" && !strings.HasSuffix(host, ".localhost") && net.ParseIP(host) == nil {
+		return forbidden("changes must be asked for at localhost or at an address, not at a name that means this machine")
+	}
+	return nil
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/signalbox-otel/signalbox/web"
 )
 
-// Deps is what a Server is made of. Reader and Catalog are required; everything
-// else has a sensible absence.
+// Deps is what a Server is made of. Everything has a sensible absence, but there
+// must be a Reader with its Catalog, a Load, or both.
 type Deps struct {
+	// Reader and Catalog have traces and logs; nil: the server has a Load only.
 	Reader  query.Reader
 	Catalog query.Catalog
 	// Follower feeds the live tails; nil: they answer 503.
@@ -42,6 +43,8 @@ type Deps struct {
 	// Topology is how the collector around the server is put together, and what
 	// went wrong in it; nil: the answer about pipelines is empty.
 	Topology func() Topology
+	// Load is the load that this process makes; nil: it makes none.
+	Load Load
 	// Ready says whether data is accepted, for /healthz; nil: always.
 	Ready  func() bool
 	Limits Limits
@@ -92,6 +95,7 @@ type Server struct {
 	metrics *serverMetrics
 	working chan struct{} // one token for each question being answered
 	tails   chan struct{} // one token for each open tail
+	origins http.CrossOriginProtection
 	started time.Time
 	ending  context.Context // done when live tails must end
 	end     context.CancelFunc
@@ -108,7 +112,7 @@ func New(deps Deps) *Server {
 		deps.Endpoints = func() []Endpoint { return nil }
 	}
 	if deps.Pages == nil {
-		deps.Pages = web.New()
+		deps.Pages = web.New(deps.parts()...)
 	}
 	if deps.Registerer == nil {
 		own := prometheus.NewRegistry()
@@ -131,12 +135,26 @@ func New(deps Deps) *Server {
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
 	s.mount(s.routes())
-	s.grpc = s.newGRPC()
+	if deps.Reader != nil {
+		s.grpc = s.newGRPC()
+	}
 	if deps.Metrics != nil {
 		s.mux.Handle("/api/v1/", s.watch("/api/v1/", deps.Metrics))
 		s.mux.Handle("/-/", s.watch("/-/", deps.Metrics))
 	}
 	return s
+}
+
+// parts are those of the page that there are answers for.
+func (d Deps) parts() []string {
+	var parts []string
+	if d.Reader != nil {
+		parts = append(parts, "data")
+	}
+	if d.Load != nil {
+		parts = append(parts, "load")
+	}
+	return parts
 }
 
 // EndTails ends live tails, now and those still to come, so that a server that
@@ -145,7 +163,7 @@ func (s *Server) EndTails() { s.end() }
 
 // ServeHTTP answers one request, or one call of gRPC (see Protocols).
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if isGRPC(r) {
+	if s.grpc != nil && isGRPC(r) {
 		s.grpc.ServeHTTP(w, r)
 		return
 	}
