@@ -33,6 +33,7 @@ type loadSettings struct {
 	workers     int
 	worker      bool
 	join        string
+	web         string
 }
 
 func newLoad() *cobra.Command {
@@ -56,6 +57,10 @@ task file looks like this; {1..5} is a random number:
     - method: POST
       path: /post
       form: { name: somebody, message: "message {1..5}" }
+
+While it runs a page shows rates, percentiles and failures, and changes the users;
+--web says where, and --web= that there is none. It has no authentication: let it
+listen where only you reach it.
 
 Several machines share the users when one command coordinates and the others
 work; a worker asks only the server that its own --host names:
@@ -85,7 +90,9 @@ The exit code is 1 when more tasks failed than --max-failures allows.`,
 	f.IntVar(&s.workers, "workers", 1, "how many workers the coordinator waits for before it starts")
 	f.BoolVar(&s.worker, "worker", false, "make load as the coordinator at --join orders")
 	f.StringVar(&s.join, "join", "", "address of the coordinator, as machine:5557")
+	f.StringVar(&s.web, "web", defaultLoadWeb, "address of the page that shows and steers the load; empty for none")
 	cmd.MarkFlagsMutuallyExclusive("coordinator", "worker")
+	cmd.MarkFlagsMutuallyExclusive("web", "worker")
 	cmd.MarkFlagsRequiredTogether("worker", "join")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
@@ -141,14 +148,21 @@ func (s *loadSettings) swarm(ctx context.Context, set load.Settings, stdout io.W
 	if err != nil {
 		return load.TaskStats{}, usageError{err}
 	}
+	page, err := s.openPage(stdout)
+	if err != nil {
+		return load.TaskStats{}, err
+	}
+	session := load.NewSession(set, swarm)
 	done := make(chan struct{})
 	go func() {
 		swarm.Run(ctx)
 		close(done)
 	}()
+	go session.Record(done)
 	fmt.Fprintf(stdout, "Asking %s.\n", set.Host)
+	defer s.servePage(page, shownLoad{session, nil}, stdout)()
 	width, _ := terminalOf(stdout)
-	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Width: width, Users: set.Users, RunTime: set.RunTime, Source: swarm.Snapshot}
+	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Width: width, RunTime: set.RunTime, Source: swarm.Snapshot}
 	err = r.Watch(done)
 	return swarm.Snapshot().Total(), err
 }
@@ -163,6 +177,11 @@ func (s *loadSettings) coordinate(ctx context.Context, set load.Settings, stdout
 	if err != nil {
 		return load.TaskStats{}, fmt.Errorf("waiting for workers on --coordinator %s: %w", s.coordinator, err)
 	}
+	page, err := s.openPage(stdout)
+	if err != nil {
+		l.Close()
+		return load.TaskStats{}, err
+	}
 	fmt.Fprintf(stdout, "Waiting on %s for %d workers to ask %s.\n", l.Addr(), s.workers, set.Host)
 	done := make(chan struct{})
 	var failed error
@@ -170,8 +189,11 @@ func (s *loadSettings) coordinate(ctx context.Context, set load.Settings, stdout
 		failed = c.Run(ctx, l)
 		close(done)
 	}()
+	session := load.NewSession(set, c)
+	go session.Record(done)
+	defer s.servePage(page, shownLoad{session, c}, stdout)()
 	width, _ := terminalOf(stdout)
-	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Width: width, Users: set.Users, RunTime: set.RunTime, Source: c.Snapshot}
+	r := load.Reporter{Out: stdout, Live: isTerminal(stdout), Width: width, RunTime: set.RunTime, Source: c.Snapshot}
 	if err := r.Watch(done); err != nil {
 		return load.TaskStats{}, err
 	}

@@ -151,11 +151,15 @@ func (s *upSettings) collectorSettings(d *upDemo) (collector.Settings, error) {
 		uris = append(uris, "yaml:"+collector.HostMetrics)
 	}
 	uris = append(uris, "yaml:"+overlay)
-	return collector.Settings{
+	set := collector.Settings{
 		ConfigURIs: append(uris, s.configs...),
 		Sets:       s.sets,
 		Version:    Version,
-	}, nil
+	}
+	if d != nil {
+		set.Load = shownLoad{d.session, nil}
+	}
+	return set, nil
 }
 
 // check finds mistakes in the flags and the place for the data.

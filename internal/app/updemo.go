@@ -24,6 +24,7 @@ const (
 type upDemo struct {
 	guestbook *demo.Guestbook
 	visitors  *load.Swarm
+	session   *load.Session // of the visitors, which the page shows
 }
 
 // openDemo opens the guestbook's ports, so that the collector's configuration
@@ -43,18 +44,19 @@ func (s *upSettings) openDemo() (*upDemo, error) {
 	if err != nil {
 		return nil, takenPort(err, func(string) string { return "demo-port" })
 	}
-	visitors, err := load.New(load.Settings{
+	set := load.Settings{
 		Host:      &url.URL{Scheme: "http", Host: dialable(g.Address(demo.Frontend))},
 		Scenario:  load.Guestbook(),
 		Users:     demoUsers,
 		SpawnRate: demoSpawnRate,
 		Timeout:   10 * time.Second,
-	})
+	}
+	visitors, err := load.New(set)
 	if err != nil {
 		g.Close()
 		return nil, err
 	}
-	return &upDemo{g, visitors}, nil
+	return &upDemo{g, visitors, load.NewSession(set, visitors)}, nil
 }
 
 // overlay has the collector scrape the guestbook. Its instances are named by
@@ -87,6 +89,7 @@ func (d *upDemo) run(ctx context.Context) error {
 		d.visitors.Run(visiting)
 		close(left)
 	}()
+	go d.session.Record(left)
 	select {
 	case err := <-done: // it failed
 		leave()

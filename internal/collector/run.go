@@ -48,6 +48,9 @@ type Settings struct {
 	// Ready, when not nil, is called once everything has started for the first
 	// time.
 	Ready func()
+	// Load is the load that the process makes beside the collector, which the
+	// page shows; nil for none.
+	Load server.Load
 }
 
 // Run runs a collector until ctx is done, and returns when everything received
@@ -278,7 +281,7 @@ func withMetrics(f telemetry.Factory, register func(metric.Meter) error) telemet
 // showIn lets the extension that serves the page have what is known about the
 // running components. Only the factory of this program is replaced.
 func (c *running) showIn(factories map[component.Type]extension.Factory) {
-	f := queryextension.NewFactoryWith(queryextension.Observed{Problems: c.problems.list, Losses: c.losses})
+	f := queryextension.NewFactoryWith(queryextension.Observed{Problems: c.problems.list, Losses: c.losses, Load: c.settings.Load})
 	if _, ok := factories[f.Type()]; ok {
 		factories[f.Type()] = f
 	}

@@ -35,11 +35,13 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// Observed is what the collector around the extension knows about its components.
-// The functions are called at any time by many goroutines; nil has nothing to tell.
+// Observed is what the program around the extension knows, of the components of
+// its collector and of itself. The functions are called at any time by many
+// goroutines; nil has nothing to tell.
 type Observed struct {
 	Problems func() []server.Problem
 	Losses   func() []server.Loss
+	Load     server.Load // that the process makes beside the collector
 }
 
 // NewFactory makes the factory of component `query`.
@@ -147,6 +149,7 @@ func (q *queries) serve(ctx context.Context, host component.Host, listener net.L
 		StoreStats: func() any { return q.held() },
 		Endpoints:  q.listEndpoints,
 		Topology:   q.describe,
+		Load:       q.observed.Load,
 		Ready:      q.ready.Load,
 	})
 	srv, err := q.config.HTTP.ToServer(ctx, host.GetExtensions(), q.settings.TelemetrySettings, shown(handler))

@@ -64,10 +64,16 @@ export async function getPrometheus<T>(path: string, params: Params = {}, signal
   return (await askPrometheus<T>(path, params, signal)).data;
 }
 
-async function ask(url: string, signal?: AbortSignal): Promise<unknown> {
+/** post has Signalbox' own API change something; path is below it, as "load/stop". */
+export async function post<T>(path: string, body: object = {}): Promise<T> {
+  const json = { method: "POST", body: JSON.stringify(body), headers: { Accept: "application/json", "Content-Type": "application/json" } };
+  return (await ask(own + path, undefined, json)) as T;
+}
+
+async function ask(url: string, signal?: AbortSignal, init: RequestInit = { headers: { Accept: "application/json" } }): Promise<unknown> {
   let response: Response;
   try {
-    response = await fetch(url, { signal: signal ?? null, headers: { Accept: "application/json" } });
+    response = await fetch(url, { signal: signal ?? null, ...init });
   } catch (e) {
     if (signal?.aborted) throw e;
     throw new ApiError("Signalbox does not answer. Is it still running?", 0, "unreachable");
@@ -90,6 +96,8 @@ export interface Ask {
   keep?: boolean;
   /** fresh is how many milliseconds an answer is good for; those about the past stay good. */
   fresh?: number;
+  /** every asks again after so many milliseconds, as long as somebody sees the page. */
+  every?: number;
 }
 
 /** questionOf is what is kept of a question and its answer, for all who ask it. */
@@ -103,6 +111,7 @@ export function useApi<T>(ask: Ask): UseQueryResult<T> {
   return useQuery<T>({
     ...questionOf<T>(ask),
     enabled: path !== undefined,
+    ...(ask.every ? { refetchInterval: ask.every } : {}),
     ...(keep ? { placeholderData: keepPreviousData } : {}),
   });
 }

@@ -1,6 +1,6 @@
 import { ActionIcon, Kbd, Modal, Table, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
 import { Component, Suspense, useEffect, useState, type ReactNode } from "react";
-import { find, pages } from "../pages";
+import { find, has, home, pages } from "../pages";
 import { RangePicker } from "../time/RangePicker";
 import { useTime } from "../time/TimeContext";
 import { IconHelp, IconMoon, IconSun } from "../ui/icons";
@@ -21,7 +21,7 @@ export function Shell() {
 
   // Once this page is shown, the others' scripts come while nothing else happens.
   useEffect(() => {
-    const timer = setTimeout(() => pages.forEach((p) => void p.load().catch(() => undefined)), 1500);
+    const timer = setTimeout(() => pages.forEach((p) => has(p.part) && void p.load().catch(() => undefined)), 1500);
     return () => clearTimeout(timer);
   }, []);
 
@@ -31,7 +31,7 @@ export function Shell() {
     "/": ["Write a condition", () => document.querySelector<HTMLElement>("[data-search]")?.focus()],
   };
   for (const p of pages) {
-    if (p.nav) keys[`g ${p.nav.key}`] = [p.title, () => navigate(hrefOf(p.path))];
+    if (p.nav && has(p.part)) keys[`g ${p.nav.key}`] = [p.title, () => navigate(hrefOf(p.path))];
   }
   useKeys(keys);
 
@@ -42,14 +42,15 @@ export function Shell() {
         Skip to the content
       </a>
       <header className="shell-head">
-        <Link href={hrefOf("/")} className="brand" aria-label="Signalbox, to the traces">
+        <Link href={hrefOf("/")} className="brand" aria-label={`Signalbox, to the ${home.title.toLowerCase()}`}>
           <Logo />
           <span className="brand-name">Signalbox</span>
         </Link>
         <nav className="nav" aria-label="Pages">
           {pages.map(
             (p) =>
-              p.nav && (
+              p.nav &&
+              has(p.part) && (
                 <Link
                   key={p.path}
                   href={hrefOf(p.path)}
@@ -64,7 +65,7 @@ export function Shell() {
           )}
         </nav>
         <div className="shell-tools">
-          <RangePicker />
+          {!found?.page.timeless && <RangePicker />}
           <ThemeButton />
           <Tooltip label="Keys (?)">
             <ActionIcon size="md" onClick={() => setHelp(true)} aria-label="Keys" className="wide-only">
@@ -80,7 +81,7 @@ export function Shell() {
               <Body rest={found.rest} />
             ) : (
               <EmptyNote title="There is no such page">
-                <Link href={hrefOf("/")}>To the traces</Link>
+                <Link href={hrefOf("/")}>To the {home.title.toLowerCase()}</Link>
               </EmptyNote>
             )}
           </Suspense>

@@ -5,8 +5,14 @@
  */
 import { lazy, type ComponentType, type LazyExoticComponent } from "react";
 import { type Ask } from "../api/client";
-import { IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
+import { IconLoad, IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
 import { askDots, askTrace } from "./first";
+
+/**
+ * Part is what a page is about: "data" that a store has, or the "load" that the
+ * server makes.
+ */
+export type Part = "data" | "load";
 
 /** PageProps are what a page is given: what stands for * in its path. */
 export interface PageProps {
@@ -20,6 +26,9 @@ export interface Page {
   path: string;
   /** nav puts it into the navigation, with the key that follows g. */
   nav?: { key: string; icon: ComponentType<{ size?: number }> };
+  part: Part;
+  /** timeless pages have no use for the time range. */
+  timeless?: boolean;
   component: LazyExoticComponent<ComponentType<PageProps>>;
   /** load fetches the page's scripts before they are needed. */
   load(): Promise<unknown>;
@@ -32,19 +41,32 @@ function lazyPage(load: () => Promise<{ default: ComponentType<PageProps> }>): P
 }
 
 export const pages: Page[] = [
-  { title: "Traces", path: "/traces", nav: { key: "t", icon: IconTraces }, ...lazyPage(() => import("./traces/TracesPage")), first: (params, _, range) => askDots(range, params.get("q") ?? "") },
-  { title: "Trace", path: "/trace/*", ...lazyPage(() => import("./trace/TracePage")), first: (_, rest) => askTrace(rest) },
-  { title: "Services", path: "/services", nav: { key: "s", icon: IconServices }, ...lazyPage(() => import("./services/ServicesPage")) },
-  { title: "Service", path: "/services/*", ...lazyPage(() => import("./services/ServicePage")) },
-  { title: "Metrics", path: "/explore", nav: { key: "m", icon: IconMetrics }, ...lazyPage(() => import("./metrics/MetricsPage")) },
-  { title: "Logs", path: "/logs", nav: { key: "l", icon: IconLogs }, ...lazyPage(() => import("./logs/LogsPage")) },
-  { title: "Pipelines", path: "/pipelines", nav: { key: "p", icon: IconPipelines }, ...lazyPage(() => import("./pipelines/PipelinesPage")) },
+  { title: "Traces", path: "/traces", part: "data", nav: { key: "t", icon: IconTraces }, ...lazyPage(() => import("./traces/TracesPage")), first: (params, _, range) => askDots(range, params.get("q") ?? "") },
+  { title: "Trace", path: "/trace/*", part: "data", ...lazyPage(() => import("./trace/TracePage")), first: (_, rest) => askTrace(rest) },
+  { title: "Services", path: "/services", part: "data", nav: { key: "s", icon: IconServices }, ...lazyPage(() => import("./services/ServicesPage")) },
+  { title: "Service", path: "/services/*", part: "data", ...lazyPage(() => import("./services/ServicePage")) },
+  { title: "Metrics", path: "/explore", part: "data", nav: { key: "m", icon: IconMetrics }, ...lazyPage(() => import("./metrics/MetricsPage")) },
+  { title: "Logs", path: "/logs", part: "data", nav: { key: "l", icon: IconLogs }, ...lazyPage(() => import("./logs/LogsPage")) },
+  { title: "Pipelines", path: "/pipelines", part: "data", nav: { key: "p", icon: IconPipelines }, ...lazyPage(() => import("./pipelines/PipelinesPage")) },
+  { title: "Load", path: "/load", part: "load", timeless: true, nav: { key: "u", icon: IconLoad }, ...lazyPage(() => import("./load/LoadPage")) },
 ];
+
+/** said is what the server says that it has answers for; nothing when Vite serves the page. */
+const said = document.documentElement.dataset["parts"];
+
+/** has says that the server has answers for a part. */
+export function has(part: Part): boolean {
+  return said === undefined || said.split(" ").includes(part);
+}
+
+/** home is the first page that there are answers for. */
+export const home: Page = pages.find((p) => has(p.part)) ?? pages[0]!;
 
 /** find gives the page at path. */
 export function find(path: string): { page: Page; rest: string } | undefined {
-  const at = path === "/" ? "/traces" : path.replace(/(.)\/$/, "$1");
+  const at = path === "/" ? home.path : path.replace(/(.)\/$/, "$1");
   for (const page of pages) {
+    if (page.part === "data" && !has("data")) continue; // nothing to show; the load's page says how to make one
     if (page.path === at) return { page, rest: "" };
     const base = page.path.slice(0, -1);
     if (page.path.endsWith("/*") && at.startsWith(base) && at.length > base.length) {

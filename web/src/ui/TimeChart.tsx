@@ -54,18 +54,24 @@ export function TimeChart(props: Props) {
   const latest = useRef(props);
   latest.current = props;
   const scheme = useComputedColorScheme("light");
+  const chart = useRef<uPlot>(null);
   const { times, series, kind, height = 180, window, dots } = props;
+  // Other values are given to the chart that is there: what the pointer shows stays.
+  const lines = series.map((s) => `${s.label} ${s.color}`).join("\n");
   useEffect(() => {
     const at = host.current;
     if (!at) return;
-    const chart = new uPlot(optionsOf(at, latest), dataOf(latest.current), at);
-    const observer = new ResizeObserver(() => chart.setSize({ width: at.clientWidth, height }));
+    const made = new uPlot(optionsOf(at, latest), dataOf(latest.current), at);
+    chart.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: at.clientWidth, height }));
     observer.observe(at);
     return () => {
       observer.disconnect();
-      chart.destroy();
+      made.destroy();
+      chart.current = null;
     };
-  }, [times, series, kind, height, scheme, window?.start, window?.end, dots]);
+  }, [lines, kind, height, scheme, dots]);
+  useEffect(() => chart.current?.setData(dataOf(latest.current)), [times, series, window?.start, window?.end]);
   return <div ref={host} role="img" aria-label={props.label} className="chart" style={{ height }} />;
 }
 
@@ -97,7 +103,7 @@ function optionsOf(at: HTMLElement, latest: { current: Props }): uPlot.Options {
     legend: { show: false },
     cursor: { drag: { x: props.onZoom !== undefined, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: {
-      x: { time: true, range: props.window ? [props.window.start / 1000, props.window.end / 1000] : (_, low, high) => [low, high] },
+      x: { time: true, range: (_, low, high) => rangeOf(latest.current.window, low, high) },
       y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > low || high > 0 ? high * 1.05 : 1] },
     },
     axes: [
@@ -116,6 +122,10 @@ function optionsOf(at: HTMLElement, latest: { current: Props }): uPlot.Options {
     },
     plugins: [tooltip(latest, unit)],
   };
+}
+
+function rangeOf(window: Window | undefined, low: number, high: number): uPlot.Range.MinMax {
+  return window ? [window.start / 1000, window.end / 1000] : [low, high];
 }
 
 function seriesOf(s: Series, kind: Props["kind"], paths: uPlot.Series.PathBuilder | undefined): uPlot.Series {

@@ -69,6 +69,13 @@ export const IconHelp = icon(
     <path d="M9.4 9.3a2.7 2.7 0 1 1 3.7 2.6c-.7.3-1.1.8-1.1 1.6M12 16.8v.1" />
   </>,
 );
+export const IconLoad = icon(
+  <>
+    <circle cx="9" cy="8" r="3.6" />
+    <path d="M2.5 20c.4-4 2.9-6 6.5-6s6.1 2 6.5 6M16 4.8a3.6 3.6 0 0 1 0 6.4M18 14.6c2 .8 3.2 2.6 3.5 5.4" />
+  </>,
+);
+export const IconStop = icon(<rect x="6" y="6" width="12" height="12" rx="1.5" />);
 export const IconError = icon(
   <>
     <path d="M12 3 2.5 20h19Z" />
