@@ -7,8 +7,11 @@
 // nothing about data. Every path is a line of the route table (Server.routes),
 // from which the mux, the request metrics and the test of openapi.yaml are made.
 //
+// A process that makes a load has it behind Load, and may have nothing else.
+//
 // Invariants: errors become status codes in one function (problemOf); a panic in
 // a handler is answered, logged and counted and never ends the process; a long
 // answer is streamed, and one that breaks off says so in its last field; what a
-// request may cost (URL, body, rows, time, open streams) is bounded.
+// request may cost (URL, body, rows, time, open streams) is bounded; a request
+// that changes something is refused when a page of another origin sent it.
 package server
