@@ -79,11 +79,17 @@ require (
 
 require (
 	github.com/KimMachineGun/automemlimit v0.7.5
+	github.com/census-instrumentation/opencensus-proto v0.4.1
+	github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/opencensus v0.133.0
 	github.com/rogpeppe/go-internal v1.14.1
 	modernc.org/sqlite v1.54.0
 )
 
-require github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+require (
+	github.com/golang/protobuf v1.5.4 // indirect
+	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
+	go.opencensus.io v0.24.0 // indirect
+)
 
 require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
