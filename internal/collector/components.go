@@ -70,6 +70,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/collector/filestorage"
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerexporter"
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
+	"github.com/signalbox-otel/signalbox/internal/collector/opencensusreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/collector/resourcedetection"
@@ -102,6 +103,7 @@ func receivers() []listed[receiver.Factory] {
 		{kubeletstatsreceiver.NewFactory(), contrib + "receiver/kubeletstatsreceiver"},
 		{k8sobjectsreceiver.NewFactory(), contrib + "receiver/k8sobjectsreceiver"},
 		{jaegerreceiver.NewFactory(), ours},
+		{opencensusreceiver.NewFactory(), ours},
 		{zipkinreceiver.NewFactory(), contrib + "receiver/zipkinreceiver"},
 		{kafkareceiver.NewFactory(), contrib + "receiver/kafkareceiver"},
 		{prometheusremotewritereceiver.NewFactory(), contrib + "receiver/prometheusremotewritereceiver"},
