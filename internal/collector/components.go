@@ -70,6 +70,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/collector/filestorage"
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerexporter"
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerreceiver"
+	"github.com/signalbox-otel/signalbox/internal/collector/opencensusexporter"
 	"github.com/signalbox-otel/signalbox/internal/collector/opencensusreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
@@ -148,6 +149,7 @@ func exporters() []listed[exporter.Factory] {
 		{zipkinexporter.NewFactory(), contrib + "exporter/zipkinexporter"},
 		{jaegerexporter.NewFactory(), ours},
 		{jaegerexporter.NewThriftFactory(), ours},
+		{opencensusexporter.NewFactory(), ours},
 		{storeexporter.NewFactory(), ours},
 	}
 }
