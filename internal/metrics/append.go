@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -45,7 +46,7 @@ func (db *DB) append(ctx context.Context, md pmetric.Metrics) (*tally, error) {
 		return nil, err
 	}
 	app := &appender{AppenderV2: db.appendable.AppenderV2(ctx), tally: t, metadata: db.metadata, limit: db.seriesLimit()}
-	_, err = prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, md, db.translation)
+	err = db.translate(ctx, app, md)
 	if ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), app.Rollback())
 	}
@@ -57,6 +58,58 @@ func (db *DB) append(ctx context.Context, md pmetric.Metrics) (*tally, error) {
 	}
 	db.count(t)
 	return t, nil
+}
+
+// translate appends md in Prometheus' form.
+func (db *DB) translate(ctx context.Context, app *appender, md pmetric.Metrics) error {
+	pushed, scraped := splitScraped(md)
+	_, err := prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, pushed, db.translation)
+	if scraped.ResourceMetrics().Len() == 0 {
+		return err
+	}
+	asScraped := db.translation
+	asScraped.AddMetricSuffixes = false
+	_, scrapedErr := prometheusremotewrite.NewPrometheusConverter(app).FromMetrics(ctx, scraped, asScraped)
+	return errors.Join(err, scrapedErr)
+}
+
+// splitScraped parts what a program pushed from what was scraped: that has its
+// name from Prometheus already, and a counter without _total is to be found by
+// the name under which its target shows it. md itself is one of the parts when
+// all of it is.
+func splitScraped(md pmetric.Metrics) (pushed, scraped pmetric.Metrics) {
+	pushed, scraped = pmetric.NewMetrics(), pmetric.NewMetrics()
+	var isScraped []bool
+	for _, resource := range md.ResourceMetrics().All() {
+		isScraped = append(isScraped, fromScrape(resource))
+	}
+	switch {
+	case !slices.Contains(isScraped, true):
+		return md, scraped
+	case !slices.Contains(isScraped, false):
+		return pushed, md
+	}
+	for i, resource := range md.ResourceMetrics().All() {
+		part := pushed
+		if isScraped[i] {
+			part = scraped
+		}
+		resource.CopyTo(part.ResourceMetrics().AppendEmpty())
+	}
+	return pushed, scraped
+}
+
+// fromScrape says whether the prometheus receiver made the metrics: it notes the
+// type that the target gave (opentelemetry-specification, Prometheus
+// compatibility, metric metadata).
+func fromScrape(resource pmetric.ResourceMetrics) bool {
+	for _, scope := range resource.ScopeMetrics().All() {
+		for _, metric := range scope.Metrics().All() {
+			_, ok := metric.Metadata().Get("prometheus.type")
+			return ok
+		}
+	}
+	return false
 }
 
 // prepare returns md without the points whose time is impossible and with

@@ -289,3 +289,23 @@ func TestNames(t *testing.T) {
 	f("http_requests_total", "", true, "http_requests_total")
 	f("go_gc_duration_seconds", "s", false, "go_gc_duration_seconds")
 }
+
+// What was scraped keeps the name that its target gave it; what was pushed gets
+// its suffix, in the same batch too.
+func TestScrapedNames(t *testing.T) {
+	const cumulative = pmetric.AggregationTemporalityCumulative
+	db := open(t, t.TempDir(), testOptions())
+	scraped := func(name string) pmetric.Metrics {
+		md := sum(t, name, cumulative, now, now, 1)
+		md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Metadata().PutStr("prometheus.type", "counter")
+		return md
+	}
+	mixed := scraped("gunicorn_requests")
+	sum(t, "shop.orders", cumulative, now, now, 2).ResourceMetrics().MoveAndAppendTo(mixed.ResourceMetrics())
+	appendAll(t, db, mixed, scraped("gunicorn_errors"))
+	for expr, want := range map[string]float64{"gunicorn_requests": 1, "gunicorn_errors": 1, "shop_orders_total": 2} {
+		if got := one(t, db, expr, now); got != want {
+			t.Errorf("%s: got %v; want %v", expr, got, want)
+		}
+	}
+}
