@@ -19,7 +19,7 @@ function numbers(id: Sort, title: string, width: string, wide: boolean, cell: Co
 
 const columns: Column<LoadTask>[] = [
   {
-    id: "task", title: "Task", width: "minmax(92px, 1fr)", sort: true,
+    id: "task", title: "Task", width: "minmax(64px, 1fr)", sort: true,
     cell: (t) => (
       <span className="load-task" title={t.name}>
         {t.method && <span className="load-method">{t.method}</span>}
@@ -27,8 +27,8 @@ const columns: Column<LoadTask>[] = [
       </span>
     ),
   },
-  numbers("requests", "Requests", "66px", false, (t) => count(t.requests)),
-  numbers("failures", "Failures", "62px", false, (t) =>
+  numbers("requests", "Requests", "60px", false, (t) => count(t.requests)),
+  numbers("failures", "Failures", "58px", false, (t) =>
     t.failures === 0 ? "0" : (
       <span className="load-bad" title={`${percent(failureShare(t))} of the requests`}>
         <ErrorMark size={12} title="failures" />
@@ -37,12 +37,12 @@ const columns: Column<LoadTask>[] = [
     ),
   ),
   numbers("p50", "Median", "72px", true, (t) => time(t.p50Nanos)),
-  numbers("p95", "p95", "66px", false, (t) => time(t.p95Nanos)),
+  numbers("p95", "p95", "62px", false, (t) => time(t.p95Nanos)),
   numbers("p99", "p99", "72px", true, (t) => time(t.p99Nanos)),
   numbers("mean", "Average", "72px", true, (t) => time(t.meanNanos)),
   numbers("min", "Min", "72px", true, (t) => time(t.minNanos)),
   numbers("max", "Max", "72px", true, (t) => time(t.maxNanos)),
-  numbers("rate", "Req/s", "52px", false, (t) => rateText(t.requestRate)),
+  numbers("rate", "Req/s", "44px", false, (t) => rateText(t.requestRate)),
   numbers("failing", "Failures/s", "76px", true, (t) => rateText(t.failureRate)),
 ];
 
@@ -57,7 +57,7 @@ export function Tasks({ load }: { load: Load }) {
     <section className="panel">
       <div className="panel-head">
         <h2 className="panel-title">Tasks</h2>
-        <span className="soft">since the {stopped ? "start; rates of the whole time" : "start or the last reset; rates of the last ten seconds"}</span>
+        <span className="soft wide-only">since the {stopped ? "start; rates of the whole time" : "start or the last reset; rates of the last ten seconds"}</span>
         <Csv of="tasks" />
       </div>
       <DataTable
