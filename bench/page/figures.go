@@ -61,7 +61,7 @@ func questions(v view) []question {
 		{"search by attribute", "traces", between("q", `app.tenant = "tenant-010" && resource.service.name = "service-07" && duration > 40ms`), 1000},
 		{"a trace", "traces/" + v.Trace, nil, 300},
 		{"the long trace", "traces/" + v.Long, nil, 300},
-		{"the long trace, ranked", "traces/" + v.Long, url.Values{"rank": {"1h"}}, 1000},
+		{"ranks in the long trace", "traces/" + v.Long + "/ranks", nil, 1000},
 		{"services", "services", between(), 1000},
 	}
 }

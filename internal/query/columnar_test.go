@@ -86,3 +86,40 @@ func TestNewestFirst(t *testing.T) {
 		}
 	}
 }
+
+// Ranks are the same whether or not the trace is read for them alone.
+func TestRanksOf(t *testing.T) {
+	var spans []store.Span
+	for trace := range 3 {
+		for i := range 5 {
+			s := testSpan(byte(trace+1), byte(i+1), time.Duration(i)*time.Second, time.Duration(10*trace+i)*time.Millisecond)
+			if i > 0 {
+				s.ParentID = spanID(byte(i))
+			}
+			spans = append(spans, s)
+		}
+	}
+	for name, open := range backends {
+		b := open(t)
+		load(t, b, &store.Batch{Kind: store.Spans, Spans: spans})
+		if err := b.loaded(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e := New(b.Reader, b.Catalog, b.Follower, Limits{})
+		trace, err := e.Trace(t.Context(), traceID(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := e.RanksBefore(t.Context(), trace, time.Hour)
+		if err != nil || len(want) != 5 || want[4].Of != 15 {
+			t.Fatalf("%s: got %+v, %v; want five ranks of 15", name, want, err)
+		}
+		got, err := e.RanksOf(t.Context(), traceID(2), time.Hour, &store.Report{})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: got %+v, %v; want %+v", name, got, err, want)
+		}
+		if _, err := e.RanksOf(t.Context(), traceID(9), time.Hour, &store.Report{}); err != ErrNotFound {
+			t.Errorf("%s: got %v; want ErrNotFound", name, err)
+		}
+	}
+}

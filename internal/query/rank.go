@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
@@ -44,6 +45,35 @@ func (e *Engine) Ranks(ctx context.Context, t *Trace, start, end uint64) ([]Rank
 		ranks[i] = rankIn(durations[operationOf(n.Span)], n.Duration())
 	}
 	return ranks, nil
+}
+
+// RanksBefore is Ranks with the spans of that long before the end of t.
+func (e *Engine) RanksBefore(ctx context.Context, t *Trace, length time.Duration) ([]Rank, error) {
+	last := t.Start + uint64(t.Duration()) + 1
+	return e.Ranks(ctx, t, last-min(last, uint64(length)), last)
+}
+
+// RanksOf is RanksBefore for the nodes of a trace that is read for nothing else,
+// in the order in which Trace has them. It returns ErrNotFound when there is
+// none of that id.
+func (e *Engine) RanksOf(ctx context.Context, id store.TraceID, length time.Duration, report *store.Report) ([]Rank, error) {
+	traces, err := e.manyTraces(ctx, []store.TraceID{id}, store.NeedCore, report)
+	if err != nil {
+		return nil, err
+	}
+	spans := traces[0]
+	if spans == nil {
+		if spans, err = e.traceSpans(ctx, id, report); err != nil {
+			return nil, err
+		}
+	}
+	if len(spans) == 0 {
+		return nil, ErrNotFound
+	}
+	t := NewTrace(id, spans)
+	ranks, err := e.RanksBefore(ctx, t, length)
+	addReport(report, &t.Report)
+	return ranks, err
 }
 
 func operationOf(s *store.Span) operationKey {

@@ -177,7 +177,7 @@ func summarize(id store.TraceID, spans []*store.Span, q TraceSearch, matcher *st
 // from others.
 func (e *Engine) manyTraces(ctx context.Context, ids []store.TraceID, need store.Need, report *store.Report) ([][]*store.Span, error) {
 	traces := make([][]*store.Span, len(ids))
-	if e.columns == nil || len(ids) == 1 {
+	if e.columns == nil {
 		return traces, nil
 	}
 	place := make(map[store.TraceID]int, len(ids))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
@@ -78,12 +79,41 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 	}
 	var ranks []query.Rank
 	if compare > 0 {
-		last := t.Start + uint64(t.Duration()) + 1
-		if ranks, err = s.engine.Ranks(r.Context(), t, last-min(last, uint64(compare)), last); err != nil {
+		if ranks, err = s.engine.RanksBefore(r.Context(), t, compare); err != nil {
 			return err
 		}
 	}
 	return s.streamTrace(w, t, ranks)
+}
+
+// ranksAnswer has the ranks of a trace's spans by column, in the order of its
+// tree.
+type ranksAnswer struct {
+	SlowerThan []float64    `json:"slowerThan"`
+	Of         []uint64     `json:"of"`
+	Report     reportAnswer `json:"report"`
+}
+
+func (s *Server) traceRanks(w http.ResponseWriter, r *http.Request) error {
+	in := s.inputs(r)
+	compare := cmp.Or(in.duration("rank"), time.Hour)
+	id, err := parseTraceID(r.PathValue("id"))
+	if err != nil {
+		in.fail("id", err)
+	}
+	if err := in.check(); err != nil {
+		return err
+	}
+	var report store.Report
+	ranks, err := s.engine.RanksOf(r.Context(), id, compare, &report)
+	if err != nil {
+		return err
+	}
+	a := ranksAnswer{SlowerThan: make([]float64, len(ranks)), Of: make([]uint64, len(ranks)), Report: reportOf(&report)}
+	for i, rank := range ranks {
+		a.SlowerThan[i], a.Of[i] = rank.Slower, rank.Of
+	}
+	return writeJSON(w, a)
 }
 
 // streamTrace writes the tree; ranks may be nil.

@@ -42,6 +42,7 @@ func (s *Server) dataRoutes() []route {
 	return []route{
 		own("traces", "search for traces", s.searchTraces),
 		own("traces/{id}", "one trace as a tree or as OTLP", s.trace),
+		own("traces/{id}/ranks", "how slow the spans of a trace are for their operations", s.traceRanks),
 		own("traces/points", "start and duration of each span, for a scatter", s.points),
 		own("traces/heatmap", "spans by start and duration", s.heatmap),
 		live("traces/tail", "spans as they arrive", s.tailTraces),

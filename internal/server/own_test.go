@@ -95,6 +95,7 @@ var ownAnswers = map[string]string{
 	"own_trace.json":        "traces/" + trace1,
 	"own_trace_otlp.json":   "traces/" + trace1 + "?format=otlp",
 	"own_trace_rank.json":   "traces/" + trace2 + "?rank=1h",
+	"own_trace_ranks.json":  "traces/" + trace2 + "/ranks",
 	"own_spans.json":        "spans?order=slowest&limit=2",
 	"own_spans_all.json":    "spans?parts=all&" + q(`span:parentID = nil && status = ok`),
 	"own_points.json":       "traces/points?limit=2",

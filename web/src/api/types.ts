@@ -18,6 +18,19 @@ export interface Attribute {
   value: unknown;
 }
 
+/** Rank says how slow a span is for its operation: slower than a fraction of so many. */
+export interface Rank {
+  slowerThan: number;
+  of: number;
+}
+
+/** Ranks are the ranks of a trace's spans by column, in the order of the trace. */
+export interface Ranks {
+  slowerThan: number[];
+  of: number[];
+  report: Report;
+}
+
 export interface SpanCore {
   traceId?: string;
   spanId: string;
@@ -63,7 +76,7 @@ export interface Node extends Span {
   orphan?: boolean;
   resource: number;
   scope: number;
-  rank?: { slowerThan: number; of: number };
+  rank?: Rank;
 }
 
 export interface Summary {

@@ -2,7 +2,7 @@ import { Alert, Button, SegmentedControl, Text } from "@mantine/core";
 import { lazy, Suspense, useMemo } from "react";
 import { type PageProps } from "..";
 import { own, useApi } from "../../api/client";
-import { type Logs, type SpanCore, type Trace } from "../../api/types";
+import { type Logs, type Rank, type Ranks, type SpanCore, type Trace } from "../../api/types";
 import { useKeys } from "../../app/keys";
 import { and } from "../../condition/edit";
 import { count, duration, instant, msOf, plural, utc } from "../../time/format";
@@ -60,7 +60,7 @@ function View({ trace }: { trace: Trace }) {
   const start = msOf(trace.start);
   const around = { start: String(Math.floor(start - 60_000)), end: String(Math.ceil(start + trace.durationNanos / 1e6 + 300_000)) };
   const logs = useApi<Logs>({ path: "logs", params: { ...around, q: `trace:id = ${id}`, limit: 1000 }, fresh: 60_000 });
-  const ranked = useApi<Trace>({ path: `traces/${id}`, params: { rank: rankRange }, fresh: 60_000 });
+  const ranked = useApi<Ranks>({ path: `traces/${id}/ranks`, params: { rank: rankRange }, fresh: 60_000 });
   const matching = useApi<{ spans: SpanCore[] }>({ path: state.q ? "spans" : undefined, params: { ...around, q: and(state.q, `trace:id = ${id}`), limit: 10_000 }, fresh: 60_000 });
 
   const lines = useMemo(() => logsBySpan(logs.data?.logs ?? []), [logs.data]);
@@ -122,7 +122,7 @@ function View({ trace }: { trace: Trace }) {
                   key={open}
                   model={model}
                   index={open}
-                  rank={ranked.data?.spans[open]?.rank}
+                  rank={rankAt(ranked.data, open)}
                   rankPending={ranked.isFetching}
                   rankRange={rankRange}
                   logs={lines.get(model.items[open]!.span.spanId) ?? []}
@@ -138,6 +138,12 @@ function View({ trace }: { trace: Trace }) {
       </section>
     </div>
   );
+}
+
+function rankAt(ranks: Ranks | undefined, index: number): Rank | undefined {
+  const slowerThan = ranks?.slowerThan[index];
+  const of = ranks?.of[index];
+  return slowerThan === undefined || of === undefined ? undefined : { slowerThan, of };
 }
 
 function matchesOf(model: Model, text: string, spans: SpanCore[] | undefined): number[] {
