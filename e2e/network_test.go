@@ -10,6 +10,7 @@ import (
 // The cluster is one: names resolve in pods, and a Service leads to its pod from
 // pods and from the node.
 func TestServiceByName(t *testing.T) {
+	t.Parallel()
 	applyFile(t, "network.yaml")
 	rollout(t, "network", "deployment/web")
 	pod := strings.TrimSpace(kubectl(t, "get", "pods", "-n", "network", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}"))

@@ -16,6 +16,7 @@ import (
 // series; others are not. The collector finds them with no more rights than the
 // seed's RBAC gives it.
 func TestAnnotatedPodIsScraped(t *testing.T) {
+	t.Parallel()
 	applyFile(t, "seed-000/apps.yaml")
 	rollout(t, "shop", "deployment/frontend")
 	rollout(t, "shop", "deployment/backend")

@@ -19,8 +19,8 @@ import (
 type Cluster struct {
 	// Kubeconfig is the file with the administrator's access.
 	Kubeconfig string
-	// Kubectl is the program that talks to it.
-	kubectl string
+
+	kubectl string // the program
 	state   string
 	stop    func() error
 }

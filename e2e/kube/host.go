@@ -104,6 +104,8 @@ func prepare(ctx context.Context, state string) error {
 			}
 		}
 	}
+	// Where these are no modules, they are in the kernel or the next lines fail.
+	_, _ = run(ctx, "modprobe", "--all", "br_netfilter", "overlay")
 	for name := range sysctls {
 		value, err := os.ReadFile(sysctlFile(name))
 		if err != nil {

@@ -16,7 +16,7 @@ chmod 1777 "$out/root/tmp"
 ln "$binary" "$out/root/signalbox" 2>/dev/null || cp "$binary" "$out/root/signalbox"
 # Under the names of the collectors' programs the binary is a collector, so that
 # a manifest's command keeps working.
-for name in otelcol otelcol-contrib otelcontribcol; do
+for name in otelcol otelcol-contrib otelcol-k8s otelcontribcol otelcorecol; do
 	ln -s signalbox "$out/root/$name"
 done
 cp -L "$certificates" "$out/root/etc/ssl/certs/"
