@@ -98,7 +98,7 @@ exporters:
   googlemanagedprometheus: {metric: {endpoint: %[3]q, use_insecure: true}}
 service: {telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %[4]s}}}}]}}}
 `, otlp, workshopScrapes(t, api), google.addr, self[strings.LastIndex(self, ":")+1:])
-	c := startChild(t, map[string]string{
+	c := startProcess(t, map[string]string{
 		"PROJECT_ID": "metrics-project", "GCE_METADATA_HOST": metadata, "KUBERNETES_SERVICE_HOST": "127.0.0.1",
 	}, "testdata/workshop.good.yaml", "yaml:"+overlay)
 
@@ -246,7 +246,7 @@ func startPods(t *testing.T, target string) string {
 func TestGoogleCloudMetricsAndLogs(t *testing.T) {
 	google := startGoogle(t)
 	otlp := freePort(t)
-	c := startChild(t, map[string]string{"GCE_METADATA_HOST": startMetadata(t)}, "yaml:"+fmt.Sprintf(`
+	c := startProcess(t, map[string]string{"GCE_METADATA_HOST": startMetadata(t)}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
 exporters:
   googlecloud:
@@ -306,12 +306,41 @@ service:
 	c.stop(t)
 }
 
-// The bare exporter, as seeds of 2020 and 2024 have it: credentials and project
+// The name and keys of 2020.
+func TestStackdriver(t *testing.T) {
+	google := startGoogle(t)
+	otlp := freePort(t)
+	c := startProcess(t, map[string]string{"GCE_METADATA_HOST": startMetadata(t)}, "yaml:"+fmt.Sprintf(`
+receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
+processors: {queued_retry: }
+exporters:
+  stackdriver: {project: my-project, endpoint: %q, use_insecure: true, metric_prefix: custom.googleapis.com/old, skip_create_metric_descriptor: true}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines:
+    traces: {receivers: [otlp], processors: [queued_retry], exporters: [stackdriver]}
+    metrics: {receivers: [otlp], exporters: [stackdriver]}
+`, otlp, google.addr))
+	post(t, otlp, "traces", twoSpans)
+	checkTwoSpans(t, "my-project", next(t, "spans", google.traces, c))
+	post(t, otlp, "metrics", `{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "stock", "gauge": {"dataPoints": [
+    {"asInt": "4", "timeUnixNano": "1700000000000000000"}]}}]}]}]}`)
+	series := next(t, "time series", google.series, c)
+	if series.Name != "projects/my-project" || series.TimeSeries[0].Metric.Type != "custom.googleapis.com/old/stock" {
+		t.Errorf("time series %v", series)
+	}
+	if len(google.descrips) > 0 {
+		t.Error("a descriptor, although skip_create_metric_descriptor is set")
+	}
+	c.stop(t)
+}
+
+// The bare exporter, as the documents of 2020 and 2024 have it: credentials and project
 // from the metadata server, TLS to Google's own names.
 func TestGoogleCloudBare(t *testing.T) {
 	in := startInternet(t)
 	otlp := freePort(t)
-	c := startChild(t, map[string]string{
+	c := startProcess(t, map[string]string{
 		"GCE_METADATA_HOST": startMetadata(t), "HTTPS_PROXY": in.proxy, "SSL_CERT_FILE": in.roots,
 	}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
@@ -340,7 +369,7 @@ func TestGoogleCloudCredentialsComeLater(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { peer <- r.URL.Path }))
 	defer other.Close()
 	key := filepath.Join(t.TempDir(), "key.json")
-	c := startChild(t, map[string]string{
+	c := startProcess(t, map[string]string{
 		"GOOGLE_APPLICATION_CREDENTIALS": key, "HTTPS_PROXY": in.proxy, "SSL_CERT_FILE": in.roots,
 	}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}

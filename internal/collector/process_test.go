@@ -28,15 +28,15 @@ type process struct {
 	text bytes.Buffer
 }
 
-// childConfigs is the environment variable that makes this test binary a
+// processConfigs is the environment variable that makes this test binary a
 // collector: its configurations, as a list in JSON.
-const childConfigs = "SIGNALBOX_TEST_CONFIGS"
+const processConfigs = "SIGNALBOX_TEST_CONFIGS"
 
-// TestChild is no test but the collector that startChild starts.
-func TestChild(t *testing.T) {
-	configs := os.Getenv(childConfigs)
+// TestProcess is no test but the collector that startProcess starts.
+func TestProcess(t *testing.T) {
+	configs := os.Getenv(processConfigs)
 	if configs == "" {
-		t.Skip("only as a child of other tests")
+		t.Skip("only for other tests")
 	}
 	var uris []string
 	if err := json.Unmarshal([]byte(configs), &uris); err != nil {
@@ -53,11 +53,11 @@ func TestChild(t *testing.T) {
 	}
 }
 
-// startChild starts a collector with these configurations, paths or yaml:, and
+// startProcess starts a collector with these configurations, paths or yaml:, and
 // returns when it is ready.
-func startChild(t *testing.T, env map[string]string, configs ...string) *process {
+func startProcess(t *testing.T, env map[string]string, configs ...string) *process {
 	t.Helper()
-	c := &process{ended: make(chan struct{}), cmd: exec.Command(os.Args[0], "-test.run=^TestChild$", "-test.v")}
+	c := &process{ended: make(chan struct{}), cmd: exec.Command(os.Args[0], "-test.run=^TestProcess$", "-test.v")}
 	for _, e := range os.Environ() {
 		// The test's own machine may be anywhere.
 		if name, _, _ := strings.Cut(e, "="); !strings.HasPrefix(name, "GOOGLE_") && !strings.HasPrefix(name, "OTEL_") && name != "HOME" {
@@ -68,7 +68,7 @@ func startChild(t *testing.T, env map[string]string, configs ...string) *process
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.cmd.Env = append(c.cmd.Env, childConfigs+"="+string(uris), "HOME="+t.TempDir(), "NO_PROXY=127.0.0.1,localhost")
+	c.cmd.Env = append(c.cmd.Env, processConfigs+"="+string(uris), "HOME="+t.TempDir(), "NO_PROXY=127.0.0.1,localhost")
 	for name, value := range env {
 		c.cmd.Env = append(c.cmd.Env, name+"="+value)
 	}
