@@ -103,7 +103,7 @@ lint: ## Check formatting, vet and staticcheck
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
 
 .PHONY: setup
-setup: ## Install what the tests need: Node.js, npm and Python packages
+setup: ## Install what the tests need: Node.js, npm, Python, Prometheus
 	clients/setup.sh
 
 .PHONY: fuzz

@@ -11,7 +11,8 @@ import (
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/service/pipelines"
-	"go.uber.org/zap"
+
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
 // check validates what was decoded: every component by its own rules, and the
@@ -69,32 +70,43 @@ func (d *decoder) validate(path []string, cfg any) {
 		return
 	}
 	for _, e := range flatten(err) {
-		at, message := path, e.Error()
-		// Validate puts the keys before the message: protocols::grpc: …
-		if keys, rest, ok := strings.Cut(message, ": "); ok && !strings.ContainsAny(keys, " \"'") {
-			if below := slices.Concat(path, strings.Split(keys, "::")); d.source.at(below) != nil {
-				at, message = below, rest
-			}
-		}
-		d.add(at, strings.ReplaceAll(message, "\n", "; "))
+		f := d.placed(path, e.Error())
+		d.add(f.Path, strings.ReplaceAll(f.Message, "\n", "; "))
 	}
 }
 
+// placed takes the keys below path from the front of a message, where Validate
+// puts them: protocols::grpc: …
+func (d *decoder) placed(path []string, message string) Finding {
+	if keys, rest, ok := strings.Cut(message, ": "); ok && !strings.ContainsAny(keys, " \"'") {
+		if below := slices.Concat(path, strings.Split(keys, "::")); d.source.at(below) != nil {
+			return Finding{Path: below, Message: rest}
+		}
+	}
+	return Finding{Path: path, Message: message}
+}
+
 // warner is the configuration of a component that can be valid and still not do
-// what it says.
+// what it says. Warnings are written as the errors of Validate are.
 type warner interface{ Warnings() []string }
 
-// warn logs what components warn of, sorted by their names.
-func warn(cfg *otelcol.Config, log *zap.Logger) {
+// warnings are what components warn of, as findings.
+func (d *decoder) warnings(cfg *otelcol.Config) []migrate.Finding {
+	var found []migrate.Finding
 	for section, configs := range components(cfg) {
-		for _, id := range slices.SortedFunc(maps.Keys(configs), func(a, b component.ID) int { return strings.Compare(a.String(), b.String()) }) {
-			if c, ok := configs[id].(warner); ok {
-				for _, text := range c.Warnings() {
-					log.Warn(text, zap.String("component", section+"::"+id.String()))
-				}
+		for id, c := range configs {
+			c, ok := c.(warner)
+			if !ok {
+				continue
+			}
+			for _, text := range c.Warnings() {
+				f := d.source.locate(d.placed([]string{section, id.String()}, text))
+				found = append(found, migrate.Finding{Rule: "component-warning", File: f.File, Line: f.Line, Path: f.Path, Why: f.Message, Severity: migrate.Warning})
 			}
 		}
 	}
+	slices.SortFunc(found, func(a, b migrate.Finding) int { return strings.Compare(a.String(), b.String()) })
+	return found
 }
 
 // ids are the names configured in one section, broken ones too.

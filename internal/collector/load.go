@@ -48,7 +48,7 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 		d.add([]string{"service", "pipelines"}, strings.TrimPrefix(err.Error(), "failed to build pipelines: "))
 		return nil, invalid(d.findings)
 	}
-	warn(cfg, zap.New(resolved.warnings))
+	resolved.found = append(resolved.found, d.warnings(cfg)...)
 	return resolved, nil
 }
 

@@ -181,9 +181,9 @@ func (c *Config) Validate() error {
 // Warnings says what is valid and will not do what it says.
 func (c *Config) Warnings() []string {
 	var all []string
-	for _, name := range c.Detectors {
+	for i, name := range c.Detectors {
 		if _, ok := elsewhere[name]; ok {
-			all = append(all, fmt.Sprintf("detector %q is not in this build and finds nothing; name the attributes in the environment variable OTEL_RESOURCE_ATTRIBUTES and use detector env", name))
+			all = append(all, fmt.Sprintf("detectors::%d: detector %q is not in this build and finds nothing; name the attributes in the environment variable OTEL_RESOURCE_ATTRIBUTES and use detector env", i, name))
 		}
 	}
 	return all

@@ -292,9 +292,9 @@ func (d *detection) report(err error) {
 	known := d.current.Load().attributes.AsRaw()
 	switch {
 	case err == nil:
-		d.log.Info("detected resource attributes", zap.Any("resource", known))
+		d.log.Info("detected resource attributes", zap.Any("attributes", known))
 	case problem != d.failed:
-		d.log.Warn("some resource attributes are not detected; trying again", zap.String("error", problem), zap.Any("resource", known))
+		d.log.Warn("some resource attributes are not detected; trying again", zap.String("error", problem), zap.Any("attributes", known))
 	}
 	d.failed = problem
 	for _, host := range d.hosts {
