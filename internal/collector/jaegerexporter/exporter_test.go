@@ -27,6 +27,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/tlstest"
 )
 
 // started is an exporter that runs, and its metrics.
@@ -213,6 +215,31 @@ func TestJaeger(t *testing.T) {
 			t.Errorf("got %v; want a permanent error with %q", err, want)
 		}
 	})
+}
+
+// With TLS both sides show who they are, and one that does not trust the other
+// sends nothing.
+func TestJaegerTLS(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := tlstest.Certificate(t)
+	otherCert, _, _ := tlstest.Certificate(t)
+	j := startJaeger(t,
+		"--collector.grpc.tls.enabled", "--collector.grpc.tls.cert", cert, "--collector.grpc.tls.key", key, "--collector.grpc.tls.client-ca", cert,
+		"--reporter.grpc.tls.enabled", "--reporter.grpc.tls.ca", cert, "--reporter.grpc.tls.cert", cert, "--reporter.grpc.tls.key", key)
+	f := func(service, ca string, delivered bool) {
+		t.Helper()
+		settings := direct(j.grpc)
+		settings["tls"] = map[string]any{"ca_file": ca, "cert_file": cert, "key_file": key}
+		err := startExporter(t, NewFactory(), settings).ConsumeTraces(t.Context(), plain(1, service))
+		if (err == nil) != delivered || consumererror.IsPermanent(err) {
+			t.Errorf("sending with the authority %s: got %v; want delivered %t, or an error after which to try again", ca, err, delivered)
+		}
+	}
+	f("trusted", cert, true)
+	f("stranger", otherCert, false)
+	if got := len(j.eventually(t, "trusted", 1)); got != 1 {
+		t.Errorf("got %d spans; want 1", got)
+	}
 }
 
 // What is sent while Jaeger is away arrives when it is back.

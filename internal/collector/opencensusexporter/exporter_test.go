@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/config/configtls"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
@@ -26,13 +28,15 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/signalbox-otel/signalbox/internal/collector/opencensusreceiver"
+	"github.com/signalbox-otel/signalbox/internal/collector/tlstest"
 )
 
 // peer is a receiver of OpenCensus, on an address that it has again after a
 // restart.
 type peer struct {
 	address string
-	spans   chan string // names that arrive
+	tls     *configtls.ServerConfig // nil for plain text
+	spans   chan string             // names that arrive
 	metrics chan pmetric.Metrics
 	refuse  func(name string) error
 	parts   []component.Component
@@ -57,6 +61,9 @@ func (p *peer) start(t *testing.T) {
 	f := opencensusreceiver.NewFactory()
 	cfg := f.CreateDefaultConfig()
 	cfg.(*opencensusreceiver.Config).Server.NetAddr.Endpoint = p.address
+	if p.tls != nil {
+		cfg.(*opencensusreceiver.Config).Server.TLS = configoptional.Some(*p.tls)
+	}
 	traces, err := consumer.NewTraces(func(_ context.Context, td ptrace.Traces) error {
 		for _, rs := range td.ResourceSpans().All() {
 			service := ""
@@ -302,6 +309,24 @@ func TestMetrics(t *testing.T) {
 		t.Error("the consumed metrics were changed")
 	}
 	wantLost(t, s, map[string]int64{"metrics unsupported_type": 3})
+}
+
+// With TLS both sides show who they are.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	cert, key, _ := tlstest.Certificate(t)
+	p := newPeer(t)
+	p.tls = &configtls.ServerConfig{ClientCAFile: cert, Config: configtls.Config{CertFile: cert, KeyFile: key}}
+	p.start(t)
+	s := startExporter(t, p.address, map[string]any{"confirm": true, "tls": map[string]any{"insecure": false, "ca_file": cert, "cert_file": cert, "key_file": key}})
+	if err := s.traces.ConsumeTraces(t.Context(), one("secret")); err != nil {
+		t.Fatal(err)
+	}
+	p.want(t, " secret")
+	s = startExporter(t, p.address, map[string]any{"confirm": true, "tls": map[string]any{"insecure": false, "ca_file": cert}})
+	if err := s.traces.ConsumeTraces(t.Context(), one("nobody")); err == nil || consumererror.IsPermanent(err) {
+		t.Errorf("without a certificate: got %v; want an error after which to try again", err)
+	}
 }
 
 // What is sent while the peer is away is tried again, and arrives when it is

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/tlstest"
 )
 
 // The real client, OpenCensus for Go with its agent exporter, in plain text and
@@ -17,7 +19,7 @@ func TestGoClient(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-C", "../../../clients/opencensusgo", "-o", client, ".").CombinedOutput(); err != nil {
 		t.Fatalf("building the client: %v\n%s", err, out)
 	}
-	certFile, keyFile, _ := certificate(t)
+	certFile, keyFile, _ := tlstest.Certificate(t)
 	for _, test := range []struct {
 		name     string
 		settings map[string]any

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -313,6 +314,26 @@ func TestStopEndsStreams(t *testing.T) {
 	s.stop()
 	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
 		t.Errorf("stream of a receiver that stopped: got %v; want code %s", err, codes.Unavailable)
+	}
+}
+
+// Streams that end by themselves while the receiver stops are left alone: what a
+// handler answers with is of no use once it has returned.
+func TestStreamsEndWhileStopping(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		s := start(t, nil)
+		var ending sync.WaitGroup
+		for range 10 {
+			stream := s.traceStream(t)
+			if err := stream.Send(&agenttracepb.ExportTraceServiceRequest{Node: node("cart"), Spans: spans("one")}); err != nil {
+				t.Fatal(err)
+			}
+			<-s.spans
+			ending.Go(func() { _ = stream.CloseSend() }) // the receiver may be first
+		}
+		s.stop()
+		ending.Wait()
 	}
 }
 

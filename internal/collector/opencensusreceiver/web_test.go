@@ -4,17 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,6 +21,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/tlstest"
 )
 
 // oneSpan is a request as a browser's library sends it; ids are base64.
@@ -135,7 +130,7 @@ func TestJSON(t *testing.T) {
 // TLS.
 func TestProtocols(t *testing.T) {
 	t.Parallel()
-	certFile, keyFile, pool := certificate(t)
+	certFile, keyFile, pool := tlstest.Certificate(t)
 	plain := start(t, nil)
 	secure := start(t, map[string]any{"tls": map[string]any{"cert_file": certFile, "key_file": keyFile}})
 	for _, test := range []struct {
@@ -199,40 +194,4 @@ func TestUnixSocket(t *testing.T) {
 	}
 	client.CloseIdleConnections()
 	wantSpans(t, s, "web <nil> click")
-}
-
-// certificate makes a certificate for 127.0.0.1 and its key, as files, and a pool
-// that trusts it.
-func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, der []byte) string {
-		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return file
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool = x509.NewCertPool()
-	pool.AddCert(parsed)
-	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", private), pool
 }
