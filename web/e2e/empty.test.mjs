@@ -9,7 +9,7 @@ const pages = [
   ["empty-service", "/services/nobody", "text=No spans of this service in this time"],
   ["empty-metrics", "/explore", "text=Send your first metric"],
   ["empty-logs", "/logs", "text=Send your first log record"],
-  ["empty-patterns", "/logs?view=patterns", "text=No log records in this time"],
+  ["empty-patterns", "/logs?view=patterns", "text=Send your first log record"],
   ["empty-live", "/logs?live=1", "text=Waiting for records"],
   ["empty-pipelines", "/pipelines", '[role=table][aria-label="Components"] [role=row][aria-rowindex="2"]'],
   ["missing-trace", `/trace/${"f".repeat(32)}`, "[role=alert]", [404]],

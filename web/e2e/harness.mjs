@@ -126,7 +126,11 @@ export async function visit(browser, url, view, name, ready, act = async () => {
     if (r.status() >= 400 && !refused.includes(r.status())) problems.push(`${r.status()} ${r.url()}`);
   });
   try {
-    await page.goto(url);
+    await page.goto(url).catch((e) => {
+      // Somebody else on this machine added a network interface: Chromium drops what it was doing.
+      if (!String(e).includes("ERR_NETWORK_CHANGED")) throw e;
+      return page.goto(url);
+    });
     await page.waitForSelector(ready, { timeout: 15_000 });
     await act(page);
     await page.waitForLoadState("networkidle").catch(() => {}); // live tails never end

@@ -16,7 +16,7 @@ const pages = [
   ["trace-flame", `/trace/${slowTrace}?view=flame`, ".frame"],
   ["trace-statistics", `/trace/${slowTrace}?view=statistics`, "text=Critical path"],
   ["traces-nothing", "/?q=name+%3D+nothing", "text=Nothing matches in this time"],
-  ["trace-choose", `/trace/${slowTrace}?view=compare`, "text=Compare"],
+  ["trace-choose", `/trace/${slowTrace}?view=compare`, "text=a typical one"],
   ["trace-compare", `/trace/${slowTrace}?view=compare&with=${traceId(7)}`, "text=Difference"],
 ];
 

@@ -47,7 +47,7 @@ export function HowToSend({ signal }: { signal: Signal }) {
         </ol>
         <p className="soft">
           {signal === "traces" && "Jaeger and Zipkin clients work too. "}
-          {signal === "metrics" && "So do Prometheus targets, with a prometheus receiver in a file for --config. "}
+          {signal === "metrics" && "Prometheus targets are scraped by a prometheus receiver in a file for --config. "}
           <Anchor href="/api/signalbox/v1/status" size="sm">
             All addresses
           </Anchor>

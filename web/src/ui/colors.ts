@@ -34,6 +34,9 @@ export function rgb(hex: string): [number, number, number] {
   return [n >> 16, (n >> 8) & 255, n & 255];
 }
 
+/** percentileColor keeps the percentiles of one thing apart. */
+export const percentileColor: Record<string, string> = { p50: "#3b82c4", p90: "#2f9fa8", p95: "#d98324", p99: "#c4599f", "p99.9": "#6577d8" };
+
 /** inkOn is black or white, whichever is read better on a colour: the contrast is at least 4.58. */
 export function inkOn(hex: string): "#000" | "#fff" {
   const [r, g, b] = rgb(hex).map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4)) as [number, number, number];

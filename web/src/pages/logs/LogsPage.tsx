@@ -40,7 +40,11 @@ export default function LogsPage() {
   const setOpen = useCallback((open: string[]) => set({ open: open.slice(-20) }, { replace: true }), [set]);
   useKeys({ l: ["Follow live, or stop", () => set({ live: !state.live, at: "", view: "list" })] });
 
+  const nothing = !around && state.q === "" && !state.live && volume.data?.total === 0 && !volume.isPlaceholderData;
+  const status = useApi<Status & { store?: Held }>({ path: nothing ? "status" : undefined, fresh: 0 });
+
   if (around) return <Around at={state.at} of={state.of} q={state.q} onChange={setQ} opened={state.open} onOpen={setOpen} />;
+  if (nothing && status.data?.store?.logs.records === 0) return <FirstRecord />;
   const refused = volume.error instanceof ApiError && volume.error.kind === "bad_query" ? volume.error : undefined;
   return (
     <>
@@ -69,7 +73,7 @@ export default function LogsPage() {
           </QueryState>
         </section>
       )}
-      <div className="logs-layout">
+      <div className="logs-layout" data-bare={refused || facets.data?.facets.every((f) => f.values.length === 0) ? true : undefined}>
         <aside className="panel logs-facets" data-open={narrowFilter || undefined} aria-label="Values">
           {facets.data && <FacetList facets={facets.data.facets} q={state.q} onChange={setQ} />}
         </aside>
@@ -153,18 +157,25 @@ function Found({ q, onChange, opened, onOpen }: ListProps) {
   );
 }
 
-/** NoLogs says where the records are, or how to send the first one. */
-function NoLogs({ q, onChange, report }: { q: string; onChange(q: string): void; report: Report | undefined }) {
+/** FirstRecord says how to send the first record ever; it goes away when that arrives. */
+function FirstRecord() {
   const time = useTime();
-  const status = useApi<Status & { store?: Held }>({ path: q ? undefined : "status", fresh: 0 });
-  const none = status.data?.store?.logs.records === 0;
-  const tail = useTail("", none, false);
+  const tail = useTail("", true, false);
   const arrived = tail.logs.length > 0;
   useEffect(() => {
     if (arrived) time.refresh();
   }, [arrived]);
-  if (!q && status.isPending) return <Loading rows={6} />;
-  if (none) return <HowToSend signal="logs" />;
+  return (
+    <>
+      <h1 className="visually-hidden">Logs</h1>
+      <HowToSend signal="logs" />
+    </>
+  );
+}
+
+/** NoLogs says where the records are. */
+function NoLogs({ q, onChange, report }: { q: string; onChange(q: string): void; report: Report | undefined }) {
+  const time = useTime();
   return (
     <EmptyNote title={q ? "No log record matches in this time" : "No log records in this time"}>
       <PartialNote report={report} />

@@ -1,6 +1,6 @@
 /** Answers of query_range as charts, tables and heatmaps have them. Pure. */
 import { type Series } from "../../ui/TimeChart";
-import { colorOf, palette } from "../../ui/colors";
+import { colorOf, palette, percentileColor } from "../../ui/colors";
 
 /** Bucket is [boundary rule, low, high, count] of a native histogram. */
 export type Bucket = [number, string, string, string];
@@ -52,9 +52,6 @@ export function commonOf(rows: readonly Row[]): Set<string> {
   return new Set(Object.entries(head?.metric ?? {}).flatMap(([l, v]) => (rest.every((r) => r.metric[l] === v) ? [l] : [])));
 }
 
-/** quantileColors keeps the percentiles of one histogram apart. */
-const quantileColors: Record<string, string> = { p50: "#3b82c4", p90: "#2f9fa8", p95: "#d98324", p99: "#c4599f", "p99.9": "#6577d8" };
-
 /** Line is a series of the page: what the chart draws, and what the table says. */
 export interface Line extends Series {
   metric: Record<string, string>;
@@ -86,7 +83,7 @@ export function linesOf(matrix: Matrix, grid: { start: number; end: number }, st
       const own = nameOf(r.metric, common);
       const label = prefix === "" ? own : Object.keys(r.metric).length === 0 ? prefix : `${prefix} ${own}`;
       const none = count === 0;
-      return { label, values, color: quantileColors[label] ?? colorOf(label), metric: r.metric, query, last, min: none ? NaN : min, max: none ? NaN : max, mean: none ? NaN : sum / count };
+      return { label, values, color: percentileColor[label] ?? colorOf(label), metric: r.metric, query, last, min: none ? NaN : min, max: none ? NaN : max, mean: none ? NaN : sum / count };
     });
 }
 

@@ -3,6 +3,7 @@ import { duration, percent, short } from "../../time/format";
 import { DataTable, type Column } from "../../ui/DataTable";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { errorColor } from "../../ui/colors";
+import { useNarrow } from "../../ui/useNarrow";
 import { change, errorRate, errorRates, keyOf, sparkPath, type Rated, type Sort } from "./impact";
 
 interface Props {
@@ -25,10 +26,11 @@ interface Props {
 export function Ratings(props: Props) {
   const { steps, compared, sort, reversed } = props;
   const ascending = sort === "name";
+  const narrow = useNarrow();
   return (
     <DataTable
       label={props.label}
-      columns={columns(props.name, steps, compared)}
+      columns={columns(props.name, steps, compared, narrow)}
       rows={props.rows}
       rowKey={(r) => keyOf(r.row)}
       href={props.href}
@@ -40,7 +42,7 @@ export function Ratings(props: Props) {
   );
 }
 
-function columns(name: Props["name"], steps: number, compared: boolean): Column<Rated>[] {
+function columns(name: Props["name"], steps: number, compared: boolean, narrow: boolean): Column<Rated>[] {
   const series = (of: (s: ServiceSeries) => (number | null)[]) => (r: Rated) => r.row.series && of(r.row.series).slice(0, steps);
   const rates = series((s) => s.rate);
   const failures = series(errorRates);
@@ -51,22 +53,22 @@ function columns(name: Props["name"], steps: number, compared: boolean): Column<
     cell: (r) => <Number text={duration(r.row[of])} now={r.row[of]} before={before(r, (b) => b[of])} rising="worse" />,
   });
   return [
-    { id: "name", title: name.title, width: "minmax(96px, 1.4fr)", sort: true, cell: name.cell },
+    { id: "name", title: name.title, width: narrow ? "minmax(0, 1fr)" : "minmax(96px, 1.4fr)", sort: true, cell: name.cell },
     {
-      id: "rate", title: "Rate", width: "minmax(76px, 0.7fr)", align: "right", sort: true,
+      id: "rate", title: "Rate", width: narrow ? "56px" : "minmax(76px, 0.7fr)", align: "right", sort: true,
       cell: (r) => (
         <Number text={`${short(r.row.rate)}/s`} now={r.row.rate} before={compared ? (before(r, (b) => b.rate) ?? 0) : undefined} spark={rates(r)} />
       ),
     },
     {
-      id: "errors", title: "Errors", width: "minmax(66px, 0.7fr)", align: "right", sort: true,
+      id: "errors", title: "Errors", width: narrow ? "66px" : "minmax(66px, 0.7fr)", align: "right", sort: true,
       cell: (r) => (
         <Number text={percent(r.errorRate)} now={r.errorRate} before={before(r, errorRate)} rising="worse" spark={failures(r)} color={errorColor} failed={r.row.errors} />
       ),
     },
     time("p50", "p50Nanos"),
     {
-      id: "p95", title: "p95", width: "minmax(72px, 0.7fr)", align: "right", sort: true,
+      id: "p95", title: "p95", width: narrow ? "60px" : "minmax(72px, 0.7fr)", align: "right", sort: true,
       cell: (r) => <Number text={duration(r.row.p95Nanos)} now={r.row.p95Nanos} before={before(r, (b) => b.p95Nanos)} rising="worse" spark={p95s(r)} />,
     },
     time("p99", "p99Nanos"),

@@ -5,7 +5,7 @@ import { useApi } from "../../api/client";
 import { type Dependencies, type ServiceSeries, type Services } from "../../api/services";
 import { duration, percent, plural, short } from "../../time/format";
 import { useTime } from "../../time/TimeContext";
-import { errorColor, palette } from "../../ui/colors";
+import { errorColor, palette, percentileColor } from "../../ui/colors";
 import { beginning } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
 import { EmptyNote, PartialNote, QueryState } from "../../ui/states";
@@ -95,11 +95,7 @@ function loadSeries(s: ServiceSeries, steps: number, stepSeconds: number): Serie
 }
 
 function latencySeries(s: ServiceSeries, steps: number): Series[] {
-  return [
-    { label: "p50", values: s.p50Nanos.slice(0, steps), color: palette[2] },
-    { label: "p95", values: s.p95Nanos.slice(0, steps), color: palette[1] },
-    { label: "p99", values: s.p99Nanos.slice(0, steps), color: palette[3] },
-  ];
+  return (["p50", "p95", "p99"] as const).map((p) => ({ label: p, values: s[`${p}Nanos`].slice(0, steps), color: percentileColor[p] ?? "" }));
 }
 
 function Panel({ title, facts, series, children }: { title: string; facts: string; series: Series[]; children: ReactNode }) {

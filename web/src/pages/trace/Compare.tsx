@@ -68,7 +68,7 @@ function Choose({ model, onOther }: { model: Model; onOther(id: string): void })
         }}
       >
         <Group gap="xs" align="flex-end">
-          <TextInput label="or with any trace" placeholder="trace id" value={id} onChange={(e) => setId(e.currentTarget.value)} className="mono" style={{ width: 280 }} />
+          <TextInput label="or with any trace" placeholder="trace id" value={id} onChange={(e) => setId(e.currentTarget.value)} classNames={{ input: "mono" }} style={{ width: 280 }} />
           <Button type="submit" disabled={!valid}>
             Compare
           </Button>

@@ -211,6 +211,16 @@ function Head({ trace: t }: { trace: Trace }) {
       >
         OTLP JSON
       </Button>
+      <Button
+        component="a"
+        href={`/api/traces/${t.traceId}`}
+        download={`trace-${t.traceId}-jaeger.json`}
+        variant="default"
+        leftSection={<IconDownload size={13} />}
+        title="A JSON file as Jaeger's API gives it, which Jaeger's page opens"
+      >
+        Jaeger JSON
+      </Button>
     </section>
   );
 }

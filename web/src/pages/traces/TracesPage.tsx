@@ -17,7 +17,7 @@ import { askDots, roots } from "../first";
 import { Chart } from "./Chart";
 import { Differences } from "./Differences";
 import { useTail } from "./live";
-import { type Slice } from "./lines";
+import { solid, type Slice } from "./lines";
 import { append, countInside, fromColumns, percentile, type Cell, type Points, type Region } from "./scatter";
 import { rowOfSpan, rowOfTrace, TraceList } from "./TraceList";
 import { Welcome } from "./Welcome";
@@ -246,7 +246,7 @@ function linesOf(answer: HeatmapAnswer | undefined): Slice[] | undefined {
   if (!answer) return undefined;
   const first = Number(BigInt(answer.start) / 1_000_000n);
   const step = answer.lineStepNanos / 1e6;
-  return answer.lines.map((l, i) => ({ start: first + i * step, end: first + (i + 1) * step, p50: l.p50Nanos, p95: l.p95Nanos, p99: l.p99Nanos, count: l.count }));
+  return solid(answer.lines.map((l, i) => ({ start: first + i * step, end: first + (i + 1) * step, p50: l.p50Nanos, p95: l.p95Nanos, p99: l.p99Nanos, count: l.count })));
 }
 
 /** LinesSample shows how the lines are dashed. */

@@ -12,6 +12,16 @@ export interface Slice extends Record<Percentile, number>, Window {
   count: number;
 }
 
+/** thin is the part of the usual count below which percentiles say nothing, as those of a slice that has just begun. */
+const thin = 1 / 8;
+
+/** solid leaves out the slices that have far fewer spans than the others. */
+export function solid(slices: readonly Slice[]): Slice[] {
+  const full = slices.filter((s) => s.count > 0);
+  const usual = full.reduce((sum, s) => sum + s.count, 0) / Math.max(1, full.length);
+  return slices.map((s) => (s.count < thin * usual ? { ...s, count: 0 } : s));
+}
+
 /** wayOf is a line through the middles of slices as the path of an SVG, with gaps where nothing started. */
 export function wayOf(slices: readonly Slice[], which: Percentile, s: Scales): string {
   let path = "";
@@ -50,7 +60,7 @@ export function labelsOf(slices: readonly Slice[], s: Scales): Label[] {
   const x = Math.min(s.x(clamp(last.end, s)) + 4, s.width - labelWidth);
   const labels = percentiles.map((which) => ({ which, x, y: s.y(last[which]) }));
   for (let i = 1; i < labels.length; i++) labels[i]!.y = Math.max(labels[i]!.y, labels[i - 1]!.y + labelHeight);
-  const below = labels.at(-1)!.y - (s.height - 3);
+  const below = labels.at(-1)!.y - (s.height - labelHeight / 2);
   if (below > 0) for (const l of labels) l.y -= below;
   return labels;
 }

@@ -245,7 +245,7 @@ export interface Cell {
   errors: number;
 }
 
-/** heat gives how strongly a cell is coloured, 0.12 to 1: by logarithm, or one busy cell would hide the rest. */
+/** heat gives how strongly a cell is coloured, 0.2 to 1: by logarithm, or one busy cell would hide the rest. */
 export function heat(count: number, most: number): number {
-  return count === 0 ? 0 : 0.12 + (0.88 * Math.log1p(count)) / Math.log1p(Math.max(1, most));
+  return count === 0 ? 0 : 0.2 + (0.8 * Math.log1p(count)) / Math.log1p(Math.max(1, most));
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type Facets } from "../../api/types";
 import { differences } from "./ranking";
 import { append, bounds, boxOf, countInside, fromColumns, heat, nearest, paint, percentile, regionOf, scalesOf, ticks, timeTicks } from "./scatter";
-import { labelsOf, sliceAt, wayOf } from "./lines";
+import { labelsOf, sliceAt, solid, wayOf } from "./lines";
 
 const window = { start: 1_000_000, end: 1_060_000 };
 const points = fromColumns("1000000000000", [10_000_000, 20_000_000, 30_000_000], [1e6, 5e6, 2e9], [2]);
@@ -99,5 +99,6 @@ test("percentile lines have gaps where nothing started, and names beside each ot
   expect(labels[1]!.y - labels[0]!.y).toBeGreaterThanOrEqual(12);
   expect(labels[2]!.y).toBe(50);
   expect(labelsOf([slice(1, 0)], s)).toEqual([]);
+  expect(solid([slice(0, 80), slice(1, 90), slice(2, 0), slice(3, 5)]).map((x) => x.count)).toEqual([80, 90, 0, 0]);
   expect([sliceAt(slices, 700)?.count, sliceAt(slices, 2000), sliceAt(slices, 9000)]).toEqual([5, undefined, undefined]);
 });
