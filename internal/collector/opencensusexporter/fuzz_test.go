@@ -9,7 +9,7 @@ import (
 )
 
 // Whatever a sender put into OTLP, its translation is requests that say who sends
-// and are not larger than they may be, unless a single item is.
+// and are not larger than they may be, unless a single item is, and can be encoded.
 func FuzzTranslate(f *testing.F) {
 	td := spansOf(map[string][]string{"cart": {"a", "b"}, "": {"c"}}, "cart", "")
 	span, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(td)
@@ -35,6 +35,10 @@ func FuzzTranslate(f *testing.F) {
 		for _, r := range requests {
 			if size := proto.Size(r.message); size > maxRequestBytes && r.items > 1 {
 				t.Errorf("a request of %d items has %d bytes; the limit is %d", r.items, size, maxRequestBytes)
+			}
+			cleaned(r.message.ProtoReflect())
+			if _, err := proto.Marshal(r.message); err != nil {
+				t.Error(err)
 			}
 		}
 	}

@@ -64,8 +64,11 @@ func (s *stream) over() bool {
 // nothing for long, so the stream is cancelled when ctx is done.
 func (s *stream) send(ctx context.Context, r request) error {
 	var encoded grpc.PreparedMsg
-	if err := encoded.Encode(s.grpc, r.message); err != nil {
-		return consumererror.NewPermanent(err)
+	if encoded.Encode(s.grpc, r.message) != nil {
+		cleaned(r.message.ProtoReflect())
+		if err := encoded.Encode(s.grpc, r.message); err != nil {
+			return consumererror.NewPermanent(err)
+		}
 	}
 	defer context.AfterFunc(ctx, s.cancel)()
 	err := s.grpc.SendMsg(&encoded)
