@@ -110,7 +110,7 @@ func newRunning(ctx context.Context, s Settings) (*running, error) {
 	if c.factories, err = s.factories(); err != nil {
 		return nil, err
 	}
-	standBy(c.factories.Exporters)
+	standBy(c.factories)
 	c.showIn(c.factories.Extensions)
 	c.ledger.Watch(&c.factories)
 	c.factories.Telemetry = withMetrics(c.factories.Telemetry, c.register)

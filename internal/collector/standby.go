@@ -10,19 +10,26 @@ import (
 	"cloud.google.com/go/compute/metadata"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/googlecloudexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/googlemanagedprometheusexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/oidcauthextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/pprofextension"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/extension/zpagesextension"
+	"go.opentelemetry.io/collector/otelcol"
 
 	"github.com/signalbox-otel/signalbox/internal/collector/standby"
 	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
 )
 
-// standBy lets exporters that cannot start be tried again, instead of ending the
-// start. That of the store does not start only when the configuration has no
-// store, which no waiting cures.
-func standBy(exporters map[component.Type]exporter.Factory) {
-	standby.Watch(exporters, map[component.Type]standby.Gate{
+// standBy lets exporters and extensions that cannot start be tried again, instead
+// of ending the start. The exporter to the store does not start only when the
+// configuration has no store, which no waiting cures. Extensions that others ask
+// for something as they start (storage, clients' credentials) must have started.
+func standBy(f otelcol.Factories) {
+	standby.WatchExtensions(f.Extensions, healthcheckextension.NewFactory().Type(), pprofextension.NewFactory().Type(),
+		zpagesextension.NewFactory().Type(), oidcauthextension.NewFactory().Type())
+	standby.Watch(f.Exporters, map[component.Type]standby.Gate{
 		googlecloudexporter.NewFactory().Type():             googleCredentials,
 		googlemanagedprometheusexporter.NewFactory().Type(): googleCredentials,
 	}, storeexporter.NewFactory().Type())

@@ -1,6 +1,6 @@
-// Package standby keeps a collector running whose exporters cannot start: for
-// want of credentials, of a certificate that is not mounted yet, of a free
-// address. It stands around the factories of exporters, between the pipelines and
+// Package standby keeps a collector running whose exporters, or some extensions,
+// cannot start: for want of credentials, of a certificate that is not mounted yet,
+// of a free address. It stands around their factories, between the pipelines and
 // the exporter.
 //
 // An exporter that does not start is reported as degraded and started anew, with
