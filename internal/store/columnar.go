@@ -248,5 +248,9 @@ func tracesOf(p part, ids []TraceID, need Need, rep *Report) ([]*Span, error) {
 	all = slices.Compact(all) // an id may be asked for twice
 	rep.Blocks++
 	rep.Rows += len(all)
-	return snap.spans(all, need)
+	spans, err := snap.spans(all, need)
+	if err != nil {
+		return nil, err // some are not filled
+	}
+	return spans, nil
 }
