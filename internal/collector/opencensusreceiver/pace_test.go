@@ -37,8 +37,8 @@ func (d *drip) Close() error { return nil }
 // goes on when they are.
 func TestPace(t *testing.T) {
 	for _, size := range []int{0, 1, 1000, readBytes, 100_000, 1 << 20} {
-		const maxMessage, frames = 1 << 20, 300
-		body := &drip{left: bytes.Repeat(frame(size), frames)}
+		const maxMessage = 1 << 20
+		body := &drip{left: bytes.Repeat(frame(size), min(300, 3+2*maxMessage/(size+5)))} // more than the limit
 		all := len(body.left)
 		p := newPace(body, maxMessage)
 		buf := make([]byte, readBytes)
