@@ -218,14 +218,12 @@ func (r *reader) inline(ctx context.Context, n *yaml.Node, depth int) {
 		}
 		name, text, err := r.read(ctx, uri)
 		doc := new(yaml.Node)
-		if err != nil || yaml.Unmarshal(text, doc) != nil || len(doc.Content) != 1 {
+		if err != nil || yaml.Unmarshal(text, doc) != nil || len(doc.Content) != 1 || doc.Decode(new(any)) != nil {
 			continue
 		}
 		if root := doc.Content[0]; root.Kind == yaml.MappingNode || root.Kind == yaml.SequenceNode {
-			if part := r.standalone(root, name); part.Decode(new(any)) == nil {
-				n.Content[i] = part
-				r.inline(ctx, part, depth+1)
-			}
+			n.Content[i] = r.standalone(root, name)
+			r.inline(ctx, n.Content[i], depth+1)
 		}
 	}
 }

@@ -199,14 +199,16 @@ func googlecloudKeys(p *pass) {
 	}
 }
 
-// copied is a node with all that is in it, without its comments.
-func copied(n *yaml.Node) *yaml.Node {
-	n = follow(n)
+// copied is a node with all that is in it, without its comments. Aliases in it
+// stay aliases: what they stand for may be large, or hold them.
+func copied(n *yaml.Node) *yaml.Node { return bareCopy(follow(n)) }
+
+func bareCopy(n *yaml.Node) *yaml.Node {
 	c := *n
 	c.HeadComment, c.LineComment, c.FootComment, c.Anchor = "", "", "", ""
 	c.Content = nil
 	for _, e := range n.Content {
-		c.Content = append(c.Content, copied(e))
+		c.Content = append(c.Content, bareCopy(e))
 	}
 	return &c
 }

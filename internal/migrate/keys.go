@@ -138,9 +138,9 @@ var keyRules = []Rule{
 	{
 		ID: "otlp-legacy-port", Group: groupKeys, Severity: Warning, Since: "0.35",
 		Old: "the ports 55680 and 55681 in endpoints, Services and containers", New: "kept; a manifest that opens them is told when nothing listens there",
-		Why:       "the old ports of OTLP: 4317 (gRPC) and 4318 (HTTP) are what programs use now, and receivers listen on the old ones only where the configuration says so",
-		apply:     legacyPortInConfig,
-		documents: legacyPortInDocuments,
+		Why:    "the old ports of OTLP: 4317 (gRPC) and 4318 (HTTP) are what programs use now, and receivers listen on the old ones only where the configuration says so",
+		apply:  legacyPortInConfig,
+		checks: legacyPortInDocuments,
 	},
 }
 

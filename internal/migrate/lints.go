@@ -55,6 +55,12 @@ var lintRules = []Rule{
 		Why:   "names no host",
 		apply: hostless,
 	},
+	{
+		ID: "port-mismatch", Group: groupLints, Severity: Warning,
+		Old: "a port of a Service, or an annotation `prometheus.io/port`, at which the collector behind it does not listen", New: "kept: nobody answers there. Seen only when the file has the Service, the workload and the configuration",
+		Why:    "nothing listens there",
+		checks: portMismatch,
+	},
 }
 
 // likelyNamespace reports whether a name is one that namespaces of Kubernetes

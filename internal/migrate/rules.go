@@ -12,10 +12,12 @@ type Rule struct {
 	Why   string // what its findings say
 	Severity
 
-	// apply works on one configuration; documents on Kubernetes documents. Both
-	// are nil for flags and feature gates, which are not in configurations.
+	// apply works on one configuration; documents on Kubernetes documents before
+	// the configurations in them are migrated, and checks after. All are nil for
+	// flags and feature gates, which stand in command lines.
 	apply     func(*pass)
 	documents func(*manifest)
+	checks    func(*manifest)
 }
 
 // Groups are the headings of the table, in order.
@@ -32,9 +34,9 @@ const (
 	groupGates       = "Feature gates"
 )
 
-// table is every rule, in the order in which they work. Renames come first, so
-// that later rules need to know today's names only; lints come last, so that
-// they see what will run.
+// table is every rule for configurations and documents, in the order in which
+// they work. Renames come first, so that later rules need to know today's names
+// only; lints come last, so that they see what will run.
 var table = slices.Concat(
 	environmentRules,
 	componentRules,
