@@ -20,8 +20,9 @@ import (
 // binary again under the name signalbox.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"signalbox": func() { os.Exit(Main()) },
-		"otelcol":   func() { os.Exit(Main()) },
+		"signalbox":      func() { os.Exit(Main()) },
+		"otelcol":        func() { os.Exit(Main()) },
+		"otelcontribcol": func() { os.Exit(Main()) },
 	})
 }
 

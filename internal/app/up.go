@@ -20,6 +20,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/internal/collector"
 	"github.com/signalbox-otel/signalbox/internal/demo"
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
 // telemetryFlag moves the port of the collector's own metrics, which only
@@ -155,6 +156,7 @@ func (s *upSettings) collectorSettings(d *upDemo) (collector.Settings, error) {
 		ConfigURIs: append(uris, s.configs...),
 		Sets:       s.sets,
 		Version:    Version,
+		Migrate:    migrate.Options{InPod: collector.InPod()},
 	}
 	if d != nil {
 		set.Load = shownLoad{d.session, nil}

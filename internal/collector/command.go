@@ -30,6 +30,10 @@ func NewCommand(version string) *cobra.Command {
 		Short: "Run an OpenTelemetry collector: a drop-in for otelcol",
 		Long: `Runs an OpenTelemetry collector with the given configuration, as otelcol does.
 
+Configurations of every collector since 0.6 run, also as the ConfigMap or
+OpenTelemetryCollector that holds them: what later releases removed is rewritten
+when it is loaded, and told. 'signalbox migrate' rewrites the file.
+
 SIGHUP reads the configuration again. When it is invalid or does not start, the
 collector says why and goes on with the one it has.`,
 		Example: `  signalbox collector --config config.yaml
@@ -55,9 +59,11 @@ collector says why and goes on with the one it has.`,
 
 // flags are the flags that say which configuration is meant.
 type flags struct {
-	set    *flag.FlagSet
-	config []string
-	sets   []string
+	set     *flag.FlagSet
+	config  []string
+	sets    []string
+	migrate migrate.Options
+	found   []migrate.Finding // in old flags
 }
 
 func newFlags() *flags {
@@ -73,20 +79,59 @@ func newFlags() *flags {
 		f.sets = append(f.sets, v)
 		return nil
 	})
-	featuregate.GlobalRegistry().RegisterFlags(f.set)
-	gates := f.set.Lookup("feature-gates")
-	gates.Usage = "comma-separated `ids` of features to switch on, or off with - before the id; the featuregate command lists them"
+	f.addGates()
+	f.addOld()
 	return f
+}
+
+// addGates adds the flag of feature gates. Those that upstream has removed are
+// findings.
+func (f *flags) addGates() {
+	registry := flag.NewFlagSet("", flag.ContinueOnError)
+	featuregate.GlobalRegistry().RegisterFlags(registry)
+	f.set.Func("feature-gates", "comma-separated `ids` of features to switch on, or off with - before the id; the featuregate command lists them", func(v string) error {
+		kept, found := migrate.Gates(v, &f.migrate)
+		f.found = append(f.found, found...)
+		if kept == "" {
+			return nil
+		}
+		return registry.Set("feature-gates", kept)
+	})
+}
+
+// addOld adds the flags that collectors of old had.
+func (f *flags) addOld() {
+	for name, boolean := range migrate.Flags() {
+		add := f.set.Func
+		if boolean {
+			add = f.set.BoolFunc
+		}
+		add(name, "a flag of old collectors", func(v string) error {
+			settings, found, _ := migrate.Flag(name, v)
+			if found.Severity == migrate.Error {
+				return errors.New(found.Why)
+			}
+			for _, s := range settings {
+				f.sets = append(f.sets, s.String())
+			}
+			f.found = append(f.found, found)
+			return nil
+		})
+	}
 }
 
 // addTo adds the flags to those of a command.
 func (f *flags) addTo(cmd *cobra.Command) {
 	cmd.Flags().AddGoFlagSet(f.set)
-	cmd.Flags().Lookup("feature-gates").DefValue = "" // it would be all of them
+	for name := range migrate.Flags() {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
 }
 
 func (f *flags) settings(version string) Settings {
-	return Settings{ConfigURIs: f.config, Sets: f.sets, Version: version, Migrate: migrate.Options{InPod: InPod()}}
+	o := f.migrate
+	o.InPod = o.InPod || InPod()
+	return Settings{ConfigURIs: f.config, Sets: f.sets, Version: version, Migrate: o, Findings: f.found}
 }
 
 func newValidateCommand(version string) *cobra.Command {
