@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/featuregate"
 
 	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
@@ -20,7 +21,7 @@ import (
 func TestSeedsAreAccepted(t *testing.T) {
 	for seed, config := range map[string]bool{
 		"000-collector.yaml": true, "000-collector-applied.yaml": true, "002-simplest.yaml": true,
-		"002-manifest.yaml": true, "003-collector.yaml": true,
+		"002-manifest.yaml": true, "003-collector.yaml": true, "004-agent.yaml": true, "004-gateway.yaml": true,
 		"003-instrumentation.yaml": false,
 	} {
 		t.Run(seed, func(t *testing.T) {
@@ -127,5 +128,16 @@ service: ${file:`+write("service.yaml", "pipelines: {traces: {receivers: [otlp],
 	})
 	if diff := cmp.Diff(want.ToStringMap(), got.ToStringMap()); diff != "" {
 		t.Errorf("merged and migrated (-want +got):\n%s", diff)
+	}
+}
+
+// A gate that upstream still has is upstream's.
+func TestOldGatesAreGone(t *testing.T) {
+	have := map[string]bool{}
+	featuregate.GlobalRegistry().VisitAll(func(g *featuregate.Gate) { have[g.ID()] = true })
+	for _, r := range migrate.Rules() {
+		if id, ok := strings.CutPrefix(r.ID, "gate-"); ok && have[id] {
+			t.Errorf("feature gate %s is not gone", id)
+		}
 	}
 }

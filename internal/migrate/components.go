@@ -30,10 +30,10 @@ var componentRules = []Rule{
 	},
 	{
 		ID: "jaeger-exporter", Group: groupComponents, Severity: Warning, Since: "0.86",
-		Old: "exporter `jaeger`", New: "kept: Signalbox has its own",
+		Old: "exporters `jaeger` and `jaeger_thrift`", New: "kept: Signalbox has its own",
 		Why: "removed upstream and kept here; Jaeger takes OTLP since its 1.35, so consider the exporter otlp_grpc to port 4317",
 		apply: func(p *pass) {
-			for _, c := range p.parts("exporters", "jaeger") {
+			for _, c := range p.parts("exporters", "jaeger", "jaeger_thrift") {
 				p.found(c.key, c.path(), c.id, "")
 			}
 		},
@@ -216,8 +216,8 @@ func bareCopy(n *yaml.Node) *yaml.Node {
 // queueing are the exporters that have a sending queue, retrying those that
 // also say when to try again.
 var (
-	queueing = []string{"otlp_grpc", "otlp_http", "jaeger", "opencensus", "googlecloud", "googlemanagedprometheus", "zipkin", "kafka", "load_balancing", "clickhouse"}
-	retrying = []string{"otlp_grpc", "otlp_http", "jaeger", "opencensus", "googlemanagedprometheus", "prometheus_remote_write", "zipkin", "kafka", "load_balancing", "clickhouse"}
+	queueing = []string{"otlp_grpc", "otlp_http", "jaeger", "jaeger_thrift", "opencensus", "googlecloud", "googlemanagedprometheus", "zipkin", "kafka", "load_balancing", "clickhouse"}
+	retrying = []string{"otlp_grpc", "otlp_http", "jaeger", "jaeger_thrift", "opencensus", "googlemanagedprometheus", "prometheus_remote_write", "zipkin", "kafka", "load_balancing", "clickhouse"}
 )
 
 func queuedRetry(p *pass) {

@@ -15,7 +15,7 @@ type Result struct {
 }
 
 // errNothing says that a text has nothing to migrate in it.
-var errNothing = errors.New("neither a collector configuration nor a Kubernetes document: want receivers:, exporters: and service:, or apiVersion: and kind:")
+var errNothing = errors.New("neither a collector configuration nor a Kubernetes document: want the sections receivers, exporters and service, or apiVersion and kind")
 
 // File migrates the text of a file: a collector configuration, or Kubernetes
 // documents with collector configurations in them. The error is for a text that

@@ -148,7 +148,7 @@ var keyRules = []Rule{
 var tlsKeys = []string{"insecure", "ca_file", "cert_file", "key_file", "min_version", "server_name_override", "insecure_skip_verify"}
 
 func exporterTLS(p *pass) {
-	for _, c := range p.parts("exporters", "otlp_grpc", "otlp_http", "jaeger", "opencensus", "zipkin", "prometheus_remote_write", "load_balancing") {
+	for _, c := range p.parts("exporters", "otlp_grpc", "otlp_http", "jaeger", "jaeger_thrift", "opencensus", "zipkin", "prometheus_remote_write", "load_balancing") {
 		body, path := mapping(c.body), []string(nil)
 		if canonical("exporters", c.typ()) == "load_balancing" {
 			path = []string{"protocol", "otlp"}

@@ -53,12 +53,6 @@ func null(n *yaml.Node) bool {
 	return n == nil || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null"
 }
 
-// isTrue reports whether n is a YAML true.
-func isTrue(n *yaml.Node) bool {
-	v, err := strconv.ParseBool(text(n))
-	return err == nil && v
-}
-
 // isFalse reports whether n is a YAML false.
 func isFalse(n *yaml.Node) bool {
 	v, err := strconv.ParseBool(text(n))

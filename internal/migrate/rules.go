@@ -20,7 +20,7 @@ type Rule struct {
 	checks    func(*manifest)
 }
 
-// Groups are the headings of the table, in order.
+// The headings of the table.
 const (
 	groupComponents  = "Components"
 	groupKeys        = "Keys"
@@ -33,6 +33,12 @@ const (
 	groupFlags       = "Flags"
 	groupGates       = "Feature gates"
 )
+
+// groups are the headings in order.
+var groups = []string{
+	groupComponents, groupKeys, groupTelemetry, groupEnvironment, groupNames,
+	groupPod, groupFlags, groupGates, groupKubernetes, groupLints,
+}
 
 // table is every rule for configurations and documents, in the order in which
 // they work. Renames come first, so that later rules need to know today's names
