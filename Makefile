@@ -7,7 +7,7 @@ export GOFLAGS := -trimpath -buildvcs=false -tags=remove_all_sd,enable_kubernete
 
 # Packages whose own concurrency the race detector watches. The rest would
 # compile the whole component set a second time.
-RACE := ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
+RACE := ./internal/collector/standby/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/...
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.

@@ -59,9 +59,9 @@ func TestExtensionStartsLater(t *testing.T) {
 		if err := pipelines.Ready(); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(10 * time.Second)
+		after(10 * time.Second)
 		f.set(nil)
-		time.Sleep(time.Minute)
+		after(time.Minute)
 		if err := errors.Join(pipelines.NotReady(), e.Shutdown(t.Context())); err != nil {
 			t.Error(err)
 		}
@@ -91,7 +91,7 @@ func TestExtensionRefusesUntilItStarts(t *testing.T) {
 			t.Errorf("got error %v", err)
 		}
 		f.set(nil)
-		time.Sleep(2 * time.Second)
+		after(2 * time.Second)
 		if _, err := server.Authenticate(t.Context(), nil); err != nil {
 			t.Error(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -197,6 +198,12 @@ func (b *bench) gauges(t *testing.T) map[string]int64 {
 	return values
 }
 
+// after lets time pass, and everything that is due then happen.
+func after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func span(name string) ptrace.Traces {
 	td := ptrace.NewTraces()
 	td.ResourceSpans().AppendEmpty().ScopeSpans().AppendEmpty().Spans().AppendEmpty().SetName(name)
@@ -245,11 +252,11 @@ func TestStartsLater(t *testing.T) {
 		if d := cmp.Diff(want, b.gauges(t)); d != "" {
 			t.Error("while it stands by: want, got:", d)
 		}
-		time.Sleep(10 * time.Second)
+		after(10 * time.Second)
 		b.fake.set(errors.New("key file is empty"))
-		time.Sleep(10 * time.Second)
+		after(10 * time.Second)
 		b.fake.set(nil)
-		time.Sleep(time.Minute)
+		after(time.Minute)
 		b.send(t, "c")
 		slices.Sort(b.fake.got[:3])
 		if d := cmp.Diff([]string{"a", "b", "x", "c"}, b.fake.got); d != "" {
@@ -282,7 +289,7 @@ func TestNeverStarts(t *testing.T) {
 		b.fake.set(errors.New("no credentials"))
 		b.start(t)
 		b.send(t, "a")
-		time.Sleep(time.Hour)
+		after(time.Hour)
 		if b.fake.starts < 60 || b.fake.starts > 70 {
 			t.Errorf("tried %d times in an hour; want about one a minute", b.fake.starts)
 		}
@@ -318,7 +325,7 @@ func TestHoldsABoundedAmount(t *testing.T) {
 			t.Errorf("held %d MiB, then %v", held, err)
 		}
 		b.fake.set(nil)
-		time.Sleep(2 * time.Minute)
+		after(2 * time.Minute)
 		if len(b.fake.got) != held {
 			t.Errorf("passed on %d; want %d", len(b.fake.got), held)
 		}
@@ -343,7 +350,7 @@ func TestSignalsStartTogether(t *testing.T) {
 		}
 		b.send(t, "a")
 		b.fake.set(nil)
-		time.Sleep(2 * time.Second)
+		after(2 * time.Second)
 		if b.fake.running != 2 || len(b.fake.got) != 1 {
 			t.Errorf("%d run, got %q", b.fake.running, b.fake.got)
 		}
@@ -354,20 +361,21 @@ func TestSignalsStartTogether(t *testing.T) {
 // A gate can say no without a start being tried.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		closed := true
+		var closed atomic.Bool
+		closed.Store(true)
 		b := newBench(t, func(context.Context, component.Config) error {
-			if closed {
+			if closed.Load() {
 				return fmt.Errorf("closed")
 			}
 			return nil
 		})
 		b.start(t)
-		time.Sleep(10 * time.Second)
+		after(10 * time.Second)
 		if b.fake.starts != 0 {
 			t.Errorf("%d starts behind a closed gate", b.fake.starts)
 		}
-		closed = false
-		time.Sleep(time.Minute)
+		closed.Store(false)
+		after(time.Minute)
 		if b.fake.running != 2 {
 			t.Errorf("%d run; want 2", b.fake.running)
 		}
