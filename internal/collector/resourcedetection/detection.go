@@ -94,7 +94,7 @@ type running struct {
 	name    string
 	detect  detectFunc
 	enabled Attributes
-	attempt chan answer // of a call that goes on, nil when none does
+	attempt chan answer // of a call that goes on, nil when none does; has room for its answer
 	last    answer
 }
 
@@ -219,8 +219,12 @@ func (d *detection) round(ctx context.Context) error {
 	defer cancel()
 	for _, r := range d.detectors {
 		select {
-		case <-r.attempt: // too late for its round
-			r.attempt = nil
+		case late := <-r.attempt: // for its own round; for this one it counts
+			if late.err == nil {
+				r.attempt <- late
+			} else {
+				r.attempt = nil
+			}
 		default:
 		}
 		if r.attempt == nil {

@@ -373,6 +373,36 @@ func TestSlowDetector(t *testing.T) {
 	f("{timeout: 2s, fail_on_missing_metadata: true}", true)
 }
 
+// A detector that always takes longer than the timeout gets its answer through.
+func TestLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg, err := configOf(t, "{timeout: 2s}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := newDetection(processortest.NewNopSettings(NewFactory().Type()), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.detectors[0].detect = func(_ context.Context, to found) error {
+			time.Sleep(2500 * time.Millisecond) // as libraries that know no context
+			to.put("late", "yes")
+			return nil
+		}
+		d.start(componenttest.NewNopHost())
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		now, err := d.wait(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(map[string]any{"late": "yes"}, now.attributes.AsRaw()); diff != "" {
+			t.Error("want, got:", diff)
+		}
+		d.stop()
+	})
+}
+
 // What was known stays when a refresh fails.
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

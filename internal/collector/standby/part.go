@@ -60,6 +60,7 @@ type part[T any] struct {
 	held   []item[T]
 	bytes  int
 	err    error // why data is held
+	closed bool  // nothing is taken any more
 }
 
 // item is data that is held.
@@ -116,7 +117,7 @@ func (p *part[T]) Shutdown(ctx context.Context) error {
 		p.signal.release(i.data)
 	}
 	p.holding.Add(ctx, -int64(lost), p.labels)
-	p.held, p.bytes = nil, 0
+	p.held, p.bytes, p.closed = nil, 0, true
 	if lost > 0 {
 		p.lost(lost, fmt.Errorf("exporter %s has not started until the collector stopped: %w", p.id, p.err))
 	}
@@ -162,7 +163,8 @@ func (p *part[T]) open(ctx context.Context) {
 		p.mu.Lock()
 		if len(p.held) == 0 {
 			p.held = nil
-			p.direct.Store(&p.exporter.consume)
+			consume := p.exporter.consume // end changes the field
+			p.direct.Store(&consume)
 			p.mu.Unlock()
 			return
 		}
@@ -217,6 +219,9 @@ func (p *part[T]) consume(ctx context.Context, data T) error {
 		return (*consume)(ctx, data)
 	}
 	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("exporter %s has ended", p.id)
+	}
 	if p.bytes+size > maxHeldBytes {
 		return fmt.Errorf("exporter %s has not started, and holds %d bytes for its start already: %w", p.id, p.bytes, p.err)
 	}

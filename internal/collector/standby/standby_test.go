@@ -226,6 +226,9 @@ func TestStarts(t *testing.T) {
 		t.Errorf("got error %v; want that of the exporter", err)
 	}
 	b.shutdown(t)
+	if err := b.traces.ConsumeTraces(t.Context(), span("c")); err == nil || err.Error() != "exporter fake has ended" {
+		t.Errorf("after the end: got error %v", err)
+	}
 	if d := cmp.Diff([]string{"a"}, b.fake.got); d != "" {
 		t.Error(d)
 	}
