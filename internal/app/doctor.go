@@ -161,12 +161,13 @@ func sign(s doctor.Status, st style) string {
 // writeReport prints what was found, for people.
 func writeReport(w io.Writer, r *doctor.Report, st style) error {
 	var b strings.Builder
+	told := map[string]bool{} // what mends things, each once
 	if r.Version != "" {
 		fmt.Fprintf(&b, "Signalbox %s at %s\n\n", r.Version, r.Server)
 	}
 	for _, f := range r.Findings {
 		fmt.Fprintf(&b, "%s %s\n", sign(f.Status, st), printable(f.Text))
-		writeFix(&b, f.Fix, "    ", st)
+		writeFix(&b, f.Fix, "    ", st, told)
 	}
 	if len(r.Findings) > 0 && len(r.Checks) > 0 {
 		b.WriteString("\n")
@@ -186,7 +187,7 @@ func writeReport(w io.Writer, r *doctor.Report, st style) error {
 				where = h.Pipeline + ": "
 			}
 			fmt.Fprintf(&b, "  %s %s%s %s\n", sign(h.Status, st), where, printable(h.Component), printable(h.Text))
-			writeFix(&b, h.Fix, "      ", st)
+			writeFix(&b, h.Fix, "      ", st, told)
 		}
 	}
 	fmt.Fprintf(&b, "\n%s\n", summary(r))
@@ -194,8 +195,13 @@ func writeReport(w io.Writer, r *doctor.Report, st style) error {
 	return err
 }
 
-// writeFix prints what mends something, set off to be copied.
-func writeFix(b *strings.Builder, fix, indent string, st style) {
+// writeFix prints what mends something, set off to be copied, unless it was told.
+func writeFix(b *strings.Builder, fix, indent string, st style, told map[string]bool) {
+	if told[fix] {
+		fix = "(as above)"
+	} else if fix != "" {
+		told[fix] = true
+	}
 	for line := range strings.Lines(fix) {
 		fmt.Fprintf(b, "%s%s\n", indent, st.dim(strings.TrimRight(line, "\n")))
 	}

@@ -61,7 +61,7 @@ func explain(l loss, out exit) (text, fix string) {
 	case "disk_full":
 		return said("the disk is full"), "free space, or keep less: retention: {max_size: …} of the query extension"
 	case "not_started":
-		return said("it does not run"), "the error, and the collector's log, say what it misses: credentials, a file, an address"
+		return said("it could not start, and has no more room to hold data back"), "the collector's log says what it misses: credentials, a file, an address"
 	case "filtered":
 		return said("dropped it, as its conditions want"), "data like the probe is dropped; try with the attributes of yours: signalbox doctor --local --attribute service.name=…"
 	case "sampled":

@@ -89,19 +89,25 @@ type Report struct {
 	Checks   []Check `json:"checks"`
 }
 
-// Count is how many hops and findings have a status.
+// Count is how many different things of a status were found: what stops two
+// probes at the same place is one.
 func (r *Report) Count(s Status) int {
-	n := 0
+	found := map[Hop]bool{}
 	for _, f := range r.Findings {
-		if f.Status == s {
-			n++
-		}
+		found[f] = f.Status == s
 	}
 	for _, c := range r.Checks {
 		for _, h := range c.Hops {
-			if h.Status == s {
-				n++
+			if h.Kind == "receiver" { // each listener is a place of its own
+				h.Pipeline += c.Protocol + c.Signal
 			}
+			found[h] = h.Status == s
+		}
+	}
+	n := 0
+	for _, counts := range found {
+		if counts {
+			n++
 		}
 	}
 	return n

@@ -175,6 +175,9 @@ func (e *examination) exporter(p *probe, pipe Pipeline, name, stopped string, af
 	case out && !stored && len(losses) > 0:
 		h = e.lossHop(losses[0], pipe.ID)
 		h.Status, h.Text = Warning, "sent it, but not everything: "+h.Text
+	case after.numbers[key(idle, name, p.signal)] > 0:
+		h.Status, h.Text = Error, "could not start and is tried again; it holds "+count(after.numbers[key(held, name, p.signal)], p.signal)+" until then"
+		h.Fix = e.problemOf(name)
 	case len(losses) > 0:
 		h = e.lossHop(losses[0], pipe.ID)
 		if losses[0].Outcome == "retried" && waiting > 0 {
@@ -196,6 +199,16 @@ func (e *examination) exporter(p *probe, pipe Pipeline, name, stopped string, af
 		return h, true
 	}
 	return h, false
+}
+
+// problemOf is the latest that an exporter logged, where it can be asked for.
+func (e *examination) problemOf(exporter string) string {
+	for _, p := range e.topology.Problems {
+		if p.Kind == "exporter" && p.Component == exporter && p.Detail != "" {
+			return p.Detail
+		}
+	}
+	return "the collector's log says what it misses: credentials, a file, an address"
 }
 
 // slow are the processors that keep data for a while.
@@ -245,7 +258,7 @@ func (e *examination) passive() {
 			}
 			names = append(names, name+" "+pipe.Signal)
 			h := Hop{Kind: "receiver", Component: name, Pipeline: pipe.ID, Status: OK,
-				Text: fmt.Sprintf("has brought %.0f %s so far", after.numbers[key(accepted, name, pipe.Signal)], unitWord[pipe.Signal])}
+				Text: "has brought " + count(after.numbers[key(accepted, name, pipe.Signal)], pipe.Signal) + " so far"}
 			if after.numbers[key(accepted, name, pipe.Signal)] == 0 {
 				h.Status, h.Text = Warning, "has brought nothing yet"
 				if after.numbers[uptime] < early.Seconds() {
@@ -270,4 +283,11 @@ func (e *examination) passive() {
 	}
 }
 
-var unitWord = map[string]string{"traces": "spans", "metrics": "points", "logs": "records"}
+// count is a number of items, as people say it.
+func count(n float64, signal string) string {
+	word := map[string]string{"traces": "span", "metrics": "point", "logs": "record"}[signal]
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%.0f %s", n, word)
+}

@@ -28,6 +28,8 @@ const (
 	sent     = "sent"
 	queued   = "queued"
 	capacity = "capacity"
+	idle     = "idle" // 1 for an exporter that could not start
+	held     = "held" // items that wait for its start
 )
 
 // uptime is the key of how long the collector has run, in seconds.
@@ -116,6 +118,10 @@ func (s *sight) read(samples []sample) {
 			}
 		}
 		switch name {
+		case "signalbox_exporter_not_started":
+			s.numbers[key(idle, m.labels["exporter"], m.labels["signal"])] += m.value
+		case "signalbox_exporter_held_items":
+			s.numbers[key(held, m.labels["exporter"], m.labels["signal"])] += m.value
 		case "otelcol_process_uptime_seconds", "otelcol_process_uptime":
 			s.numbers[uptime] = m.value
 		case "otelcol_exporter_queue_size":

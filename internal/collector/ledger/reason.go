@@ -48,10 +48,10 @@ const (
 var said = []struct{ text, reason string }{
 	{"data refused due to high memory usage", MemoryLimit},
 	{"sending queue is full", QueueFull},
+	{"has not started", NotStarted}, // until the collector stopped, or its room was full
 	{"interrupted due to shutdown", Shutdown},
 	{"no space left on device", DiskFull},
 	{"disk full", DiskFull},
-	{"not started", NotStarted},
 	{"x509:", TLS},
 	{"tls: ", TLS},
 	{"authentication handshake failed", TLS},
@@ -118,7 +118,7 @@ func reasonOfCode(code codes.Code, text string) string {
 	case codes.ResourceExhausted:
 		return Throttled
 	case codes.Unavailable:
-		for _, mine := range []string{"connection error", "name resolver error", "connection refused", "no such host", "i/o timeout", "connection reset"} {
+		for _, mine := range []string{"connection error", "name resolver error", "produced zero addresses", "no children to pick from", "connection refused", "no such host", "i/o timeout", "connection reset"} {
 			if strings.Contains(text, mine) {
 				return Unreachable
 			}
