@@ -22,12 +22,26 @@ export interface Problem {
   detail?: string;
 }
 
+/** Loss is what one component did not pass on of one signal for one reason. */
+export interface Loss {
+  last: Nanos;
+  kind: string;
+  component: string;
+  signal: string;
+  outcome: "refused" | "dropped" | "failed" | "retried";
+  reason: string;
+  /** items are spans, points or records; attempts when retried. */
+  items: number;
+  error?: string;
+}
+
 export interface Topology {
   /** instance is the label of the collector's own metrics. */
   instance: string;
   connectors: string[];
   pipelines: Pipeline[];
   problems: Problem[];
+  losses: Loss[];
 }
 
 /** Held is what the status says about the store. */

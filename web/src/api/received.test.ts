@@ -10,6 +10,7 @@ const topology: Topology = {
     { id: "metrics", signal: "metrics", receivers: ["span_metrics", "otlp"], processors: [], exporters: ["store"] },
   ],
   problems: [{ last: "1", count: 2, level: "error", kind: "receiver", component: "zipkin", message: "bad span" }],
+  losses: [],
 };
 
 const counted = (name: string, receiver: string, transport: string, value: number) => ({ metric: { __name__: name, receiver, transport }, value: [0, String(value)] as [number, string] });

@@ -9,6 +9,7 @@ import { useNarrow } from "../../ui/useNarrow";
 import { Components } from "./Components";
 import { ratesQuery, readFlow, totalsQuery } from "./flow";
 import { rowsOf, type Counts } from "./graph";
+import { Losses } from "./Losses";
 import { Problems } from "./Problems";
 import { StoreState } from "./StoreState";
 import { Targets } from "./Targets";
@@ -24,6 +25,7 @@ export default function PipelinesPage() {
         {(data) => (
           <div className="panels">
             <Collector topology={data} />
+            <Losses losses={data.losses} />
             <Problems problems={data.problems} />
             <Targets topology={data} />
           </div>

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type Problem, type Topology, type Vector } from "../../api/pipelines";
 import { ratesQuery, readFlow, totalsQuery, type Flow } from "./flow";
 import { graphOf, rowsOf } from "./graph";
+import { becameOf } from "./losses";
 import { targetsOf } from "./targets";
 
 const problem = (p: Partial<Problem>): Problem => ({ last: "0", count: 1, level: "warn", message: "m", ...p });
@@ -14,6 +15,7 @@ const topology: Topology = {
     { id: "traces", signal: "traces", receivers: ["otlp"], processors: ["filter", "batch"], exporters: ["store", "count", "otlp"] },
   ],
   problems: [problem({ kind: "exporter", component: "otlp", signal: "traces", message: "latest" }), problem({ kind: "exporter", component: "otlp" })],
+  losses: [],
 };
 
 const flow = (numbers: Record<string, number>): Flow => new Map(Object.entries(numbers));
@@ -82,4 +84,11 @@ test("targets that are down come first, with the reason", () => {
   const problems = [problem({ detail: 'refused; {instance="b", job="j"}' })];
   const targets = targetsOf({ result: [series("scrape_samples_scraped", "a", "7"), series("up", "a", "1"), series("up", "b", "0"), series("scrape_duration_seconds", "gone", "1")] }, problems);
   expect(targets.map((t) => [t.instance, t.up, t.samples, t.problem?.detail])).toEqual([["b", false, undefined, problems[0]?.detail], ["a", true, 7, undefined]]);
+});
+
+test("a loss is a sentence, for one and for many, and for reasons of later versions", () => {
+  const loss = { last: "0", kind: "exporter", component: "otlp", signal: "traces", outcome: "failed", reason: "queue_full", items: 1 } as const;
+  expect(becameOf(loss, "1")).toBe("1 span lost: the sending queue is full");
+  expect(becameOf({ ...loss, outcome: "dropped", reason: "filtered", signal: "logs", items: 2000 }, "2,000")).toBe("2,000 records left out on purpose: the filter's conditions want it");
+  expect(becameOf({ ...loss, outcome: "retried", reason: "new_reason", items: 3 }, "3")).toBe("tried again 3 times: new_reason");
 });
