@@ -193,6 +193,20 @@ func TestQueueLosses(t *testing.T) {
 	}
 }
 
+// A tail sampler drops traces long after it took them.
+func TestTailSamplingLosses(t *testing.T) {
+	c, addr := startLosing(t, "tail_sampling: {decision_wait: 1s, policies: [{name: slow, type: latency, latency: {threshold_ms: 1000}}]}\n", "nop:\n")
+	defer c.service.Shutdown(t.Context())
+	sendSpans(t, addr, 3)
+	if got := lost(c); len(got) != 0 {
+		t.Errorf("undecided: lost %q; want nothing", got)
+	}
+	await(t, "the decision", func() bool { return len(lost(c)) == 1 })
+	if got, want := lost(c)[0], "processor tail_sampling dropped sampled 3"; got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 // A memory limiter at its limit.
 func TestMemoryLimiterLosses(t *testing.T) {
 	c, addr := startLosing(t, "memory_limiter: {check_interval: 10ms, limit_mib: 1}\n", "nop:\n")

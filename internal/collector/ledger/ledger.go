@@ -17,6 +17,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -59,16 +60,23 @@ type Account struct {
 type Ledger struct {
 	mu       sync.Mutex
 	accounts map[Account]*Account // by its first five fields
+	lags     map[Account]*lag     // by kind, component and signal
 	now      func() time.Time
 }
 
 // New makes an empty ledger.
 func New() *Ledger {
-	return &Ledger{accounts: map[Account]*Account{}, now: time.Now}
+	return &Ledger{accounts: map[Account]*Account{}, lags: map[Account]*lag{}, now: time.Now}
 }
 
 // Accounts lists what was lost, the latest loss first.
 func (l *Ledger) Accounts() []Account {
+	l.mu.Lock()
+	lags := slices.Collect(maps.Values(l.lags))
+	l.mu.Unlock()
+	for _, g := range lags {
+		g.settle()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	list := make([]Account, 0, len(l.accounts))

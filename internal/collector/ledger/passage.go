@@ -17,6 +17,8 @@ type book struct {
 	// leaves is why items that go into the component do not come out in the same
 	// call; "" when that is no loss.
 	leaves string
+	// lag is for a component that leaves items out later; nil for others.
+	lag *lag
 }
 
 func (l *Ledger) book(kind component.Kind, id component.ID, signal string) *book {
@@ -58,6 +60,9 @@ func inward[T any](b *book, size func(T) int, consume func(context.Context, T) e
 	return func(ctx context.Context, data T) error {
 		items := size(data) // now: the component may change it
 		p := new(passage)
+		if b.lag != nil {
+			b.lag.came(items)
+		}
 		err := consume(context.WithValue(ctx, b, p), data)
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -78,6 +83,9 @@ func outward[T any](b *book, size func(T) int, consume func(context.Context, T) 
 	return func(ctx context.Context, data T) error {
 		items := size(data)
 		err := consume(ctx, data)
+		if b.lag != nil {
+			b.lag.went(items)
+		}
 		p, within := ctx.Value(b).(*passage)
 		if !within {
 			if err != nil {

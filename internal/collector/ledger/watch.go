@@ -114,6 +114,9 @@ func (w watchedProcessor) book(set processor.Settings, signal string) *book {
 
 func (w watchedProcessor) CreateTraces(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Traces) (processor.Traces, error) {
 	b := w.book(set, "traces")
+	if w.Type() == tailSampling {
+		w.ledger.lagging(b, cfg)
+	}
 	next, err := consumer.NewTraces(outward(b, ptrace.Traces.SpanCount, next.ConsumeTraces), consumer.WithCapabilities(next.Capabilities()))
 	if err != nil {
 		return nil, err
