@@ -41,6 +41,7 @@ var senders = map[string]func(context.Context, *examination, *probe) error{
 	"jaeger thrift_compact": throwJaeger,
 	"jaeger thrift_binary":  throwJaeger,
 	"zipkin":                postZipkin,
+	"opencensus":            postCensus,
 	"statsd":                throwStatsD,
 }
 
@@ -49,6 +50,8 @@ func signalsOf(kind string) []string {
 	switch kind {
 	case "jaeger", "zipkin":
 		return []string{"traces"}
+	case "opencensus":
+		return []string{"traces", "metrics"}
 	case "statsd":
 		return []string{"metrics"}
 	}

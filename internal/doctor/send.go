@@ -205,6 +205,30 @@ func postZipkin(ctx context.Context, e *examination, p *probe) error {
 	return e.post(ctx, p.listener, "/api/v2/spans", "application/json", body)
 }
 
+// postCensus sends in the JSON of OpenCensus' agents, which listen for it at the
+// port of gRPC.
+func postCensus(ctx context.Context, e *examination, p *probe) error {
+	labels := e.attributes(p)
+	message := map[string]any{
+		"node":     map[string]any{"serviceInfo": map[string]string{"name": labels["service.name"]}},
+		"resource": map[string]any{"labels": labels},
+	}
+	path, id, at := "/v1/metrics", p.traceID(), p.sent.UTC().Format(time.RFC3339Nano)
+	if p.signal == "traces" {
+		path = "/v1/trace"
+		message["spans"] = []any{map[string]any{"traceId": id[:], "spanId": id[8:], "name": map[string]string{"value": probeName},
+			"startTime": at, "endTime": at}}
+	} else {
+		message["metrics"] = []any{map[string]any{"metricDescriptor": map[string]string{"name": p.mark, "type": "GAUGE_INT64"},
+			"timeseries": []any{map[string]any{"points": []any{map[string]any{"timestamp": at, "int64Value": "1"}}}}}}
+	}
+	body, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	return e.post(ctx, p.listener, path, "application/json", body)
+}
+
 func throwStatsD(_ context.Context, _ *examination, p *probe) error {
 	if p.listener.Network == "udp" {
 		return throw(p.listener.Address, []byte(p.mark+":1|g\n"))

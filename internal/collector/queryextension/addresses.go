@@ -51,7 +51,8 @@ func listenerOf(receiver, protocol string, c map[string]any) (server.Listener, b
 		return server.Listener{}, false
 	}
 	l := server.Listener{Receiver: receiver, Protocol: protocol, Address: address, Network: "tcp"}
-	if transport, _ := c["transport"].(string); strings.HasPrefix(transport, "udp") || slices.Contains(datagrams, protocol) {
+	// The transport is a string of a type of its own.
+	if strings.HasPrefix(fmt.Sprint(c["transport"]), "udp") || slices.Contains(datagrams, protocol) {
 		l.Network = "udp"
 	}
 	if tls, ok := c["tls"].(map[string]any); ok {
