@@ -21,6 +21,8 @@ func TestAnnotatedPodIsScraped(t *testing.T) {
 	rollout(t, "shop", "deployment/frontend")
 	rollout(t, "shop", "deployment/backend")
 	applyFile(t, "seed-000/rbac.yaml")
+	// The strictest rules that a namespace can have for its pods.
+	kubectl(t, "label", "namespace", "otel-collector", "pod-security.kubernetes.io/enforce=restricted")
 	applyFile(t, "seed-000/collector.yaml")
 	rollout(t, "otel-collector", "deployment/otel-collector")
 
