@@ -67,7 +67,7 @@ func TestPrintedConfigurationLoadsAgain(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no good configurations: %v", err)
 	}
-	for _, file := range files {
+	for _, file := range append(files, workshop) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Setenv("SIGNALBOX_TEST_DIR", t.TempDir())
 			for _, format := range []string{"yaml", "json"} {

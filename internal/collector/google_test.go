@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,9 @@ import (
 	"cloud.google.com/go/trace/apiv2/tracepb"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/googletest"
+	"github.com/signalbox-otel/signalbox/internal/collector/kubetest"
 )
 
 const (
@@ -71,12 +74,15 @@ func checkTwoSpans(t *testing.T, project string, got *tracepb.BatchWriteSpansReq
 	}
 }
 
+// workshop is the document of the workshop, as it is before a shell reads it.
+const workshop = "../migrate/testdata/seeds/000-collector.yaml"
+
 // The workshop's configuration, as its document has it, against servers that
 // implement Google's services. The overlay says where they are, which cluster to
 // ask for pods, and not to take half a minute.
 func TestGoogleCloudWorkshop(t *testing.T) {
-	google := startGoogle(t)
-	metadata := startMetadata(t)
+	google := googletest.Start(t)
+	metadata := googletest.StartMetadata(t)
 	var orders atomic.Int64
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/stats" {
@@ -85,7 +91,7 @@ func TestGoogleCloudWorkshop(t *testing.T) {
 		fmt.Fprintf(w, "# TYPE shop_orders_total counter\nshop_orders_total{kind=\"book\"} %d\n# TYPE shop_stock gauge\nshop_stock 2.5\n", orders.Add(7))
 	}))
 	defer target.Close()
-	api := startPods(t, target.Listener.Addr().String())
+	api := workshopPods(t, target.Listener.Addr().String())
 	otlp, self := freePort(t), freePort(t)
 
 	overlay := fmt.Sprintf(`
@@ -97,13 +103,13 @@ exporters:
   googlecloud: {project: my-project, trace: {endpoint: %q, use_insecure: true}}
   googlemanagedprometheus: {metric: {endpoint: %[3]q, use_insecure: true}}
 service: {telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: 127.0.0.1, port: %[4]s}}}}]}}}
-`, otlp, workshopScrapes(t, api), google.addr, self[strings.LastIndex(self, ":")+1:])
+`, otlp, workshopScrapes(t, api), google.Addr, self[strings.LastIndex(self, ":")+1:])
 	c := startProcess(t, map[string]string{
 		"PROJECT_ID": "metrics-project", "GCE_METADATA_HOST": metadata, "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-	}, "testdata/workshop.good.yaml", "yaml:"+overlay)
+	}, workshop, "yaml:"+overlay)
 
 	post(t, otlp, "traces", twoSpans)
-	checkTwoSpans(t, "my-project", next(t, "spans", google.traces, c))
+	checkTwoSpans(t, "my-project", next(t, "spans", google.Traces, c))
 	checkWorkshopMetrics(t, google, c)
 	if log := c.log(); !strings.Contains(log, "Name           : GET /cart") {
 		t.Errorf("debug printed nothing of the spans:\n%s", log)
@@ -112,24 +118,24 @@ service: {telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: 
 		t.Error("warns of the name resourcedetection")
 	}
 	c.stop(t)
-	for len(google.tokens) > 0 {
-		if token := <-google.tokens; token != "" {
+	for len(google.Tokens) > 0 {
+		if token := <-google.Tokens; token != "" {
 			t.Errorf("sent token %q to a server without TLS", token)
 		}
 	}
-	if len(google.descrips)+len(google.service)+len(google.logs) > 0 {
+	if len(google.Descriptors)+len(google.ServiceSeries)+len(google.Logs) > 0 {
 		t.Error("Managed Service for Prometheus got more calls than CreateTimeSeries")
 	}
 }
 
 // checkWorkshopMetrics waits until both metrics of the pod have come.
-func checkWorkshopMetrics(t *testing.T, google *google, c *process) {
+func checkWorkshopMetrics(t *testing.T, google *googletest.Google, c *process) {
 	t.Helper()
 	seen := map[string]*monitoringpb.TimeSeries{}
 	const orders, stock = "prometheus.googleapis.com/shop_orders_total/counter", "prometheus.googleapis.com/shop_stock/gauge"
 	// What Google gets of a counter begins with the first scrape.
 	for seen[orders] == nil || seen[stock] == nil || seen[orders].Points[0].Value.GetDoubleValue() < 7 {
-		r := next(t, "time series", google.series, c)
+		r := next(t, "time series", google.Series, c)
 		if r.Name != "projects/metrics-project" {
 			t.Errorf("time series for %q; want the project of the exporter", r.Name)
 		}
@@ -170,7 +176,7 @@ func checkWorkshopMetrics(t *testing.T, google *google, c *process) {
 // and more often.
 func workshopScrapes(t *testing.T, api string) string {
 	t.Helper()
-	document, err := os.ReadFile("testdata/workshop.good.yaml")
+	document, err := os.ReadFile(workshop)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,53 +206,27 @@ func workshopScrapes(t *testing.T, api string) string {
 	return string(text)
 }
 
-// startPods serves the Kubernetes API for pods: one that wants to be scraped at
-// a port, one that does not, one of cilium, which does and must not.
-func startPods(t *testing.T, target string) string {
+// workshopPods are a cluster: one pod that wants to be scraped at a port, one that
+// does not, one of cilium, which does and must not.
+func workshopPods(t *testing.T, target string) string {
 	t.Helper()
-	host, port, err := net.SplitHostPort(target)
+	_, port, err := net.SplitHostPort(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod := func(name string, labels, annotations map[string]string) map[string]any {
-		return map[string]any{
-			"metadata": map[string]any{"name": name, "namespace": "demo", "uid": name, "resourceVersion": "1", "labels": labels, "annotations": annotations},
-			"spec":     map[string]any{"nodeName": "n1", "containers": []any{map[string]any{"name": "main", "image": "shop"}}},
-			"status":   map[string]any{"phase": "Running", "podIP": host, "conditions": []any{map[string]any{"type": "Ready", "status": "True"}}},
-		}
-	}
 	wanted := map[string]string{"prometheus.io/scrape": "true", "prometheus.io/path": "/stats", "prometheus.io/port": port}
-	pods := map[string]any{"kind": "PodList", "apiVersion": "v1", "metadata": map[string]string{"resourceVersion": "1"}, "items": []any{
-		pod("shop-1", map[string]string{"app": "shop"}, wanted),
-		pod("other-1", map[string]string{"app": "other"}, nil),
-		pod("cilium-1", map[string]string{"k8s-app": "cilium"}, wanted),
-	}}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		switch q := r.URL.Query(); {
-		case r.URL.Path != "/api/v1/pods":
-			w.WriteHeader(http.StatusNotFound)
-		case q.Get("sendInitialEvents") == "true": // as servers before 1.32
-			w.WriteHeader(http.StatusUnprocessableEntity)
-			_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: "Failure", Reason: metav1.StatusReasonInvalid, Code: 422})
-		case q.Get("watch") == "true" || q.Get("watch") == "1":
-			_ = http.NewResponseController(w).Flush()
-			<-r.Context().Done()
-		default:
-			_ = json.NewEncoder(w).Encode(pods)
-		}
-	}))
-	t.Cleanup(server.Close)
-	t.Cleanup(server.CloseClientConnections)
-	return server.URL
+	return kubetest.StartPods(t,
+		kubetest.Pod{Name: "shop-1", Labels: map[string]string{"app": "shop"}, Annotations: wanted},
+		kubetest.Pod{Name: "other-1", Labels: map[string]string{"app": "other"}},
+		kubetest.Pod{Name: "cilium-1", Labels: map[string]string{"k8s-app": "cilium"}, Annotations: wanted})
 }
 
 // The exporter for metrics and logs, with descriptors and, where it is asked to,
 // as a service of Google's own.
 func TestGoogleCloudMetricsAndLogs(t *testing.T) {
-	google := startGoogle(t)
+	google := googletest.Start(t)
 	otlp := freePort(t)
-	c := startProcess(t, map[string]string{"GCE_METADATA_HOST": startMetadata(t)}, "yaml:"+fmt.Sprintf(`
+	c := startProcess(t, map[string]string{"GCE_METADATA_HOST": googletest.StartMetadata(t)}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
 exporters:
   googlecloud:
@@ -261,18 +241,18 @@ service:
   pipelines:
     metrics: {receivers: [otlp], exporters: [googlecloud, googlecloud/service]}
     logs: {receivers: [otlp], exporters: [googlecloud]}
-`, otlp, google.addr))
+`, otlp, google.Addr))
 	post(t, otlp, "metrics", `{"resourceMetrics": [{
   "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}, {"key": "service.instance.id", "value": {"stringValue": "1"}}]},
   "scopeMetrics": [{"metrics": [{"name": "queue.length", "unit": "1", "description": "orders that wait", "gauge": {"dataPoints": [
     {"asInt": "4", "timeUnixNano": "1700000000000000000", "attributes": [{"key": "kind", "value": {"stringValue": "book"}}]}]}}]}]}]}`)
-	descriptor := next(t, "descriptor", google.descrips, c)
+	descriptor := next(t, "descriptor", google.Descriptors, c)
 	if d := descriptor.MetricDescriptor; descriptor.Name != "projects/my-project" || d.Type != "workload.googleapis.com/queue.length" || d.Description != "orders that wait" {
 		t.Errorf("descriptor %v", descriptor)
 	}
 	for series, want := range map[*monitoringpb.CreateTimeSeriesRequest]string{
-		next(t, "time series", google.series, c):          "workload.googleapis.com/queue.length",
-		next(t, "service time series", google.service, c): "custom.googleapis.com/mine/queue.length",
+		next(t, "time series", google.Series, c):                "workload.googleapis.com/queue.length",
+		next(t, "service time series", google.ServiceSeries, c): "custom.googleapis.com/mine/queue.length",
 	} {
 		s := series.TimeSeries[0]
 		if series.Name != "projects/my-project" || s.Metric.Type != want || s.Metric.Labels["kind"] != "book" || s.Points[0].Value.GetInt64Value() != 4 {
@@ -286,7 +266,7 @@ service:
   "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
   "scopeLogs": [{"logRecords": [{"timeUnixNano": "1700000000000000000", "severityNumber": 17, "body": {"stringValue": "out of stock"},
     "traceId": "`+traceID+`", "spanId": "`+spanID+`", "attributes": [{"key": "kind", "value": {"stringValue": "book"}}]}]}]}]}`)
-	entries := next(t, "log entries", google.logs, c).Entries
+	entries := next(t, "log entries", google.Logs, c).Entries
 	if len(entries) != 1 {
 		t.Fatalf("got %d entries; want 1", len(entries))
 	}
@@ -308,9 +288,9 @@ service:
 
 // The name and keys of 2020.
 func TestStackdriver(t *testing.T) {
-	google := startGoogle(t)
+	google := googletest.Start(t)
 	otlp := freePort(t)
-	c := startProcess(t, map[string]string{"GCE_METADATA_HOST": startMetadata(t)}, "yaml:"+fmt.Sprintf(`
+	c := startProcess(t, map[string]string{"GCE_METADATA_HOST": googletest.StartMetadata(t)}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
 processors: {queued_retry: }
 exporters:
@@ -320,16 +300,16 @@ service:
   pipelines:
     traces: {receivers: [otlp], processors: [queued_retry], exporters: [stackdriver]}
     metrics: {receivers: [otlp], exporters: [stackdriver]}
-`, otlp, google.addr))
+`, otlp, google.Addr))
 	post(t, otlp, "traces", twoSpans)
-	checkTwoSpans(t, "my-project", next(t, "spans", google.traces, c))
+	checkTwoSpans(t, "my-project", next(t, "spans", google.Traces, c))
 	post(t, otlp, "metrics", `{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "stock", "gauge": {"dataPoints": [
     {"asInt": "4", "timeUnixNano": "1700000000000000000"}]}}]}]}]}`)
-	series := next(t, "time series", google.series, c)
+	series := next(t, "time series", google.Series, c)
 	if series.Name != "projects/my-project" || series.TimeSeries[0].Metric.Type != "custom.googleapis.com/old/stock" {
 		t.Errorf("time series %v", series)
 	}
-	if len(google.descrips) > 0 {
+	if len(google.Descriptors) > 0 {
 		t.Error("a descriptor, although skip_create_metric_descriptor is set")
 	}
 	c.stop(t)
@@ -338,10 +318,10 @@ service:
 // The bare exporter, as the documents of 2020 and 2024 have it: credentials and project
 // from the metadata server, TLS to Google's own names.
 func TestGoogleCloudBare(t *testing.T) {
-	in := startInternet(t)
+	in := googletest.StartInternet(t)
 	otlp := freePort(t)
 	c := startProcess(t, map[string]string{
-		"GCE_METADATA_HOST": startMetadata(t), "HTTPS_PROXY": in.proxy, "SSL_CERT_FILE": in.roots,
+		"GCE_METADATA_HOST": googletest.StartMetadata(t), "HTTPS_PROXY": in.Proxy, "SSL_CERT_FILE": in.Roots,
 	}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
 exporters: {googlecloud: }
@@ -350,12 +330,12 @@ service:
   pipelines: {traces: {receivers: [otlp], exporters: [googlecloud]}}
 `, otlp))
 	post(t, otlp, "traces", twoSpans)
-	checkTwoSpans(t, "my-project", next(t, "spans", in.google.traces, c))
-	if token := <-in.google.tokens; token != "Bearer of-the-node" {
+	checkTwoSpans(t, "my-project", next(t, "spans", in.Google.Traces, c))
+	if token := <-in.Google.Tokens; token != "Bearer of-the-node" {
 		t.Errorf("token is %q; want that of the metadata server", token)
 	}
-	if !in.asked("cloudtrace.googleapis.com") {
-		t.Errorf("asked the proxy for %v; want cloudtrace.googleapis.com", in.hosts)
+	if !slices.Contains(in.Asked(), "cloudtrace.googleapis.com:443") {
+		t.Errorf("asked the proxy for %v; want cloudtrace.googleapis.com", in.Asked())
 	}
 	c.stop(t)
 }
@@ -363,14 +343,14 @@ service:
 // An exporter without credentials stands by while the other one works, and
 // starts when they are there.
 func TestGoogleCloudCredentialsComeLater(t *testing.T) {
-	in := startInternet(t)
+	in := googletest.StartInternet(t)
 	otlp, self := freePort(t), freePort(t)
 	peer := make(chan string, 10)
 	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { peer <- r.URL.Path }))
 	defer other.Close()
 	key := filepath.Join(t.TempDir(), "key.json")
 	c := startProcess(t, map[string]string{
-		"GOOGLE_APPLICATION_CREDENTIALS": key, "HTTPS_PROXY": in.proxy, "SSL_CERT_FILE": in.roots,
+		"GOOGLE_APPLICATION_CREDENTIALS": key, "HTTPS_PROXY": in.Proxy, "SSL_CERT_FILE": in.Roots,
 	}, "yaml:"+fmt.Sprintf(`
 receivers: {otlp: {protocols: {http: {endpoint: %q}}}}
 exporters:
@@ -395,8 +375,8 @@ service:
 		}
 	}
 	writeServiceAccount(t, key)
-	checkTwoSpans(t, "key-project", next(t, "spans that were held", in.google.traces, c))
-	if token := <-in.google.tokens; !strings.HasPrefix(token, "Bearer ") {
+	checkTwoSpans(t, "key-project", next(t, "spans that were held", in.Google.Traces, c))
+	if token := <-in.Google.Tokens; !strings.HasPrefix(token, "Bearer ") {
 		t.Errorf("token is %q", token)
 	}
 	if got := scrapedValue(t, self, "signalbox_exporter_not_started"); got != "0" {

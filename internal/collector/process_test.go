@@ -146,3 +146,17 @@ func post(t *testing.T, addr, signal, body string) {
 		t.Fatalf("%s: %s: %s", signal, resp.Status, text)
 	}
 }
+
+// next waits for the next call.
+func next[T any](t *testing.T, what string, calls <-chan T, c *process) T {
+	t.Helper()
+	select {
+	case call := <-calls:
+		return call
+	case <-time.After(time.Minute):
+		t.Fatalf("no %s within a minute; the collector says:\n%s", what, c.log())
+	case <-c.ended:
+		t.Fatalf("waiting for %s: the collector ended; it says:\n%s", what, c.log())
+	}
+	panic("unreachable")
+}
