@@ -20,7 +20,7 @@ var environmentRules = []Rule{
 	},
 	{
 		ID: "bare-variable", Group: groupEnvironment, Severity: Changed, Since: "0.107",
-		Old: "`$NAME` in capitals, outside of regular expressions and replacements", New: "`${env:NAME}`",
+		Old: "`$NAME` in capitals, outside of regular expressions and replacements", New: "`${env:NAME}`; when a collector starts and no such variable is set, kept with a warning",
 		Why:   "a variable without braces is no variable any more, but the text itself",
 		apply: bareVariable,
 	},
@@ -91,6 +91,15 @@ func shellEscape(p *pass) {
 // so that the last one is no escaped one.
 func odd(text string) bool { return (len(text)-len(strings.TrimLeft(text, "$")))%2 == 1 }
 
+// lookup looks an environment variable up. Where the environment is not known,
+// every variable may be set.
+func (p *pass) lookup(name string) (string, bool) {
+	if p.LookupEnv == nil {
+		return "", true
+	}
+	return p.LookupEnv(name)
+}
+
 func bareVariable(p *pass) {
 	p.scalars(func(n *yaml.Node, path []string) {
 		if inExpression(path) {
@@ -100,6 +109,10 @@ func bareVariable(p *pass) {
 		now := bareReference.ReplaceAllStringFunc(old, func(m string) string {
 			name := strings.TrimLeft(m, "$")
 			if name == "" || !odd(m) {
+				return m
+			}
+			if _, set := p.lookup(name); !set {
+				p.say(n, Warning, path, "$"+name, "", "$"+name+" stays as it is written, as no such environment variable is set; a variable is ${env:"+name+"}, a dollar sign $$")
 				return m
 			}
 			return m[:len(m)-len(name)-1] + "${env:" + name + "}"

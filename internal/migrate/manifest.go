@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"regexp"
@@ -92,6 +93,9 @@ func (m *manifest) config(o object, e embedded, settings []Setting, options Opti
 	text, err := src.text()
 	if err != nil {
 		return err
+	}
+	if !strings.HasSuffix(e.node.Value, "\n") {
+		text = bytes.TrimSuffix(text, []byte("\n"))
 	}
 	e.node.Value = string(text)
 	m.configs = append(m.configs, migrated{o, mapping(src.docs[0])})
