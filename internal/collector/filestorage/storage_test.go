@@ -259,7 +259,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add(content[:64<<10])
 	f.Add(content[:8192])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w := walk{file: bytes.NewReader(b), size: uint64(len(b)), seen: map[uint64]bool{}}
+		w := walk{file: bytes.NewReader(b), size: uint64(len(b)), seen: map[uint64]bool{}, inline: map[uint64]bool{}}
 		if err := w.database(); err != nil && !errors.Is(err, errDamaged) || errors.Is(err, io.EOF) {
 			t.Errorf("got %v; want no error, or that it is damaged", err)
 		}

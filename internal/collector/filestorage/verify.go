@@ -71,7 +71,7 @@ func verify(path string) (damage, err error) {
 	if err != nil || info.Size() == 0 {
 		return nil, err
 	}
-	w := walk{file: f, size: uint64(info.Size()), seen: map[uint64]bool{}}
+	w := walk{file: f, size: uint64(info.Size()), seen: map[uint64]bool{}, inline: map[uint64]bool{}}
 	err = w.database()
 	if errors.Is(err, errDamaged) {
 		return err, nil
@@ -86,6 +86,7 @@ type walk struct {
 	pageSize uint64
 	used     uint64 // pages below are in use
 	seen     map[uint64]bool
+	inline   map[uint64]bool // buckets within values, by where they begin
 }
 
 // state is what one of the first two pages says.
@@ -278,9 +279,10 @@ func (w *walk) bucket(id, at, size uint64) error {
 	if root := order.Uint64(b); root != 0 {
 		return w.tree(root, nil, nil)
 	}
-	if size < 16+pageHeader {
-		return damagef("a bucket on page %d is cut", id)
+	if size < 16+pageHeader || w.inline[at] {
+		return damagef("a bucket on page %d is cut, or there twice", id)
 	}
+	w.inline[at] = true
 	if b, err = w.bytes(at+16, pageHeader); err != nil {
 		return err
 	}
