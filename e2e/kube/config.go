@@ -167,26 +167,28 @@ func (p plane) apiserver() program {
 
 func (p plane) controllerManager() program {
 	args := []string{
-		"--kubeconfig=" + p.kubeconfig("kcm"), "--leader-elect=false", "--use-service-account-credentials=true",
+		"--leader-elect=false",
 		"--root-ca-file=" + p.path("pki/ca.crt"), "--service-account-private-key-file=" + p.path("pki/sa.key"),
 		"--cluster-signing-cert-file=" + p.path("pki/ca.crt"), "--cluster-signing-key-file=" + p.path("pki/ca.key"),
 	}
 	if p.full {
-		args = append(args, "--cluster-cidr="+clusterCIDR, "--allocate-node-cidrs=true",
+		args = append(args, "--kubeconfig="+p.kubeconfig("kcm"), "--use-service-account-credentials=true", "--cluster-cidr="+clusterCIDR, "--allocate-node-cidrs=true",
 			"--service-cluster-ip-range="+serviceCIDR, "--bind-address=127.0.0.1")
 	} else {
 		// The nodes of light clusters send no heartbeats.
-		args = append(args, "--controllers=*,-node-lifecycle-controller", "--secure-port=0")
+		// As the administrator they work before the API server has made all roles
+		// and accounts, which takes it three seconds.
+		args = append(args, "--kubeconfig="+p.kubeconfig("admin"), "--controllers=*,-node-lifecycle-controller", "--secure-port=0")
 	}
 	return p.kube("kube-controller-manager", args...)
 }
 
 func (p plane) scheduler() program {
-	args := []string{"--kubeconfig=" + p.kubeconfig("scheduler"), "--leader-elect=false"}
+	args := []string{"--leader-elect=false"}
 	if p.full {
-		args = append(args, "--bind-address=127.0.0.1")
+		args = append(args, "--kubeconfig="+p.kubeconfig("scheduler"), "--bind-address=127.0.0.1")
 	} else {
-		args = append(args, "--secure-port=0")
+		args = append(args, "--kubeconfig="+p.kubeconfig("admin"), "--secure-port=0")
 	}
 	return p.kube("kube-scheduler", args...)
 }

@@ -39,7 +39,7 @@ func Light(ctx context.Context, dir string, nodes int) (*Cluster, error) {
 	if err := writePKI(p.path("pki"), nil); err != nil {
 		return nil, err
 	}
-	if err := p.writeKubeconfigs("admin", "kcm", "scheduler"); err != nil {
+	if err := p.writeKubeconfigs("admin"); err != nil {
 		return nil, err
 	}
 	s := newSupervisor(dir)
