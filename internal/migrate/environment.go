@@ -74,15 +74,22 @@ var (
 
 func shellEscape(p *pass) {
 	p.scalars(func(n *yaml.Node, path []string) {
+		if len(path) == 0 {
+			return
+		}
 		old, now := n.Value, n.Value
-		if len(path) > 0 && path[len(path)-1] == "replacement" {
+		if path[len(path)-1] == "replacement" {
 			now = strings.ReplaceAll(old, `\$`, `$`)
 		} else if !inExpression(path) {
 			now = escapedReference.ReplaceAllString(old, `$$$1`)
 		}
 		if now != old {
 			n.Value = now
-			p.found(n, path, old, now)
+			if path[len(path)-1] == "replacement" {
+				p.found(n, path, old, now)
+			} else { // the value around a variable may be a secret
+				p.found(n, path, `\$`, "$")
+			}
 		}
 	})
 }
@@ -106,23 +113,22 @@ func bareVariable(p *pass) {
 			return
 		}
 		old := n.Value
+		var names []string
 		now := bareReference.ReplaceAllStringFunc(old, func(m string) string {
 			name := strings.TrimLeft(m, "$")
 			if name == "" || !odd(m) {
 				return m
 			}
 			if _, set := p.lookup(name); !set {
-				p.say(n, Warning, path, "$"+name, "", "$"+name+" stays as it is written, as no such environment variable is set; a variable is ${env:"+name+"}, a dollar sign $$")
+				p.say(n, Warning, path, "", "", "what stands after $ is the name of no environment variable that is set, so it stays as it is; a variable is ${env:NAME}, a dollar sign $$")
 				return m
 			}
+			names = append(names, name)
 			return m[:len(m)-len(name)-1] + "${env:" + name + "}"
 		})
-		if now != old {
+		if now != old { // the value around a variable may be a secret
 			n.Value = now
-			if n.Tag == "!!str" && n.Style == 0 {
-				n.Tag = ""
-			}
-			p.found(n, path, old, now)
+			p.found(n, path, strings.Join(names, ", "), "${env:"+strings.Join(names, "}, ${env:")+"}")
 		}
 	})
 }

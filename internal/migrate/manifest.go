@@ -156,6 +156,17 @@ func (o object) containers() (collectors []container, others []*yaml.Node) {
 	return collectors, others
 }
 
+// secret finds keys whose values nobody should read in a log.
+var secret = regexp.MustCompile(`(?i)passw|secret|token|credential|key$`)
+
+// shown is a value as findings may show it.
+func (o object) shown(kv pair) string {
+	if o.kind() == "Secret" || secret.MatchString(kv.key.Value) {
+		return "[REDACTED]"
+	}
+	return short(kv.value)
+}
+
 // documentRules work on Kubernetes documents before the configurations in them
 // are migrated.
 var documentRules = []Rule{
@@ -170,8 +181,9 @@ var documentRules = []Rule{
 				}
 				for _, d := range duplicates(o.node) {
 					remove(d.in, d.first.key)
-					m.found(d.first.key, Changed, o.path(d.path...), short(d.first.value), short(d.again.value),
-						fmt.Sprintf("%s was there twice, with %s at line %d and %s at line %d, and only the last one counts", d.first.key.Value, short(d.first.value), d.first.key.Line, short(d.again.value), d.again.key.Line))
+					first, again := o.shown(d.first), o.shown(d.again)
+					m.found(d.first.key, Changed, o.path(d.path...), first, again,
+						fmt.Sprintf("%s was there twice, with %s at line %d and %s at line %d, and only the last one counts", d.first.key.Value, first, d.first.key.Line, again, d.again.key.Line))
 				}
 			}
 		},
