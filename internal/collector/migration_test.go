@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/featuregate"
 
@@ -30,6 +31,44 @@ func TestSeedsAreAccepted(t *testing.T) {
 				t.Errorf("validate: %v", err)
 			}
 		})
+	}
+}
+
+// What the rules make of their examples is what the components take, and what
+// they take it for is what is in the file.
+func TestExamplesAreAccepted(t *testing.T) {
+	files, err := filepath.Glob("../migrate/testdata/rules/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config, findings string
+		for _, f := range archive.Files {
+			switch f.Name {
+			case "after.yaml":
+				config = string(f.Data)
+			case "findings":
+				findings = string(f.Data)
+			}
+		}
+		found, err := migrate.Find([]byte(config))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if len(found) != 1 || strings.Contains(findings, ": error: ") || strings.Contains(findings, "receivers::influxdb") {
+			continue
+		}
+		after := filepath.Join(t.TempDir(), "after.yaml")
+		if err := os.WriteFile(after, []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := collect(t, "validate", "--config", after); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 

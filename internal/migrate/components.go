@@ -111,8 +111,24 @@ var componentRules = []Rule{
 	{
 		ID: "spanmetrics-processor", Group: groupComponents, Severity: Changed,
 		Old: "processor `spanmetrics`", New: "connector `span_metrics`: exporter of the trace pipelines, receiver of the metrics pipelines of its `metrics_exporter`",
-		Why:   "a connector makes metrics from spans now; latency is called duration and the label operation span_name",
-		apply: spanmetricsProcessor,
+		Why: "a connector makes metrics from spans now; latency is called duration and the label operation span_name",
+		apply: func(p *pass) {
+			for _, c := range p.parts("processors", "span_metrics") {
+				p.toConnector(c, "span_metrics", spanmetricsConfig(c))
+			}
+		},
+	},
+	{
+		ID: "servicegraph-processor", Group: groupComponents, Severity: Changed,
+		Old: "processor `servicegraph`", New: "connector `service_graph`: exporter of the trace pipelines, receiver of the metrics pipelines of its `metrics_exporter`",
+		Why: "a connector makes metrics from spans now",
+		apply: func(p *pass) {
+			for _, c := range p.parts("processors", "service_graph") {
+				config := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: c.key.Line}
+				connectorKeys(config, c)
+				p.toConnector(c, "service_graph", config)
+			}
+		},
 	},
 	{
 		ID: "httpd-receiver", Group: groupComponents, Severity: Error, Since: "0.39",
@@ -317,33 +333,30 @@ func upsert(key string, value *yaml.Node, line int) *yaml.Node {
 	return m
 }
 
-func spanmetricsProcessor(p *pass) {
-	for _, c := range p.parts("processors", "span_metrics") {
-		body := mapping(c.body)
-		_, exporter := get(body, "metrics_exporter")
-		target := text(exporter)
-		id := p.free("connectors", withType(c.id, "span_metrics"), c.id)
-		if connectors := section(p.root, c.key.Line, "connectors"); connectors == nil {
-			p.say(c.key, Error, c.path(), c.id, "", "connectors must be a mapping")
-			continue
-		} else {
-			set(connectors, id, spanmetricsConfig(c))
-		}
-		remove(at(p.root, "processors"), c.key)
-		served := p.connect(c, id, target)
-		if !served && target != "" {
-			pipelines := section(p.root, c.key.Line, "service", "pipelines")
-			name := "metrics/" + strings.ReplaceAll(c.id, "/", "-")
-			if m := section(pipelines, c.key.Line, name); m != nil {
-				set(m, "receivers", flowList(c.key.Line, id))
-				set(m, "exporters", flowList(c.key.Line, target))
-			}
-		}
-		if target == "" {
-			p.say(c.key, Warning, c.path(), c.id, "connectors::"+id, "the processor named no metrics_exporter: put the connector into the receivers of a metrics pipeline")
-		}
-		p.found(c.key, c.path(), c.id, "connectors::"+id)
+// toConnector makes a connector of a processor that made metrics from spans.
+func (p *pass) toConnector(c part, typ string, config *yaml.Node) {
+	target := text(at(c.body, "metrics_exporter"))
+	id := p.free("connectors", withType(c.id, typ), c.id)
+	connectors := section(p.root, c.key.Line, "connectors")
+	if connectors == nil {
+		p.say(c.key, Error, c.path(), c.id, "", "connectors must be a mapping")
+		return
 	}
+	set(connectors, id, config)
+	remove(at(p.root, "processors"), c.key)
+	served := p.connect(c, id, target)
+	if !served && target != "" {
+		pipelines := section(p.root, c.key.Line, "service", "pipelines")
+		name := "metrics/" + strings.ReplaceAll(c.id, "/", "-")
+		if m := section(pipelines, c.key.Line, name); m != nil {
+			set(m, "receivers", flowList(c.key.Line, id))
+			set(m, "exporters", flowList(c.key.Line, target))
+		}
+	}
+	if target == "" {
+		p.say(c.key, Warning, c.path(), c.id, "connectors::"+id, "the processor named no metrics_exporter: put the connector into the receivers of a metrics pipeline")
+	}
+	p.found(c.key, c.path(), c.id, "connectors::"+id)
 }
 
 // connect puts a connector where the processor was: at the end of its pipelines,
@@ -384,15 +397,20 @@ func appendTo(pipeline *yaml.Node, kind, id string, line int) {
 func spanmetricsConfig(c part) *yaml.Node {
 	m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: c.key.Line}
 	set(m, "namespace", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Line: c.key.Line})
+	connectorKeys(m, c)
+	return m
+}
+
+// connectorKeys puts the settings of a processor into those of a connector.
+func connectorKeys(m *yaml.Node, c part) {
 	for _, kv := range pairs(c.body) {
-		switch kv.key.Value {
-		case "metrics_exporter":
-		case "latency_histogram_buckets":
+		switch {
+		case kv.key.Value == "metrics_exporter":
+		case kv.key.Value == "latency_histogram_buckets" && canonical("processors", c.typ()) == "span_metrics":
 			set(section(m, kv.key.Line, "histogram", "explicit"), "buckets", kv.value)
 		default:
 			key := *kv.key
 			m.Content = append(m.Content, &key, kv.value)
 		}
 	}
-	return m
 }

@@ -169,11 +169,24 @@ func (p *pass) references(section string, f func(list, element *yaml.Node)) {
 // rename gives a component another id, wherever it is named.
 func (p *pass) rename(c part, id string) {
 	c.key.Value = id
+	if c.section == "exporters" {
+		p.retarget(c.id, id)
+	}
 	p.references(c.section, func(_, element *yaml.Node) {
 		if strings.TrimSpace(text(element)) == c.id {
 			follow(element).Value = id
 		}
 	})
+}
+
+// retarget lets processors that name the exporter of their metrics name it by
+// its new id.
+func (p *pass) retarget(old, id string) {
+	for _, c := range p.parts("processors") {
+		if n := at(c.body, "metrics_exporter"); text(n) == old {
+			follow(n).Value = id
+		}
+	}
 }
 
 // drop takes a component out, wherever it is named.

@@ -21,6 +21,7 @@ var renamed = map[string]map[string]string{
 		"deltatocumulative": "delta_to_cumulative",
 		"k8sattributes":     "k8s_attributes",
 		"resourcedetection": "resource_detection",
+		"servicegraph":      "service_graph",
 		"spanmetrics":       "span_metrics",
 	},
 	"exporters": {

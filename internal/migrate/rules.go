@@ -46,6 +46,7 @@ var groups = []string{
 var table = slices.Concat(
 	environmentRules,
 	componentRules,
+	kubeRules,
 	keyRules,
 	telemetryRules,
 	nameRules,
