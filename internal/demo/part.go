@@ -78,16 +78,22 @@ func (p *part) serve(rs routes) error {
 	return nil
 }
 
-// stop lets requests end, then flushes the telemetry about them. Telemetry that
-// nobody takes is no failure of the guestbook.
+// stop lets requests end, cuts connections on which none does in time, then
+// flushes the telemetry about them. Telemetry that nobody takes is no failure of
+// the guestbook.
 func (p *part) stop(ctx context.Context, lost *slog.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	requests, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	err := p.server.Shutdown(ctx)
+	err := p.server.Shutdown(requests)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = p.server.Close()
+	}
 	for _, closer := range p.closers {
 		err = errors.Join(err, closer())
 	}
-	if err := p.shutdown(ctx); err != nil {
+	telemetry, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	if err := p.shutdown(telemetry); err != nil {
 		lost.Warn("the last telemetry was lost", "error", err)
 	}
 	return err
