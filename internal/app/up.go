@@ -220,7 +220,7 @@ func (s *upSettings) overlay(d *upDemo) (string, error) {
 func (s *upSettings) overlayTelemetry(m map[string]any) {
 	port := *s.ports[telemetryFlag]
 	setPath(m, "service::telemetry::metrics::readers", []any{map[string]any{"pull": map[string]any{"exporter": map[string]any{
-		"prometheus": map[string]any{"host": "localhost", "port": port}}}}})
+		"prometheus": map[string]any{"host": "localhost", "port": port, "without_type_suffix": false}}}}})
 	setPath(m, "receivers::prometheus/self::config::scrape_configs", []any{map[string]any{
 		"job_name": "signalbox", "scrape_interval": "15s",
 		"static_configs": []any{map[string]any{"targets": []string{
