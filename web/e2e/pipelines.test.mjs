@@ -36,6 +36,8 @@ export async function whatGoesWrong({ browser }) {
         equal((await page.locator('[aria-label="Scrape targets"] [role=row]', { hasText: "dead" }).textContent()).includes("down"), true, "the health of the target");
         equal(await page.locator('[aria-label="Components"] [role=row]', { hasText: "span_metrics" }).count(), 2, "a connector, for both its signals");
         await page.locator("text=takes everything").waitFor();
+        const loss = page.locator('[aria-label="Losses"] [role=listitem]', { hasText: "otlp/nowhere" });
+        equal((await loss.textContent()).includes("records lost: nobody answers there"), true, "what was lost, and why");
         if (view.width < 500) return;
         const part = (name) => page.locator(".part", { hasText: name });
         await part("otlp/nowhere").locator("text=not sent").waitFor();
