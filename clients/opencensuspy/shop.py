@@ -2,8 +2,9 @@
 OpenTelemetry replaced in 2023: two spans and a metric, through the agent
 exporter. They go over gRPC.
 
-OC_AGENT_HOST says where to, host:port; SERVICE_NAME is who sends. The trace's id
-is printed, so that it can be looked up.
+OC_AGENT_HOST says where to, host:port; SERVICE_NAME is who sends; METRIC is what
+the metric is called, shop/items when it is not set. The trace's id is printed, so
+that it can be looked up.
 """
 
 import os
@@ -36,7 +37,7 @@ def main():
     region = tag_key.TagKey("region")
     recorder = stats.stats
     recorder.view_manager.register_view(
-        view.View("shop/items", "Items ordered", [region], items, aggregation.SumAggregation()))
+        view.View(os.environ.get("METRIC", "shop/items"), "Items ordered", [region], items, aggregation.SumAggregation()))
     tags = tag_map.TagMap()
     tags.insert(region, tag_value.TagValue("eu"))
     m = recorder.stats_recorder.new_measurement_map()

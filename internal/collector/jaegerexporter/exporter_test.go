@@ -28,6 +28,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/signalbox-otel/signalbox/internal/collector/jaegertest"
 	"github.com/signalbox-otel/signalbox/internal/collector/tlstest"
 )
 
@@ -156,23 +157,26 @@ func rich(service string) ptrace.Traces {
 // same, on another port.
 func TestJaeger(t *testing.T) {
 	t.Parallel()
-	j := startJaeger(t)
-	want := func(service, format, bytesType string) []found {
+	j := jaegertest.Start(t)
+	tag := func(key, kind string, value any) jaegertest.Tag {
+		return jaegertest.Tag{Key: key, Type: kind, Value: value}
+	}
+	want := func(service, format, bytesType string) []jaegertest.Span {
 		id := traceOf(service).String()
-		return []found{{
+		return []jaegertest.Span{{
 			TraceID: id, SpanID: "cd00000000000002", Name: "GET /cart",
-			References: []foundReference{
-				{"CHILD_OF", id, "ef00000000000003"},
-				{"FOLLOWS_FROM", "09000000000000000000000000000000", "0800000000000000"},
+			References: []jaegertest.Reference{
+				{Type: "CHILD_OF", TraceID: id, SpanID: "ef00000000000003"},
+				{Type: "FOLLOWS_FROM", TraceID: "09000000000000000000000000000000", SpanID: "0800000000000000"},
 			},
 			StartTime: 1_700_000_000_000_001, Duration: 2000,
-			Tags: []foundTag{
-				{"bool", "bool", true}, {"bytes", bytesType, "AP8="}, {"double", "float64", 2.5}, {"error", "bool", true}, {"int", "int64", -7.0},
-				{"internal.span.format", "string", format}, {"otel.status_code", "string", "ERROR"}, {"otel.status_description", "string", "no such cart"},
-				{"span.kind", "string", "server"}, {"text", "string", "ü"},
+			Tags: []jaegertest.Tag{
+				tag("bool", "bool", true), tag("bytes", bytesType, "AP8="), tag("double", "float64", 2.5), tag("error", "bool", true), tag("int", "int64", -7.0),
+				tag("internal.span.format", "string", format), tag("otel.status_code", "string", "ERROR"), tag("otel.status_description", "string", "no such cart"),
+				tag("span.kind", "string", "server"), tag("text", "string", "ü"),
 			},
-			Logs:    []foundLog{{1_700_000_000_001_001, []foundTag{{"event", "string", "retry"}, {"attempt", "int64", 2.0}}}},
-			Process: foundProcess{service, []foundTag{{"host.name", "string", "node-1"}}},
+			Logs:    []jaegertest.Log{{Timestamp: 1_700_000_000_001_001, Fields: []jaegertest.Tag{tag("event", "string", "retry"), tag("attempt", "int64", 2.0)}}},
+			Process: jaegertest.Process{ServiceName: service, Tags: []jaegertest.Tag{tag("host.name", "string", "node-1")}},
 		}}
 	}
 	for _, test := range []struct {
@@ -181,22 +185,22 @@ func TestJaeger(t *testing.T) {
 		format         string // what Jaeger says it came as
 		bytesType      string // Jaeger makes text of bytes that come as OTLP
 	}{
-		{"jaeger", j.grpc, NewFactory(), "proto", "binary"},
-		{"jaeger_thrift", "http://" + j.http + "/api/traces", NewThriftFactory(), "jaeger", "binary"},
-		{"otlp", j.otlp, otlpexporter.NewFactory(), "proto", "string"},
+		{"jaeger", j.GRPC, NewFactory(), "proto", "binary"},
+		{"jaeger_thrift", "http://" + j.HTTP + "/api/traces", NewThriftFactory(), "jaeger", "binary"},
+		{"otlp", j.OTLP, otlpexporter.NewFactory(), "proto", "string"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := startExporter(t, test.factory, direct(test.endpoint))
 			if err := s.ConsumeTraces(t.Context(), rich(test.name)); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want(test.name, test.format, test.bytesType), j.eventually(t, test.name, 1)); diff != "" {
+			if diff := cmp.Diff(want(test.name, test.format, test.bytesType), j.Eventually(t, test.name, 1)); diff != "" {
 				t.Errorf("span in Jaeger (-want +got):\n%s", diff)
 			}
 		})
 	}
 	t.Run("larger than a request may be", func(t *testing.T) {
-		s := startExporter(t, NewFactory(), direct(j.grpc))
+		s := startExporter(t, NewFactory(), direct(j.GRPC))
 		td := plain(60, "large")
 		for _, span := range td.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
 			span.Attributes().PutStr("text", strings.Repeat("x", 200_000))
@@ -204,12 +208,12 @@ func TestJaeger(t *testing.T) {
 		if err := s.ConsumeTraces(t.Context(), td); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(j.eventually(t, "large", 60)); got != 60 {
+		if got := len(j.Eventually(t, "large", 60)); got != 60 {
 			t.Errorf("got %d spans; want 60", got)
 		}
 	})
 	t.Run("at the wrong port", func(t *testing.T) {
-		s := startExporter(t, NewFactory(), direct(j.otlp))
+		s := startExporter(t, NewFactory(), direct(j.OTLP))
 		err := s.ConsumeTraces(t.Context(), plain(1, "lost"))
 		if want := "for an OTLP port use the exporter otlp_grpc"; !consumererror.IsPermanent(err) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v; want a permanent error with %q", err, want)
@@ -223,12 +227,12 @@ func TestJaegerTLS(t *testing.T) {
 	t.Parallel()
 	cert, key, _ := tlstest.Certificate(t)
 	otherCert, _, _ := tlstest.Certificate(t)
-	j := startJaeger(t,
+	j := jaegertest.Start(t,
 		"--collector.grpc.tls.enabled", "--collector.grpc.tls.cert", cert, "--collector.grpc.tls.key", key, "--collector.grpc.tls.client-ca", cert,
 		"--reporter.grpc.tls.enabled", "--reporter.grpc.tls.ca", cert, "--reporter.grpc.tls.cert", cert, "--reporter.grpc.tls.key", key)
 	f := func(service, ca string, delivered bool) {
 		t.Helper()
-		settings := direct(j.grpc)
+		settings := direct(j.GRPC)
 		settings["tls"] = map[string]any{"ca_file": ca, "cert_file": cert, "key_file": key}
 		err := startExporter(t, NewFactory(), settings).ConsumeTraces(t.Context(), plain(1, service))
 		if (err == nil) != delivered || consumererror.IsPermanent(err) {
@@ -237,7 +241,7 @@ func TestJaegerTLS(t *testing.T) {
 	}
 	f("trusted", cert, true)
 	f("stranger", otherCert, false)
-	if got := len(j.eventually(t, "trusted", 1)); got != 1 {
+	if got := len(j.Eventually(t, "trusted", 1)); got != 1 {
 		t.Errorf("got %d spans; want 1", got)
 	}
 }
@@ -245,12 +249,12 @@ func TestJaegerTLS(t *testing.T) {
 // What is sent while Jaeger is away arrives when it is back.
 func TestJaegerRestarts(t *testing.T) {
 	t.Parallel()
-	j := startJaeger(t)
+	j := jaegertest.Start(t)
 	retry := map[string]any{"initial_interval": "20ms", "max_interval": "100ms"}
 	gRPC := startExporter(t, NewFactory(), map[string]any{
-		"endpoint": j.grpc, "tls": map[string]any{"insecure": true}, "retry_on_failure": retry, "wait_for_ready": true, "timeout": "1s",
+		"endpoint": j.GRPC, "tls": map[string]any{"insecure": true}, "retry_on_failure": retry, "wait_for_ready": true, "timeout": "1s",
 	})
-	overHTTP := startExporter(t, NewThriftFactory(), map[string]any{"url": "http://" + j.http + "/api/traces", "retry_on_failure": retry})
+	overHTTP := startExporter(t, NewThriftFactory(), map[string]any{"url": "http://" + j.HTTP + "/api/traces", "retry_on_failure": retry})
 	send := func(n int) {
 		t.Helper()
 		err := errors.Join(gRPC.ConsumeTraces(t.Context(), plain(n, "by-grpc")), overHTTP.ConsumeTraces(t.Context(), plain(n, "by-http")))
@@ -259,14 +263,14 @@ func TestJaegerRestarts(t *testing.T) {
 		}
 	}
 	send(1)
-	j.eventually(t, "by-grpc", 1)
-	j.eventually(t, "by-http", 1)
-	j.stop(t)
+	j.Eventually(t, "by-grpc", 1)
+	j.Eventually(t, "by-http", 1)
+	j.Stop(t)
 	send(2)
 	send(3)
-	j.start(t) // empty: it keeps its spans in memory
+	j.Restart(t) // empty: it keeps its spans in memory
 	for _, service := range []string{"by-grpc", "by-http"} {
-		if got := len(j.eventually(t, service, 5)); got != 5 {
+		if got := len(j.Eventually(t, service, 5)); got != 5 {
 			t.Errorf("%s: got %d spans; want 5", service, got)
 		}
 	}

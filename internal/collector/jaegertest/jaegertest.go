@@ -1,4 +1,11 @@
-package jaegerexporter
+// Package jaegertest runs the real Jaeger of tools/jaeger, for what sends to it.
+//
+// It stands at the end of a test's collector, as a process of its own that keeps
+// its spans in memory, and is asked by Jaeger's own API.
+//
+// Invariant: all addresses are ports of 127.0.0.1 that were free, and the process
+// ends with the test.
+package jaegertest
 
 import (
 	"bufio"
@@ -9,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,7 +34,10 @@ import (
 // buildJaeger builds the real Jaeger, once for all tests of a process, and keeps
 // it in the user's cache under the content of its module's files.
 var buildJaeger = sync.OnceValues(func() (string, error) {
-	const module = "../../../tools/jaeger"
+	module, err := module()
+	if err != nil {
+		return "", err
+	}
 	hash := sha256.New()
 	for _, name := range []string{"go.mod", "go.sum"} {
 		b, err := os.ReadFile(filepath.Join(module, name))
@@ -51,34 +62,56 @@ var buildJaeger = sync.OnceValues(func() (string, error) {
 	return bin, os.Rename(made, bin)
 })
 
-// jaegerProcess is a running Jaeger that keeps its spans in memory.
-type jaegerProcess struct {
-	grpc, http, otlp, query string // addresses
-	flags                   []string
-	cmd                     *exec.Cmd
-	ended                   chan error
+// module is the folder of Jaeger's module, from wherever in the tree a test runs.
+func module() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		module := filepath.Join(at, "tools", "jaeger")
+		if _, err := os.Stat(filepath.Join(module, "go.mod")); err == nil {
+			return module, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", fmt.Errorf("no tools/jaeger above %s", dir)
+		}
+	}
 }
 
-func startJaeger(t *testing.T, flags ...string) *jaegerProcess {
+// Jaeger is a running Jaeger, and the addresses at which it listens.
+type Jaeger struct {
+	GRPC  string // Jaeger's own protocol, 14250 elsewhere
+	HTTP  string // Jaeger Thrift, 14268 elsewhere
+	OTLP  string // OTLP over gRPC, 4317 elsewhere
+	Query string // the page and its API, 16686 elsewhere
+	flags []string
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+// Start runs a Jaeger with these flags added, until the test ends.
+func Start(t *testing.T, flags ...string) *Jaeger {
 	t.Helper()
 	ports := freePorts(t, 5)
-	j := &jaegerProcess{grpc: ports[0], http: ports[1], otlp: ports[2], query: ports[3]}
+	j := &Jaeger{GRPC: ports[0], HTTP: ports[1], OTLP: ports[2], Query: ports[3]}
 	j.flags = append([]string{
-		"--collector.grpc-server.host-port", j.grpc, "--collector.http-server.host-port", j.http,
-		"--collector.otlp.enabled", "--collector.otlp.grpc.host-port", j.otlp, "--collector.otlp.http.host-port", "127.0.0.1:0",
-		"--query.http-server.host-port", j.query, "--query.grpc-server.host-port", ports[4],
+		"--collector.grpc-server.host-port", j.GRPC, "--collector.http-server.host-port", j.HTTP,
+		"--collector.otlp.enabled", "--collector.otlp.grpc.host-port", j.OTLP, "--collector.otlp.http.host-port", "127.0.0.1:0",
+		"--query.http-server.host-port", j.Query, "--query.grpc-server.host-port", ports[4],
 		"--admin.http.host-port", "127.0.0.1:0", "--http-server.host-port", "127.0.0.1:0",
 		"--processor.jaeger-binary.server-host-port", "127.0.0.1:0",
 		"--processor.jaeger-compact.server-host-port", "127.0.0.1:0",
 		"--processor.zipkin-compact.server-host-port", "127.0.0.1:0",
 	}, flags...)
-	j.start(t)
-	t.Cleanup(func() { j.stop(t) })
+	j.Restart(t)
+	t.Cleanup(func() { j.Stop(t) })
 	return j
 }
 
-// start runs Jaeger and returns when it says that it is ready.
-func (j *jaegerProcess) start(t *testing.T) {
+// Restart runs Jaeger again after a Stop, with nothing in it, and returns when it
+// says that it is ready.
+func (j *Jaeger) Restart(t *testing.T) {
 	t.Helper()
 	bin, err := buildJaeger()
 	if err != nil {
@@ -119,7 +152,8 @@ func (j *jaegerProcess) start(t *testing.T) {
 	}
 }
 
-func (j *jaegerProcess) stop(t *testing.T) {
+// Stop ends Jaeger, if it runs.
+func (j *Jaeger) Stop(t *testing.T) {
 	t.Helper()
 	if j.cmd == nil {
 		return
@@ -131,49 +165,49 @@ func (j *jaegerProcess) stop(t *testing.T) {
 	j.cmd = nil
 }
 
-// found is a span as Jaeger's query API gives it.
-type found struct {
-	TraceID    string           `json:"traceID"`
-	SpanID     string           `json:"spanID"`
-	Name       string           `json:"operationName"`
-	References []foundReference `json:"references"`
-	StartTime  int64            `json:"startTime"` // microseconds
-	Duration   int64            `json:"duration"`
-	Tags       []foundTag       `json:"tags"`
-	Logs       []foundLog       `json:"logs"`
-	Process    foundProcess     `json:"-"`
-	ProcessID  string           `json:"processID"`
+// Span is a span as Jaeger's query API gives it.
+type Span struct {
+	TraceID    string      `json:"traceID"`
+	SpanID     string      `json:"spanID"`
+	Name       string      `json:"operationName"`
+	References []Reference `json:"references"`
+	StartTime  int64       `json:"startTime"` // microseconds
+	Duration   int64       `json:"duration"`
+	Tags       []Tag       `json:"tags"`
+	Logs       []Log       `json:"logs"`
+	Process    Process     `json:"-"`
+	ProcessID  string      `json:"processID"`
 }
 
-// foundReference leads from a span to another.
-type foundReference struct {
+// Reference leads from a span to another.
+type Reference struct {
 	Type    string `json:"refType"`
 	TraceID string `json:"traceID"`
 	SpanID  string `json:"spanID"`
 }
 
-// foundLog is an event of a span.
-type foundLog struct {
-	Timestamp int64      `json:"timestamp"`
-	Fields    []foundTag `json:"fields"`
+// Log is an event of a span.
+type Log struct {
+	Timestamp int64 `json:"timestamp"`
+	Fields    []Tag `json:"fields"`
 }
 
-// foundTag is one tag; its value is as JSON has it.
-type foundTag struct {
+// Tag is one tag; its value is as JSON has it.
+type Tag struct {
 	Key, Type string
 	Value     any
 }
 
-// foundProcess is what sent spans.
-type foundProcess struct {
-	ServiceName string     `json:"serviceName"`
-	Tags        []foundTag `json:"tags"`
+// Process is what sent spans.
+type Process struct {
+	ServiceName string `json:"serviceName"`
+	Tags        []Tag  `json:"tags"`
 }
 
-// spans asks Jaeger for the spans of a service, in the order of their ids.
-func (j *jaegerProcess) spans(ctx context.Context, service string) ([]found, error) {
+// Spans asks Jaeger for the spans of a service, in the order of their ids.
+func (j *Jaeger) Spans(ctx context.Context, service string) ([]Span, error) {
 	query := url.Values{"service": {service}, "limit": {"10000"}, "lookback": {"custom"}, "start": {"0"}, "end": {fmt.Sprint(time.Now().UnixMicro())}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+j.query+"/api/traces?"+query.Encode(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+j.Query+"/api/traces?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -188,35 +222,35 @@ func (j *jaegerProcess) spans(ctx context.Context, service string) ([]found, err
 	}
 	var answer struct {
 		Data []struct {
-			Spans     []found                 `json:"spans"`
-			Processes map[string]foundProcess `json:"processes"`
+			Spans     []Span             `json:"spans"`
+			Processes map[string]Process `json:"processes"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
 		return nil, err
 	}
-	var all []found
+	var all []Span
 	for _, trace := range answer.Data {
 		for _, s := range trace.Spans {
 			s.Process, s.ProcessID = trace.Processes[s.ProcessID], ""
-			slices.SortFunc(s.Tags, func(a, b foundTag) int { return strings.Compare(a.Key, b.Key) })
+			slices.SortFunc(s.Tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 			all = append(all, s)
 		}
 	}
-	slices.SortFunc(all, func(a, b found) int { return strings.Compare(a.TraceID+a.SpanID, b.TraceID+b.SpanID) })
+	slices.SortFunc(all, func(a, b Span) int { return strings.Compare(a.TraceID+a.SpanID, b.TraceID+b.SpanID) })
 	return all, nil
 }
 
-// eventually asks Jaeger for a service's spans until it has n. Jaeger answers a
+// Eventually asks Jaeger for a service's spans until it has n. Jaeger answers a
 // sender before it has stored what came, and tells nobody when it has.
-func (j *jaegerProcess) eventually(t *testing.T, service string, n int) []found {
+func (j *Jaeger) Eventually(t *testing.T, service string, n int) []Span {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		spans, err := j.spans(ctx, service)
+		spans, err := j.Spans(ctx, service)
 		if err == nil && len(spans) >= n {
 			return spans
 		}
@@ -228,17 +262,20 @@ func (j *jaegerProcess) eventually(t *testing.T, service string, n int) []found 
 	}
 }
 
-// freePorts finds ports on localhost that nobody listens on.
+// freePorts finds ports on localhost that nobody listens on, below those that
+// the system gives to connections of other tests.
 func freePorts(t *testing.T, n int) []string {
 	t.Helper()
-	addresses := make([]string, n)
-	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	var addresses []string
+	for tries := 0; len(addresses) < n; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err != nil && tries > 100 {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		addresses[i] = l.Addr().String()
+		if err == nil {
+			defer l.Close()
+			addresses = append(addresses, l.Addr().String())
+		}
 	}
 	return addresses
 }
