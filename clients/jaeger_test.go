@@ -2,7 +2,9 @@ package clients
 
 import (
 	"context"
+	"maps"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,32 +18,73 @@ func TestJaegerClients(t *testing.T) {
 	t.Parallel()
 	t.Run("Node.js, HTTP", func(t *testing.T) {
 		t.Parallel()
-		id := nodeProgram(t, "jaegerjs", "shop.js").run(t, map[string]string{
-			"JAEGER_SERVICE_NAME": "jaegerjs-http",
-			"JAEGER_ENDPOINT":     box.url("jaeger-http-port") + "/api/traces",
-		})
+		id := nodeProgram(t, "jaegerjs", "shop.js").run(t, jaegerEnv("jaegerjs-http", box.addr("jaeger-http-port"), false))
 		wantTrace(t, id, jaegerTrace("jaegerjs-http", float64(3)))
 	})
 	t.Run("Node.js, UDP binary", func(t *testing.T) {
 		t.Parallel()
-		id := nodeProgram(t, "jaegerjs", "shop.js").run(t, agent("jaegerjs-udp", "jaeger-binary-port"))
+		id := nodeProgram(t, "jaegerjs", "shop.js").run(t, jaegerEnv("jaegerjs-udp", box.addr("jaeger-binary-port"), true))
 		wantTrace(t, id, jaegerTrace("jaegerjs-udp", float64(3)))
+	})
+	t.Run("Go, HTTP", func(t *testing.T) {
+		t.Parallel()
+		id := goProgram(t, "jaegergo", "jaegergo", ".").run(t, jaegerEnv("jaegergo-http", box.addr("jaeger-http-port"), false))
+		wantTrace(t, id, jaegerTrace("jaegergo-http", int64(3)))
 	})
 	t.Run("Go, UDP compact", func(t *testing.T) {
 		t.Parallel()
-		env := agent("jaegergo-udp", "jaeger-compact-port")
-		env["JAEGER_SAMPLER_TYPE"], env["JAEGER_SAMPLER_PARAM"] = "const", "1"
-		id := goProgram(t, "jaegergo", "jaegergo", ".").run(t, env)
+		id := goProgram(t, "jaegergo", "jaegergo", ".").run(t, jaegerEnv("jaegergo-udp", box.addr("jaeger-compact-port"), true))
 		wantTrace(t, id, jaegerTrace("jaegergo-udp", int64(3)))
 	})
+	t.Run("Go of 2019, UDP compact", func(t *testing.T) {
+		t.Parallel()
+		id := oldGoProgram(t, "jaegergo", "v2.16.0").run(t, jaegerEnv("jaegergo-old", box.addr("jaeger-compact-port"), true))
+		wantTrace(t, id, jaegerTrace("jaegergo-old", int64(3)))
+	})
+	for name, env := range map[string]map[string]string{
+		"http": {"OTEL_EXPORTER_JAEGER_ENDPOINT": box.url("jaeger-http-port") + "/api/traces"},
+		"udp": {
+			"OTEL_EXPORTER_JAEGER_AGENT_HOST": "127.0.0.1",
+			"OTEL_EXPORTER_JAEGER_AGENT_PORT": strconv.Itoa(box.ports["jaeger-binary-port"]),
+		},
+	} {
+		t.Run("OpenTelemetry for Node.js, "+name, func(t *testing.T) {
+			t.Parallel()
+			env["SERVICE"], env["EXPORTER"] = "oteljs19-"+name, "jaeger"
+			id := nodeProgram(t, "oteljs19", "shop.js").run(t, env)
+			wantTrace(t, id, jaegerExporterTrace(env["SERVICE"]))
+		})
+	}
 }
 
-// agent is how Jaeger's clients are told where their agent listens.
-func agent(service, flag string) map[string]string {
-	return map[string]string{
-		"JAEGER_SERVICE_NAME": service,
-		"JAEGER_AGENT_HOST":   "127.0.0.1",
-		"JAEGER_AGENT_PORT":   strconv.Itoa(box.ports[flag]),
+// jaegerEnv is what Jaeger's clients read: the address of an agent, which takes
+// UDP, or that of a collector.
+func jaegerEnv(service, addr string, udp bool) map[string]string {
+	env := map[string]string{"JAEGER_SERVICE_NAME": service, "JAEGER_SAMPLER_TYPE": "const", "JAEGER_SAMPLER_PARAM": "1"}
+	if !udp {
+		env["JAEGER_ENDPOINT"] = "http://" + addr + "/api/traces"
+		return env
+	}
+	env["JAEGER_AGENT_HOST"], env["JAEGER_AGENT_PORT"], _ = strings.Cut(addr, ":")
+	return env
+}
+
+// jaegerExporterTrace is what OpenTelemetry's exporter for Jaeger reports. It
+// puts what the resource and the scope say on every span.
+func jaegerExporterTrace(service string) map[string]span {
+	common := map[string]any{
+		"service.name": service, "shop.region": "eu",
+		"telemetry.sdk.language": "nodejs", "telemetry.sdk.name": "opentelemetry", "telemetry.sdk.version": "1.9.0",
+		"otel.library.name": "shop", "otel.library.version": "1.2.3",
+	}
+	checkout := map[string]any{"cart.items": float64(3), "cart.total": 59.97, "customer.vip": true}
+	maps.Copy(checkout, common)
+	return map[string]span{
+		"POST /checkout": {Kind: "Server", Status: "Unset", Service: service, Attrs: checkout},
+		"charge card": {
+			Parent: "POST /checkout", Kind: "Client", Status: "Error: refused", Service: service, Attrs: common,
+			Events: []event{{Name: "card refused", Attrs: map[string]any{"card.provider": "visa"}}},
+		},
 	}
 }
 

@@ -63,10 +63,12 @@ func TestOpenCensusClients(t *testing.T) {
 		program program
 	}{
 		{"opencensus-go", goProgram(t, "opencensusgo", "opencensusgo", ".")},
+		{"opencensus-go-v0.5.0", oldGoProgram(t, "opencensusgo", "v0.5.0")},
+		{"opencensus-go-v0.4.12", oldGoProgram(t, "opencensusgo", "v0.4.12")},
 		{"opencensus-python", pythonProgram(t, "opencensuspy", "shop.py")},
 	} {
 		id := test.program.run(t, map[string]string{
-			"OC_AGENT_HOST": "127.0.0.1:" + ports[0].(string), "SERVICE_NAME": test.name, "PYTHONWARNINGS": "ignore",
+			"OC_AGENT_HOST": "127.0.0.1:" + ports[0].(string), "SERVICE_NAME": test.name, "OC_AWAIT": "1", "PYTHONWARNINGS": "ignore",
 		})
 		want := map[string]span{
 			"POST /checkout": {

@@ -59,8 +59,20 @@ func (p program) output(t *testing.T, env map[string]string, args ...string) (st
 // in folder module, both as `go build` wants them.
 func goProgram(t *testing.T, name, module, path string) program {
 	t.Helper()
+	return goBuild(t, name, module, path)
+}
+
+// oldGoProgram builds the program in folder name with an older release of its
+// client: with the requirements of name/release.mod.
+func oldGoProgram(t *testing.T, name, release string) program {
+	t.Helper()
+	return goBuild(t, name+"-"+release, name, "-modfile="+release+".mod", ".")
+}
+
+func goBuild(t *testing.T, name, module string, args ...string) program {
+	t.Helper()
 	bin := filepath.Join(cacheDir(t), "bin", key(mustAbs(t, module)), name)
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, path)
+	cmd := exec.CommandContext(t.Context(), "go", append([]string{"build", "-o", bin}, args...)...)
 	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", name, err, out)

@@ -6,14 +6,14 @@ go 1.26.0
 
 require (
 	contrib.go.opencensus.io/exporter/ocagent v0.7.0
+	github.com/census-instrumentation/opencensus-proto v0.2.1
+	github.com/golang/protobuf v1.4.3
 	go.opencensus.io v0.24.0
 	google.golang.org/grpc v1.33.2
 )
 
 require (
-	github.com/census-instrumentation/opencensus-proto v0.2.1 // indirect
 	github.com/golang/groupcache v0.0.0-20200121045136-8c9f03a8e57e // indirect
-	github.com/golang/protobuf v1.4.3 // indirect
 	github.com/grpc-ecosystem/grpc-gateway v1.14.6 // indirect
 	golang.org/x/net v0.0.0-20201110031124-69a78807bb2b // indirect
 	golang.org/x/sync v0.0.0-20200317015054-43a5402ce75a // indirect

@@ -4,6 +4,7 @@
 //
 // OC_AGENT_HOST says where to, host:port; SERVICE_NAME is who sends; OC_AGENT_CA
 // is a file with the certificate to trust, and without it nothing is encrypted.
+// OC_AWAIT has it wait for the agent first, as the releases of 2019 need.
 // The trace's id is printed, so that it can be looked up.
 package main
 
@@ -16,6 +17,9 @@ import (
 	"time"
 
 	"contrib.go.opencensus.io/exporter/ocagent"
+	agent "github.com/census-instrumentation/opencensus-proto/gen-go/agent/trace/v1"
+	spans "github.com/census-instrumentation/opencensus-proto/gen-go/trace/v1"
+	"github.com/golang/protobuf/ptypes/timestamp"
 	"go.opencensus.io/stats"
 	"go.opencensus.io/stats/view"
 	"go.opencensus.io/tag"
@@ -26,8 +30,17 @@ import (
 var (
 	items    = stats.Int64("shop/items", "Items ordered", stats.UnitDimensionless)
 	duration = stats.Float64("shop/duration", "Time of an order", stats.UnitMilliseconds)
-	region   = tag.MustNewKey("region")
+	region   = mustKey("region")
 )
+
+// mustKey is tag.MustNewKey, which the old releases do not have.
+func mustKey(name string) tag.Key {
+	key, err := tag.NewKey(name)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
 
 func order(ctx context.Context) (trace.TraceID, error) {
 	ctx, checkout := trace.StartSpan(ctx, "POST /checkout", trace.WithSpanKind(trace.SpanKindServer))
@@ -39,6 +52,19 @@ func order(ctx context.Context) (trace.TraceID, error) {
 	checkout.End()
 	err := stats.RecordWithTags(ctx, []tag.Mutator{tag.Insert(region, "eu")}, items.M(3), duration.M(42))
 	return checkout.SpanContext().TraceID, err
+}
+
+// await returns once a span of its own has gone. The releases of 2019 connect in
+// the background, and forget without a word what is told before.
+func await(exporter *ocagent.Exporter) {
+	now := time.Now()
+	at := &timestamp.Timestamp{Seconds: now.Unix(), Nanos: int32(now.Nanosecond())}
+	for exporter.ExportTraceServiceRequest(&agent.ExportTraceServiceRequest{Spans: []*spans.Span{{
+		TraceId: []byte("the shop starts."), SpanId: []byte("starting"),
+		Name: &spans.TruncatableString{Value: "start"}, StartTime: at, EndTime: at,
+	}}}) != nil {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func run() (err error) {
@@ -61,6 +87,9 @@ func run() (err error) {
 		return fmt.Errorf("connecting to the agent: %w", err)
 	}
 	defer func() { err = errors.Join(err, exporter.Stop()) }()
+	if os.Getenv("OC_AWAIT") != "" {
+		await(exporter)
+	}
 	trace.RegisterExporter(exporter)
 	trace.ApplyConfig(trace.Config{DefaultSampler: trace.AlwaysSample()})
 	keys := []tag.Key{region}

@@ -1,6 +1,6 @@
 // Handles one order of a small shop and reports two spans with the Zipkin client
-// for Node.js, to ZIPKIN_ENDPOINT (the v2 JSON API). The trace's id is printed,
-// so that it can be looked up.
+// for Node.js, to ZIPKIN_ENDPOINT: JSON of version 2 or, when that is its path, of
+// version 1. The trace's id is printed, so that it can be looked up.
 'use strict';
 
 const { BatchRecorder, ExplicitContext, Tracer, jsonEncoder } = require('zipkin');
@@ -10,7 +10,7 @@ const { HttpLogger } = require('zipkin-transport-http');
 // the interval is short and a deadline holds the process until the answer.
 const logger = new HttpLogger({
   endpoint: process.env.ZIPKIN_ENDPOINT,
-  jsonEncoder: jsonEncoder.JSON_V2,
+  jsonEncoder: process.env.ZIPKIN_ENDPOINT.includes('/api/v1/') ? jsonEncoder.JSON_V1 : jsonEncoder.JSON_V2,
   httpInterval: 50,
 });
 const recorder = new BatchRecorder({ logger });

@@ -1,0 +1,6 @@
+// Zipkin's client is a client program's dependency, not the product's.
+module github.com/signalbox-otel/signalbox/clients/zipkingo
+
+go 1.26.0
+
+require github.com/openzipkin/zipkin-go v0.4.3
