@@ -106,6 +106,11 @@ lint: ## Check formatting, vet and staticcheck
 setup: ## Install what the tests need: Node.js, npm, Python, Prometheus
 	clients/setup.sh
 
+.PHONY: record
+record: setup build ## Record again what real clients send, for the tests that replay it
+	RECORD=1 go test ./clients -count=1 -run '^TestRecorded$$'
+	UPDATE=1 go test ./clients -count=1 -run '^TestClientsPage$$'
+
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for 30 s
 	@grep -rl --include='*_test.go' '^func Fuzz' internal | while read -r file; do \
