@@ -17,23 +17,51 @@ func releaseStartPages() error {
 	if err != nil {
 		return fmt.Errorf("finding the program's file: %w", err)
 	}
-	maps, err := os.ReadFile("/proc/self/maps")
+	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		return fmt.Errorf("reading the memory map: %w", err)
 	}
-	for line := range strings.Lines(string(maps)) {
-		// 00400000-0407c000 r-xp 00000000 fe:00 11354712    /usr/bin/signalbox
-		fields := strings.Fields(line)
-		if len(fields) != 6 || fields[5] != executable || strings.Contains(fields[1], "w") {
-			continue // written pages would be lost
+	for _, m := range mappings(string(smaps)) {
+		// Pages that were written cannot be had from the file again: those of
+		// data, and those that a dynamic linker has relocated and then protected.
+		if m.file != executable || m.writable || m.written {
+			continue
 		}
-		var from, to uintptr
-		if _, err := fmt.Sscanf(fields[0], "%x-%x", &from, &to); err != nil {
-			return fmt.Errorf("reading the memory map: %q: %w", line, err)
-		}
-		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED); errno != 0 {
+		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED); errno != 0 {
 			return fmt.Errorf("releasing pages: %w", errno)
 		}
 	}
 	return nil
+}
+
+// mapping is a part of the address space.
+type mapping struct {
+	from, to uintptr
+	file     string
+	writable bool
+	written  bool // has pages that differ from the file's
+}
+
+// mappings reads an smaps file (proc(5)): a head for each part of the address
+// space, and lines about it.
+func mappings(smaps string) []mapping {
+	var all []mapping
+	for line := range strings.Lines(smaps) {
+		fields := strings.Fields(line)
+		var m mapping
+		// 00400000-0407c000 r-xp 00000000 fe:00 11354712    /usr/bin/signalbox
+		if _, err := fmt.Sscanf(fields[0], "%x-%x", &m.from, &m.to); err == nil && len(fields) >= 5 {
+			m.writable = strings.Contains(fields[1], "w")
+			if len(fields) == 6 {
+				m.file = fields[5]
+			}
+			all = append(all, m)
+			continue
+		}
+		// Anonymous:             0 kB
+		if len(all) > 0 && fields[0] == "Anonymous:" {
+			all[len(all)-1].written = fields[1] != "0"
+		}
+	}
+	return all
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestReleaseStartPages(t *testing.T) {
@@ -33,4 +35,24 @@ func fileKB(t *testing.T) int {
 		t.Fatalf("reading %q: %v", rest, err)
 	}
 	return kB
+}
+
+func TestMappings(t *testing.T) {
+	got := mappings(`00400000-0407c000 r-xp 00000000 fe:00 11354712                           /usr/bin/signalbox
+Size:              61936 kB
+Anonymous:             0 kB
+VmFlags: rd ex mr mw me
+0893d000-08baa000 r--p 0853d000 fe:00 11354712                           /usr/bin/signalbox
+Anonymous:           240 kB
+c000000000-c001000000 rw-p 00000000 00:00 0
+Anonymous:           100 kB
+`)
+	want := []mapping{
+		{from: 0x400000, to: 0x407c000, file: "/usr/bin/signalbox"},
+		{from: 0x893d000, to: 0x8baa000, file: "/usr/bin/signalbox", written: true},
+		{from: 0xc000000000, to: 0xc001000000, writable: true, written: true},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(mapping{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
