@@ -299,6 +299,10 @@ function useLive(stored: Points, q: string, enabled: boolean, window: { start: n
     const more = tail.batch.map((s) => ({ start: Number(BigInt(s.start) / 1000n) / 1000, duration: s.durationNanos, failed: s.status === "error" }));
     setPoints((p) => append(p, more, Date.now() - length));
   }, [tail.batch, enabled, length]);
-  const note = tail.broken ? "connection lost, trying again" : tail.missed > 0 ? `${count(tail.missed)} left out: they arrive too fast` : tail.spans.length === 0 ? "waiting for the next one" : "";
+  const note = {
+    connecting: "connecting",
+    lost: "connection lost, trying again",
+    following: tail.missed > 0 ? `${count(tail.missed)} left out: they arrive too fast` : tail.spans.length === 0 ? "waiting for the next one" : "",
+  }[tail.state];
   return { points: enabled ? points : stored, window: enabled ? { start: now - length, end: now } : window, spans: tail.spans, note };
 }

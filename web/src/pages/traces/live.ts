@@ -8,11 +8,11 @@ export interface Tail {
   /** batch are those of the last half second. */
   batch: SpanCore[];
   missed: number;
-  /** broken says that the connection is gone; the browser tries again. */
-  broken: boolean;
+  /** state is lost when the connection is gone; the browser tries again. What is sent before it follows is not shown. */
+  state: "connecting" | "following" | "lost";
 }
 
-const none: Tail = { spans: [], batch: [], missed: 0, broken: false };
+const none: Tail = { spans: [], batch: [], missed: 0, state: "connecting" };
 
 /** kept is how many spans a tail remembers. */
 const kept = 500;
@@ -28,8 +28,8 @@ export function useTail(q: string, enabled: boolean): Tail {
     const source = new EventSource(urlOf(`${own}traces/tail`, { q }));
     source.addEventListener("span", (e) => waiting.current.spans.push(JSON.parse(e.data) as SpanCore));
     source.addEventListener("missed", (e) => (waiting.current.missed += (JSON.parse(e.data) as { missed: number }).missed));
-    source.addEventListener("open", () => setTail((t) => ({ ...t, broken: false })));
-    source.addEventListener("error", () => setTail((t) => ({ ...t, broken: true })));
+    source.addEventListener("open", () => setTail((t) => ({ ...t, state: "following" })));
+    source.addEventListener("error", () => setTail((t) => ({ ...t, state: "lost" })));
     const timer = setInterval(() => {
       const { spans, missed } = waiting.current;
       if (spans.length === 0 && missed === 0) return;
