@@ -11,7 +11,7 @@ RACE := ./internal/collector/standby/... ./internal/store/... ./internal/ingest/
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./web ./bench/... ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause
+LIGHT := . ./api/... ./web ./bench/... ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -95,9 +95,24 @@ cluster-load: image ## Load the image into the running Kubernetes again
 cluster-down: ## End the Kubernetes of cluster-up, and all that it left
 	go run ./e2e/ctl down
 
+CONTROLLER_GEN := go tool -modfile=tools/controller-gen/go.mod controller-gen paths=./api/v1beta1 paths=./api/v1alpha1
+
+.PHONY: generate
+generate: ## Generate the deep copies and manifests of the API from its types
+	$(CONTROLLER_GEN) object
+	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true output:crd:dir=api/crds
+	go run ./api/crds/trim api/crds
+
+# What is committed must be what the types give.
+.PHONY: generate-check
+generate-check:
+	rm -rf bin/api && mkdir -p bin && cp -r api bin/api
+	@$(MAKE) --no-print-directory generate
+	diff -r bin/api api || { echo "api was not what the types give; it is now"; exit 1; }
+
 .PHONY: lint
-lint: ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l cmd internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+lint: generate-check ## Check formatting, vet and staticcheck
+	@unformatted=$$(gofmt -l api cmd internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./e2e ./e2e/kube
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
