@@ -179,6 +179,13 @@ func (c Config) Map() map[string]any {
 	return v
 }
 
+// Empty reports whether the configuration has nothing in it.
+func (c Config) Empty() bool {
+	return len(c.Receivers.Object) == 0 && len(c.Exporters.Object) == 0 && c.Processors == nil && c.Connectors == nil &&
+		c.Extensions == nil && len(c.Service.Pipelines) == 0 && c.Service.Extensions == nil && c.Service.Telemetry == nil &&
+		len(c.Service.Rest) == 0 && len(c.Rest) == 0
+}
+
 func (s Service) toMap() map[string]any {
 	pipelines := map[string]any{}
 	for id, p := range s.Pipelines {
