@@ -86,6 +86,7 @@ require (
 )
 
 require (
+	github.com/buraksezer/consistent v0.10.0 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
 	go.opencensus.io v0.24.0 // indirect
