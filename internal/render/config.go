@@ -1,0 +1,163 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	kyaml "sigs.k8s.io/yaml"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/migrate"
+)
+
+// config is a collector configuration as render looks at it.
+type config struct {
+	// written is what the collector gets.
+	written map[string]any
+	// today is written as today's collectors would have it: the same where the
+	// image is ours. Ports, probes and rights follow from it.
+	today map[string]any
+}
+
+// component is a component that a pipeline or the service uses.
+type component struct {
+	id, typ string
+	body    map[string]any // nil for a component without settings
+}
+
+// newConfig migrates a configuration, completes it with defaults, and says what
+// was found. A foreign image, empty for our own, may be of any age, so it gets
+// what was written.
+func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
+	// Decoded from text, because completing changes it and the resource is not ours.
+	text, err := yaml.Marshal(c.Map())
+	if err != nil {
+		return nil, fmt.Errorf("writing the configuration: %w", err)
+	}
+	own := map[string]any{}
+	if err := yaml.Unmarshal(text, &own); err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if !servesMetrics(foreign) {
+		completeTelemetry(own)
+	}
+	if text, err = yaml.Marshal(own); err != nil {
+		return nil, fmt.Errorf("writing the configuration: %w", err)
+	}
+	today, findings, err := migrated(text)
+	if err != nil {
+		return nil, fmt.Errorf("migrating the configuration: %w", err)
+	}
+	for _, f := range findings {
+		// That a pod listens on all interfaces is a default here, and no change.
+		if f.Rule == "pod-endpoint" || f.Rule == "pod-metrics" {
+			continue
+		}
+		f.Path, f.Line = append([]string{"spec", "config"}, f.Path...), 0
+		if foreign != "" && f.Severity == migrate.Changed {
+			f.Severity, f.New = migrate.Warning, ""
+			f.Why = "left as it is, because spec.image may be of a release that wants it so: " + f.Why
+		}
+		plan.Findings = append(plan.Findings, f)
+	}
+	if foreign == "" {
+		complete(today, plan)
+		return &config{today, today}, nil
+	}
+	complete(own, plan)
+	complete(today, &Plan{})
+	return &config{own, today}, nil
+}
+
+// migrated is a configuration in today's form.
+func migrated(text []byte) (map[string]any, []migrate.Finding, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, nil, err
+	}
+	findings := migrate.Config(doc.Content[0], migrate.Options{InPod: true})
+	today := map[string]any{}
+	err := doc.Decode(&today)
+	return today, findings, err
+}
+
+// text is a configuration as YAML, with sorted keys.
+func text(config map[string]any) (string, error) {
+	data, err := kyaml.Marshal(config)
+	if err != nil {
+		return "", fmt.Errorf("writing the configuration: %w", err)
+	}
+	return string(bytes.TrimSpace(data)) + "\n", nil
+}
+
+// used are the components of a section that pipelines use, sorted by id. Those
+// that are only named, and configured nowhere, are not among them.
+func used(root map[string]any, section string) []component {
+	return configured(root, section, slices.Sorted(maps.Keys(named(root, section))))
+}
+
+// extensions are the extensions that run, in the order of the service.
+func extensions(root map[string]any) []component {
+	return configured(root, "extensions", texts(object(root["service"])["extensions"]))
+}
+
+func configured(root map[string]any, section string, ids []string) []component {
+	bodies := object(root[section])
+	var all []component
+	for _, id := range ids {
+		if body, ok := bodies[id]; ok {
+			typ, _, _ := strings.Cut(id, "/")
+			all = append(all, component{id, strings.TrimSpace(typ), object(body)})
+		}
+	}
+	return all
+}
+
+// named are the components that pipelines name in a section.
+func named(root map[string]any, section string) map[string]bool {
+	ids := map[string]bool{}
+	for _, p := range object(object(root["service"])["pipelines"]) {
+		for _, id := range texts(object(p)[section]) {
+			ids[id] = true
+		}
+	}
+	return ids
+}
+
+// object is v as mapping, nil when it is none.
+func object(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// list is v as sequence, nil when it is none.
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+// texts are the texts in a sequence.
+func texts(v any) []string {
+	var all []string
+	for _, e := range list(v) {
+		if s, ok := e.(string); ok {
+			all = append(all, strings.TrimSpace(s))
+		}
+	}
+	return all
+}
+
+// at is what a path of keys leads to, nil when it leads nowhere.
+func at(m map[string]any, path ...string) any {
+	for _, key := range path[:len(path)-1] {
+		m = object(m[key])
+	}
+	return m[path[len(path)-1]]
+}
+
+// isTrue reports whether v is true, also where a text says so.
+func isTrue(v any) bool { return v == true || v == "true" }
