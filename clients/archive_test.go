@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -108,4 +110,30 @@ func parseMessage(f txtar.File) (message, error) {
 	var err error
 	m.body, err = base64.StdEncoding.DecodeString(body) // which skips line ends
 	return m, err
+}
+
+// What is recorded comes back from an archive byte for byte.
+func TestArchive(t *testing.T) {
+	t.Parallel()
+	header := http.Header{"Content-Type": {"application/json"}, "User-Agent": {"node"}}
+	var want []message
+	for i, body := range []string{
+		"", "\n", "a line", "a line\n", "\nan empty line\n\nand another\n\n", "a\r\n", "a:1|c\nb:2|g|#x:y\n",
+		"-- want --\n", "text\n-- want --\n", "\x00\xff", "ä\t", strings.Repeat("\x01", 1000),
+	} {
+		want = append(want,
+			message{stream: i + 1, port: "otlp-http", target: "/v1/traces", header: header, body: []byte(body)},
+			message{stream: i + 1, port: "statsd", target: "-", header: http.Header{}, body: []byte(body)})
+	}
+	text := formatArchive("two clients, all protocols\n", want, "{\"a\": 1}\n")
+	comment, got, answer, err := parseArchive(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if comment != "two clients, all protocols\n" || answer != "{\"a\": 1}\n" {
+		t.Errorf("got comment %q and answer %q", comment, answer)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(message{})); diff != "" {
+		t.Errorf("messages (-written +read):\n%s\n%s", diff, text)
+	}
 }

@@ -7,6 +7,9 @@
 // client in another language no longer gets through. Each program's folder pins
 // its dependencies; see README.md for what they are.
 //
+// recorded/ has what the clients sent, byte for byte, with what must come of it,
+// and a test that sends it again needs none of them.
+//
 // Invariant: the programs carry no setting for Signalbox but an endpoint, so
 // what docs/send-data.md says is what is run here.
 package clients

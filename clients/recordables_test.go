@@ -66,6 +66,18 @@ func otlpClients() []recordable {
 			})
 		}})
 	}
+	all = append(all, recordable{"telemetrygen", "telemetrygen 0.157.0, OTLP grpc", func(t *testing.T, addr map[string]string) {
+		for _, args := range []string{
+			"traces --traces 1 --child-spans 2 --rate 0",
+			"metrics --metrics 2 --rate 20 --metric-type Sum",
+			"logs --logs 2 --rate 0",
+		} {
+			args := append(strings.Fields(args), "--otlp-insecure", "--otlp-endpoint", addr["otlp-grpc"], "--service", "telemetrygen")
+			if _, err := telemetrygen(t).output(t, nil, args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}})
 	return append(all, recordable{"gosdk", "OpenTelemetry SDK for Go 1.44.0, OTLP grpc", func(t *testing.T, addr map[string]string) {
 		goProgram(t, "gosdk", ".", "./gosdk").run(t, map[string]string{
 			"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + addr["otlp-grpc"],
@@ -95,6 +107,13 @@ func jaegerAndZipkinClients() []recordable {
 			nodeProgram(t, "oteljs19", "shop.js").run(t, map[string]string{
 				"SERVICE": "oteljs19-jaeger-http", "EXPORTER": "jaeger",
 				"OTEL_EXPORTER_JAEGER_ENDPOINT": "http://" + addr["jaeger-http"] + "/api/traces",
+			})
+		}},
+		{"oteljs19-jaeger-udp", "OpenTelemetry's exporter-jaeger 1.9.0 for JavaScript, binary Thrift over UDP", func(t *testing.T, addr addresses) {
+			host, port, _ := strings.Cut(addr["jaeger-binary"], ":")
+			nodeProgram(t, "oteljs19", "shop.js").run(t, map[string]string{
+				"SERVICE": "oteljs19-jaeger-udp", "EXPORTER": "jaeger",
+				"OTEL_EXPORTER_JAEGER_AGENT_HOST": host, "OTEL_EXPORTER_JAEGER_AGENT_PORT": port,
 			})
 		}},
 		{"oteljs19-zipkin", "OpenTelemetry's exporter-zipkin 1.9.0 for JavaScript, JSON v2", func(t *testing.T, addr addresses) {
