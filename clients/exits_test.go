@@ -73,9 +73,10 @@ service: {telemetry: {metrics: {level: none}}}
 	c.says(t, `"resource spans": 1, "spans": 11`)
 }
 
-// A blog's collector of 2024, whose exporters have names with two slashes: two
-// real Jaegers take OTLP, and so does another Signalbox. The program is the one
-// that the blog's operator would instrument, in Python over HTTP.
+// A blog's collector of 2024, whose exporters have names with two slashes. It
+// sends OTLP to a real Jaeger's own port 14250, as its author meant, to one's port
+// 4317, and to another Signalbox. The program is in Python and sends over HTTP, as
+// the one that the blog's operator instruments.
 func TestBlogOf2024(t *testing.T) {
 	t.Parallel()
 	a, b := jaegertest.Start(t), jaegertest.Start(t)
@@ -85,7 +86,7 @@ receivers: {otlp: {protocols: {grpc: {endpoint: "127.0.0.1:%d"}, http: {endpoint
 processors: {batch: {timeout: 100ms}}
 exporters: {otlp/jaeger/A: {endpoint: %q}, otlp/jaeger/B: {endpoint: %q}, otlp/python/C: {endpoint: %q}}
 service: {telemetry: {metrics: {level: none}}}
-`, freePort(t), otlp, a.OTLP, b.OTLP, box.addr("otlp-grpc-port")))
+`, freePort(t), otlp, a.GRPC, b.OTLP, box.addr("otlp-grpc-port")))
 	const service = "blog-2024"
 	id := pythonProgram(t, "python", "shop.py").run(t, map[string]string{
 		"OTEL_SERVICE_NAME":           service,
@@ -100,6 +101,7 @@ service: {telemetry: {metrics: {level: none}}}
 			t.Errorf("what the Jaeger of %s has (-want +got):\n%s", exporter, diff)
 		}
 	}
+	c.says(t, "sending in Jaeger's protocol")
 	for _, printed := range []string{`"spans": 3`, `"metrics": 4, "data points": 4`, `"log records": 2`} {
 		c.says(t, printed)
 	}

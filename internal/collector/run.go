@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.uber.org/zap"
 
+	"github.com/signalbox-otel/signalbox/internal/collector/jaegerexporter"
 	"github.com/signalbox-otel/signalbox/internal/collector/ledger"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
@@ -110,6 +111,7 @@ func newRunning(ctx context.Context, s Settings) (*running, error) {
 	if c.factories, err = s.factories(); err != nil {
 		return nil, err
 	}
+	jaegerexporter.FallBack(c.factories.Exporters)
 	standBy(c.factories)
 	c.showIn(c.factories.Extensions)
 	c.ledger.Watch(&c.factories)

@@ -43,7 +43,7 @@ func explain(l loss, out exit) (text, fix string) {
 		return said(at + " does not speak what this exporter speaks"), "is the port right? OTLP is gRPC at 4317 (exporter otlp) and HTTP at 4318 (exporter otlp_http). When it wants TLS:\n" + set("tls", "{insecure: false}")
 	case "unimplemented":
 		if strings.HasSuffix(at, ":14250") {
-			return said(at + " is Jaeger's own protocol, not OTLP"), "Jaeger takes OTLP since 1.35:\n" + set("endpoint", strings.TrimSuffix(at, "14250")+"4317") + "\nfor an older one use the exporter jaeger instead of otlp"
+			return said(at + " is Jaeger, which takes only traces"), "take " + l.Component + " out of the pipelines of " + l.Signal
 		}
 		return said(at + " does not know this service"), "is the port, or the path, right? OTLP is gRPC at 4317 and HTTP at 4318"
 	case "unauthorized":

@@ -116,9 +116,9 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	if want := "something did not go on, reason other; 1 lost"; text != want {
 		t.Errorf("got %q; want %q", text, want)
 	}
-	text, fix := explain(loss{Component: "otlp", Outcome: "retried", Reason: "unimplemented"}, exit{Endpoint: "jaeger:14250"})
-	if !strings.Contains(text, "Jaeger's own protocol") || !strings.Contains(fix, "endpoint: jaeger:4317") {
-		t.Errorf("at Jaeger's old port: got %q, %q", text, fix)
+	text, fix := explain(loss{Component: "otlp", Signal: "metrics", Outcome: "failed", Reason: "unimplemented"}, exit{Endpoint: "jaeger:14250"})
+	if !strings.Contains(text, "takes only traces") || !strings.Contains(fix, "otlp out of the pipelines of metrics") {
+		t.Errorf("metrics at Jaeger's port: got %q, %q", text, fix)
 	}
 }
 

@@ -11,17 +11,9 @@ import (
 var lintRules = []Rule{
 	{
 		ID: "jaeger-port", Group: groupLints, Severity: Warning,
-		Old: "port 14250 or 14268 in the endpoint of an OTLP exporter", New: "kept: every export fails",
-		Why: "this is Jaeger's own port, which does not speak OTLP: send to 4317 (4318 for HTTP), or use the exporter jaeger",
-		apply: func(p *pass) {
-			for _, c := range p.parts("exporters", "otlp_grpc", "otlp_http") {
-				for _, key := range []string{"endpoint", "traces_endpoint"} {
-					if k, v := get(c.body, key); k != nil && slices.Contains([]string{"14250", "14268"}, portOf(text(v))) {
-						p.found(k, c.path(key), text(v), "")
-					}
-				}
-			}
-		},
+		Old: "port 14250 or 14268 in the endpoint of an OTLP exporter", New: "kept: to 14250 the exporter `otlp_grpc` sends traces in Jaeger's protocol; everything else fails",
+		Why:   "this is Jaeger's own port, which does not speak OTLP: send to 4317 (4318 for HTTP), or use the exporter jaeger",
+		apply: jaegerPort,
 	},
 	{
 		ID: "unused-component", Group: groupLints, Severity: Warning,
@@ -61,6 +53,24 @@ var lintRules = []Rule{
 		Why:    "nothing listens there",
 		checks: portMismatch,
 	},
+}
+
+// jaegerPort names exporters for OTLP that send to a port of Jaeger's own. The one
+// over gRPC can do that: it falls back to Jaeger's protocol.
+func jaegerPort(p *pass) {
+	for _, c := range p.parts("exporters", "otlp_grpc", "otlp_http") {
+		for _, key := range []string{"endpoint", "traces_endpoint"} {
+			k, v := get(c.body, key)
+			switch port := portOf(text(v)); {
+			case k == nil:
+			case port == "14250" && canonical("exporters", c.typ()) == "otlp_grpc":
+				p.say(k, Warning, c.path(key), text(v), "",
+					"this is Jaeger's own port, which does not speak OTLP: traces are sent in Jaeger's protocol, all else fails; send to 4317")
+			case port == "14250" || port == "14268":
+				p.found(k, c.path(key), text(v), "")
+			}
+		}
+	}
 }
 
 // likelyNamespace reports whether a name is one that namespaces of Kubernetes

@@ -19,7 +19,6 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exportertest"
-	"go.opentelemetry.io/collector/exporter/otlpexporter"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -187,7 +186,8 @@ func TestJaeger(t *testing.T) {
 	}{
 		{"jaeger", j.GRPC, NewFactory(), "proto", "binary"},
 		{"jaeger_thrift", "http://" + j.HTTP + "/api/traces", NewThriftFactory(), "jaeger", "binary"},
-		{"otlp", j.OTLP, otlpexporter.NewFactory(), "proto", "string"},
+		{"otlp", j.OTLP, fallingBack(), "proto", "string"},
+		{"otlp-fallen-back", j.GRPC, fallingBack(), "proto", "binary"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := startExporter(t, test.factory, direct(test.endpoint))
