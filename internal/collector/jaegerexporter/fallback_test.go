@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
@@ -75,5 +76,30 @@ func TestFallBack(t *testing.T) {
 		if diff := cmp.Diff(step.calls, got); diff != "" {
 			t.Errorf("calls where the peer knows %q (-want +got):\n%s", step.knows, diff)
 		}
+	}
+}
+
+// reportingHost has an extension, and remembers statuses.
+type reportingHost struct {
+	extensions map[component.ID]component.Component
+	statuses   []componentstatus.Status
+}
+
+func (h *reportingHost) GetExtensions() map[component.ID]component.Component { return h.extensions }
+func (h *reportingHost) Report(e *componentstatus.Event)                     { h.statuses = append(h.statuses, e.Status()) }
+
+// Beside its fallback an exporter has all that its host gives: extensions that
+// authenticate or store, and somebody who hears of its status.
+func TestFallBackKeepsTheHost(t *testing.T) {
+	id := component.MustNewID("basicauth")
+	h := &reportingHost{extensions: map[component.ID]component.Component{id: nil}}
+	f := fallbackHost{h, &fallback{}}
+	all := f.GetExtensions()
+	if _, ok := all[id]; !ok || all[fallbackID] != component.Component(f.fallback) || len(h.extensions) != 1 {
+		t.Errorf("got %v; want the host's and the fallback", all)
+	}
+	componentstatus.ReportStatus(f, componentstatus.NewEvent(componentstatus.StatusOK))
+	if diff := cmp.Diff([]componentstatus.Status{componentstatus.StatusOK}, h.statuses); diff != "" {
+		t.Errorf("statuses (-want +got):\n%s", diff)
 	}
 }
