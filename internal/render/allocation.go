@@ -27,8 +27,8 @@ func (c *collector) useAllocator() error {
 		if err := c.checkAllocator(embedded.AllocationStrategy); err != nil {
 			return err
 		}
-		c.allocator = &AllocatorFacts{Name: c.meta.Name, MTLS: embedded.MTLS != nil && embedded.MTLS.Enabled}
-	case c.facts.Allocator != nil && c.meta.Labels[labelAllocator] == c.facts.Allocator.Name:
+		c.allocator = &AllocatorFacts{Name: c.meta.Name, MTLS: embedded.MTLS}
+	case c.facts.Allocator != nil && c.meta.Labels[AllocatorLabel] == c.facts.Allocator.Name:
 		c.allocator = c.facts.Allocator
 	default:
 		return nil
@@ -60,7 +60,7 @@ func (c *collector) useAllocator() error {
 func (a *AllocatorFacts) settings(interval string) map[string]any {
 	service := name("%s-targetallocator", a.Name)
 	settings := map[string]any{"endpoint": "http://" + service + ":80", "interval": interval, "collector_id": "${POD_NAME}"}
-	if a.MTLS {
+	if a.tls() {
 		settings["endpoint"] = "https://" + service + ":443"
 		settings["tls"] = map[string]any{
 			"ca_file": tlsFolder + "/ca.crt", "cert_file": tlsFolder + "/tls.crt", "key_file": tlsFolder + "/tls.key", "reload_interval": "5m",
@@ -129,11 +129,11 @@ func EmbeddedAllocator(cr *v1beta1.OpenTelemetryCollector) *v1alpha1.TargetAlloc
 // clientCertificates is the volume with which the collector shows its target
 // allocator who it is; nil when it need not.
 func (c *collector) clientCertificates() *corev1ac.VolumeApplyConfiguration {
-	if c.allocator == nil || !c.allocator.MTLS {
+	if c.allocator == nil || !c.allocator.tls() {
 		return nil
 	}
-	m := c.spec.TargetAllocator.MTLS
-	if m == nil || m.UseCertManager == nil || *m.UseCertManager || m.TLS == nil {
+	m := c.allocator.MTLS
+	if m.UseCertManager == nil || *m.UseCertManager || m.TLS == nil {
 		secret := name("%s-ta-client-cert", c.allocator.Name)
 		return corev1ac.Volume().WithName(secret).WithSecret(corev1ac.SecretVolumeSource().WithSecretName(secret))
 	}

@@ -86,12 +86,8 @@ func newCollector(cr *v1beta1.OpenTelemetryCollector, facts *Facts, plan *Plan) 
 	if len(spec.Config.Service.Pipelines) == 0 && at(spec.Config.Map(), "service", "pipelines") == nil {
 		return nil, errNoConfig
 	}
-	foreign := spec.Image
-	if foreign == facts.CollectorImage {
-		foreign = ""
-	}
 	var err error
-	if c.config, err = newConfig(spec.Config, foreign, plan); err != nil {
+	if c.config, err = newConfig(spec.Config, foreign(spec, facts), plan); err != nil {
 		return nil, err
 	}
 	if err := c.useAllocator(); err != nil {

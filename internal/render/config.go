@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,9 +30,43 @@ type component struct {
 	body    map[string]any // nil for a component without settings
 }
 
+// foreign is the image of a collector that may want another form of its
+// configuration than today's: not ours, and of an earlier release than the last
+// change of form, or of one that is not known. It is empty for all others.
+func foreign(spec *v1beta1.OpenTelemetryCollectorSpec, facts *Facts) string {
+	if spec.Image == "" || spec.Image == facts.CollectorImage {
+		return ""
+	}
+	version := imageVersion(spec.Image)
+	if n, ok := release(version); version == "latest" || ok && n >= lastChange() {
+		if spec.UpgradeStrategy != v1beta1.UpgradeNone {
+			return ""
+		}
+	}
+	return spec.Image
+}
+
+// release is the number that counts releases of the collector, as 158 in
+// v0.158.0.
+func release(version string) (int, bool) {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(minor)
+	return n, err == nil && major == "0"
+}
+
+// lastChange is the release that last changed the form of configurations.
+func lastChange() int {
+	last := 0
+	for _, r := range migrate.Rules() {
+		n, _ := release(r.Since)
+		last = max(last, n)
+	}
+	return last
+}
+
 // newConfig migrates a configuration, completes it with defaults, and says what
-// was found. A foreign image, empty for our own, may be of any age, so it gets
-// what was written.
+// was found. A foreign image, empty for any other, gets what was written.
 func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
 	// Decoded from text, because completing changes it and the resource is not ours.
 	text, err := yaml.Marshal(c.Map())

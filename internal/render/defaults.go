@@ -65,10 +65,8 @@ func completeTelemetry(root map[string]any) {
 // servesMetrics reports whether an image is of a release that serves its metrics
 // on all interfaces by itself, and may not know readers: one before 0.111.
 func servesMetrics(image string) bool {
-	major, rest, _ := strings.Cut(strings.TrimPrefix(imageVersion(image), "v"), ".")
-	minor, _, ok := strings.Cut(rest, ".")
-	n, err := strconv.Atoi(minor)
-	return ok && err == nil && major == "0" && n < 111 && image != ""
+	n, ok := release(imageVersion(image))
+	return image != "" && ok && n < 111
 }
 
 // ensure is the mapping below a key, made where there is nothing; nil where

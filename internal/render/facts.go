@@ -4,6 +4,8 @@ import (
 	"regexp"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
 // Facts are what render has to know besides the resource. The zero value is a
@@ -53,6 +55,9 @@ type Facts struct {
 type AllocatorFacts struct {
 	// Name of the resource.
 	Name string `json:"name"`
-	// MTLS says that it answers to certificates only.
-	MTLS bool `json:"mtls,omitempty"`
+	// MTLS between it and the collectors.
+	MTLS *v1beta1.MTLS `json:"mtls,omitempty"`
 }
+
+// tls reports whether it answers to certificates only.
+func (a *AllocatorFacts) tls() bool { return a.MTLS != nil && a.MTLS.Enabled }

@@ -24,8 +24,10 @@ const (
 	labelHeadless    = "operator.opentelemetry.io/collector-headless-service"
 	labelMonitoring  = "operator.opentelemetry.io/collector-monitoring-service"
 	labelInjected    = "sidecar.opentelemetry.io/injected"
-	labelAllocator   = "opentelemetry.io/target-allocator"
 )
+
+// AllocatorLabel names, on a collector, the target allocator that serves it.
+const AllocatorLabel = "opentelemetry.io/target-allocator"
 
 // Values of the label for the component.
 const (

@@ -13,7 +13,9 @@ import (
 
 // network adds what lets others reach the collector, and what keeps them off.
 func (c *collector) network() {
-	ports := joined(c.listed, c.receivers, c.plan)
+	ports := slices.DeleteFunc(joined(c.listed, c.receivers, c.plan), func(p port) bool {
+		return p.protocol != corev1.ProtocolTCP // which none of these can forward
+	})
 	switch c.spec.Ingress.Type {
 	case v1beta1.IngressTypeIngress:
 		if len(ports) > 0 {
@@ -106,7 +108,7 @@ func (c *collector) httpRoutes(ports []port) {
 		ns = c.meta.Namespace
 	}
 	for _, p := range ports {
-		if p.app == "grpc" || p.app == "h2c" || p.protocol == corev1.ProtocolUDP {
+		if p.app == "grpc" || p.app == "h2c" {
 			continue
 		}
 		spec := map[string]any{

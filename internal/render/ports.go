@@ -113,7 +113,7 @@ func (c *config) listens(plan *Plan, in component, section string, settings map[
 		switch {
 		case ok:
 			number = n
-		case l.port == 0:
+		case l.port == 0 && len(listeners[in.typ]) == 0:
 			return nil // an address to fetch from, for all that is known
 		default:
 			if !strings.Contains(text, "/") {

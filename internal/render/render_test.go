@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,8 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
@@ -62,24 +65,33 @@ func member(a *txtar.Archive, name string) []byte {
 
 // renderArchive renders cr.yaml, and shows that doing so changes neither the
 // resource nor from one time to the next.
-func renderArchive(t *testing.T, a *txtar.Archive) ([]byte, error) {
+func renderArchive(t *testing.T, archive *txtar.Archive) ([]byte, error) {
 	t.Helper()
 	var facts Facts
-	if err := yaml.UnmarshalStrict(member(a, "facts.yaml"), &facts); err != nil {
+	if err := yaml.UnmarshalStrict(member(archive, "facts.yaml"), &facts); err != nil {
 		t.Fatal("facts.yaml:", err)
 	}
-	text := member(a, "cr.yaml")
+	text := member(archive, "cr.yaml")
 	var plan func() (Plan, error)
 	var cr any
 	switch kind := kindOf(t, text); kind {
 	case "OpenTelemetryCollector":
 		c := new(v1beta1.OpenTelemetryCollector)
 		cr, plan = c, func() (Plan, error) { return Collector(c, facts) }
+	case "TargetAllocator":
+		a := new(v1alpha1.TargetAllocator)
+		cr, plan = a, func() (Plan, error) { return Allocator(a, collectors(t, member(archive, "collectors.yaml")), facts) }
+	case "OpAMPBridge":
+		b := new(v1alpha1.OpAMPBridge)
+		cr, plan = b, func() (Plan, error) { return Bridge(b, facts) }
 	default:
 		t.Fatalf("cr.yaml: kind %q", kind)
 	}
-	if err := yaml.UnmarshalStrict(text, cr); err != nil {
+	if err := yaml.UnmarshalStrict(converted(t, text), cr); err != nil {
 		t.Fatal("cr.yaml:", err)
+	}
+	if m := cr.(metav1.Object); m.GetNamespace() == "" {
+		m.SetNamespace("default")
 	}
 	before := clone(cr)
 	p, err := plan()
@@ -106,8 +118,43 @@ func clone(cr any) any {
 	switch cr := cr.(type) {
 	case *v1beta1.OpenTelemetryCollector:
 		return cr.DeepCopy()
+	case *v1alpha1.TargetAllocator:
+		return cr.DeepCopy()
+	case *v1alpha1.OpAMPBridge:
+		return cr.DeepCopy()
 	}
 	panic(reflect.TypeOf(cr))
+}
+
+// collectors are those in a file of several documents.
+func collectors(t *testing.T, text []byte) []*v1beta1.OpenTelemetryCollector {
+	t.Helper()
+	var all []*v1beta1.OpenTelemetryCollector
+	for doc := range bytes.SplitSeq(text, []byte("---\n")) {
+		c := new(v1beta1.OpenTelemetryCollector)
+		if err := yaml.UnmarshalStrict(doc, c); err != nil {
+			t.Fatal("collectors.yaml:", err)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// converted is a collector of v1alpha1 as v1beta1, as the API server gives it.
+func converted(t *testing.T, text []byte) []byte {
+	t.Helper()
+	if !bytes.Contains(text, []byte("kind: OpenTelemetryCollector")) {
+		return text
+	}
+	var object map[string]any
+	if err := yaml.Unmarshal(text, &object); err != nil {
+		t.Fatal("cr.yaml:", err)
+	}
+	text, err := yaml.Marshal(v1alpha1.Convert(object, v1beta1.GroupVersion.Version))
+	if err != nil {
+		t.Fatal("cr.yaml:", err)
+	}
+	return text
 }
 
 func kindOf(t *testing.T, text []byte) string {
@@ -121,13 +168,13 @@ func kindOf(t *testing.T, text []byte) string {
 	return meta.Kind
 }
 
-// printed is a plan as the golden files have it: findings as comments, then the
-// objects.
+// printed is a plan as the golden files have it: findings as comments, without
+// the words that belong to other rooms, then the objects.
 func printed(t *testing.T, p Plan) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	for _, f := range p.Findings {
-		b.WriteString("# " + f.String() + "\n")
+		fmt.Fprintf(&b, "# %s at %s: %s\n", f.Severity, f.Place(), f.Rule)
 	}
 	text, err := p.YAML()
 	if err != nil {

@@ -56,6 +56,15 @@ func (c *collector) service(object, kind string, ports []port) *corev1ac.Service
 		spec.SessionAffinity = set(c.spec.SessionAffinity)
 		spec.SessionAffinityConfig = as[*corev1ac.SessionAffinityConfigApplyConfiguration](c.spec.SessionAffinityConfig)
 	}
+	if kind != serviceBase {
+		ports = slices.Clone(ports)
+		for i := range ports {
+			ports[i].node = 0
+		}
+	}
+	if slices.ContainsFunc(ports, func(p port) bool { return p.node > 0 }) {
+		spec.WithType(corev1.ServiceTypeNodePort) // no other type takes them
+	}
 	route := c.spec.Ingress.Type == v1beta1.IngressTypeRoute
 	for _, p := range ports {
 		spec.WithPorts(servicePort(p, route))
