@@ -4,12 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -177,32 +172,13 @@ func sendOrders(t *testing.T, port int) {
 // startPrometheus runs Prometheus itself, that scrapes one port every second.
 func startPrometheus(t *testing.T, target int) promv1.API {
 	t.Helper()
-	need(t, "prometheus")
-	dir, port := t.TempDir(), freePort(t)
-	config := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, `
+	port, _ := runPrometheus(t, fmt.Sprintf(`
 scrape_configs:
 - job_name: collector
   scrape_interval: 1s
   scrape_timeout: 1s
   static_configs: [{targets: ["127.0.0.1:%d"]}]
-`, target), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	log := &syncBuffer{}
-	cmd := exec.Command("prometheus", "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--web.listen-address=127.0.0.1:"+strconv.Itoa(port))
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("prometheus says:\n%s", log)
-		}
-	})
+`, target))
 	client, err := api.NewClient(api.Config{Address: fmt.Sprintf("http://127.0.0.1:%d", port)})
 	if err != nil {
 		t.Fatal(err)

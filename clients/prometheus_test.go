@@ -3,9 +3,16 @@ package clients
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,6 +67,89 @@ func TestRemoteWrite(t *testing.T) {
 			wantSamples(t, c.metric, []float64{1, 5})
 		})
 	}
+}
+
+// shopMetrics are what a shop tells Prometheus.
+const shopMetrics = `# TYPE shop_orders_total counter
+shop_orders_total{channel="web"} 3
+# TYPE shop_order_value histogram
+shop_order_value_bucket{le="25"} 2
+shop_order_value_bucket{le="100"} 3
+shop_order_value_bucket{le="+Inf"} 3
+shop_order_value_sum 89.97
+shop_order_value_count 3
+`
+
+// Prometheus itself, as Debian has it, forwards what it scrapes.
+func TestPrometheusServer(t *testing.T) {
+	t.Parallel()
+	forwardByPrometheus(t, "prometheus-server", box.addr("port"))
+	for expr, want := range map[string]float64{
+		`up{job="prometheus-server"}`:                              1,
+		`shop_orders_total{job="prometheus-server",channel="web"}`: 3,
+		`shop_order_value_bucket{job="prometheus-server",le="25"}`: 2,
+		`shop_order_value_sum{job="prometheus-server"}`:            89.97,
+	} {
+		wantValue(t, expr, want)
+	}
+}
+
+// forwardByPrometheus has Prometheus scrape a shop and write it to an address,
+// and returns what tells of the first scrapes, and the function that ends it.
+func forwardByPrometheus(t *testing.T, job, addr string) (scrapes <-chan struct{}, stop func()) {
+	t.Helper()
+	told := make(chan struct{}, 10)
+	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case told <- struct{}{}:
+		default:
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		_, _ = io.WriteString(w, shopMetrics)
+	}))
+	t.Cleanup(shop.Close)
+	_, stop = runPrometheus(t, fmt.Sprintf(`
+scrape_configs:
+- job_name: %s
+  scrape_interval: 1s
+  scrape_timeout: 1s
+  static_configs: [{targets: [%q], labels: {instance: shop}}]
+remote_write:
+- url: http://%s/api/v1/write
+  queue_config: {batch_send_deadline: 100ms}
+  write_relabel_configs: [{source_labels: [__name__], regex: up|shop_.*, action: keep}]
+`, job, shop.Listener.Addr(), addr))
+	return told, stop
+}
+
+// runPrometheus runs Prometheus itself with a configuration, until the test ends
+// or stop is called, and returns the port of its API.
+func runPrometheus(t *testing.T, config string) (port int, stop func()) {
+	t.Helper()
+	need(t, "prometheus")
+	dir, port := t.TempDir(), freePort(t)
+	file := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := &syncBuffer{}
+	cmd := exec.Command("prometheus", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
+		"--web.listen-address=127.0.0.1:"+strconv.Itoa(port))
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Logf("prometheus says:\n%s", log)
+		}
+	})
+	return port, stop
 }
 
 // wantSamples asks Prometheus' API client for a series' samples.

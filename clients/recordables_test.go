@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/exp/api/remote"
 	writev2 "github.com/prometheus/client_golang/exp/api/remote/genproto/v2"
@@ -141,10 +142,20 @@ func jaegerAndZipkinClients() []recordable {
 	}
 }
 
+// writtenAt is the time of the last sample that client_golang is recorded with.
+var writtenAt = time.Date(2026, time.November, 20, 12, 0, 0, 0, time.UTC)
+
 func otherClients() []recordable {
 	type addresses = map[string]string
 	all := []recordable{
 		{"gunicorn", "gunicorn 23.0.0, StatsD", recordGunicorn},
+		{"prometheus", "Prometheus 2.42.0, remote write 1.0", func(t *testing.T, addr addresses) {
+			scrapes, stop := forwardByPrometheus(t, "prometheus", addr["remote-write"])
+			for range 3 { // by the third, the first have been sent
+				<-scrapes
+			}
+			stop()
+		}},
 		{"remote-write-v1", "client_golang 1.24.1, remote write 1.0", func(t *testing.T, addr addresses) {
 			writeRemote(t, addr["remote-write"], remote.WriteV1MessageType, &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{{
 				Labels: []prompb.Label{
