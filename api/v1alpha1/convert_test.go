@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -333,6 +335,9 @@ func FuzzConfig(f *testing.F) {
 	for _, text := range append(slices.Clone(texts), commented) {
 		f.Add(text)
 	}
+	for _, text := range seeds(f) {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 10_000 {
 			return
@@ -355,6 +360,48 @@ func FuzzConfig(f *testing.F) {
 			t.Fatalf("%q: we wrote %q, which says -want +got\n%s", text, configText(config), diff)
 		}
 	})
+}
+
+// seeds are the manifests and configurations of tutorials.
+func seeds(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../internal/migrate/testdata/seeds/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no seeds: %v", err)
+	}
+	var found []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, strings.Split(string(text), "\n---\n")...)
+	}
+	return found
+}
+
+func TestConvertSeeds(t *testing.T) {
+	converted := 0
+	for _, text := range seeds(t) {
+		if !strings.Contains(text, "kind: OpenTelemetryCollector\n") {
+			continue
+		}
+		converted++
+		alpha := collector(t, text)
+		beta := wire(t, Convert(alpha, "v1beta1"))
+		if got := child(beta, "metadata", "annotations")[v1beta1.ConfigErrorAnnotation]; got != nil {
+			t.Errorf("%s\ngot %v", text, got)
+		}
+		if len(child(beta, "spec", "config", "service", "pipelines")) == 0 {
+			t.Errorf("%s\ngot no pipelines", text)
+		}
+		if diff := cmp.Diff(alpha, wire(t, Convert(beta, "v1alpha1"))); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if converted < 3 {
+		t.Errorf("got %d collectors in the seeds; want at least 3", converted)
+	}
 }
 
 // Copies share nothing, and say the same.
