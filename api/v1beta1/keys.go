@@ -30,3 +30,59 @@ func (c *OpenTelemetryCollector) ConfigError() string {
 
 // IsConversion reports whether an annotation is written by conversion.
 func IsConversion(annotation string) bool { return strings.HasPrefix(annotation, ConversionPrefix) }
+
+// Labels of what the operator makes, and some that people set.
+const (
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	LabelInstance  = "app.kubernetes.io/instance"
+	LabelPartOf    = "app.kubernetes.io/part-of"
+	LabelComponent = "app.kubernetes.io/component"
+	LabelName      = "app.kubernetes.io/name"
+	LabelVersion   = "app.kubernetes.io/version"
+
+	// LabelServiceType tells a collector's Services apart: base, headless,
+	// monitoring or extension.
+	LabelServiceType = "operator." + Group + "/collector-service-type"
+	// LabelHeadlessService marks the headless Service.
+	LabelHeadlessService = "operator." + Group + "/collector-headless-service"
+	// LabelMonitoringService marks the Service of the collector's own metrics.
+	LabelMonitoringService = "operator." + Group + "/collector-monitoring-service"
+
+	// LabelTargetAllocator on a collector names its target allocator.
+	LabelTargetAllocator = Group + "/target-allocator"
+	// LabelInjected on a pod names the collector whose sidecar it has.
+	LabelInjected = "sidecar." + Group + "/injected"
+	// LabelOpAMPManaged on a collector lets a bridge change it.
+	LabelOpAMPManaged = Group + "/opamp-managed"
+	// LabelOpAMPReporting on a collector lets a bridge report it.
+	LabelOpAMPReporting = Group + "/opamp-reporting"
+	// LabelCreatedBy on a collector says that a bridge made it.
+	LabelCreatedBy = "created-by"
+)
+
+// Annotations of pods and namespaces, which ask for something.
+const (
+	// AnnotationSidecar asks for a sidecar.
+	AnnotationSidecar = "sidecar." + Group + "/inject"
+	// InstrumentationPrefix begins those that ask for instrumentation.
+	InstrumentationPrefix = "instrumentation." + Group + "/"
+	// ResourceAttributePrefix begins those that are resource attributes.
+	ResourceAttributePrefix = "resource." + Group + "/"
+)
+
+// Annotations of what the operator makes.
+const (
+	// AnnotationConfigHash on a collector's pod rolls it when its configuration
+	// changes.
+	AnnotationConfigHash = "opentelemetry-operator-config/sha256"
+	// AnnotationAllocatorHash on a target allocator's pod does the same.
+	AnnotationAllocatorHash = "opentelemetry-targetallocator-config/hash"
+	// AnnotationBridgeHash on a bridge's pod does the same.
+	AnnotationBridgeHash = "opentelemetry-opampbridge-config/hash"
+	// AnnotationPrometheusAdded on a pod says that the operator added the
+	// annotations prometheus.io/scrape, port and path.
+	AnnotationPrometheusAdded = "operator." + Group + "/prometheus-annotations-added"
+)
+
+// Finalizer of collectors whose ClusterRoles the operator made.
+const Finalizer = "opentelemetrycollector." + Group + "/finalizer"
