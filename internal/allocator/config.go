@@ -69,10 +69,39 @@ type HTTPS struct {
 	TLSKeyFilePath  string `yaml:"tls_key_file_path"`
 }
 
-// PrometheusCR configures the jobs that come from custom resources.
+// PrometheusCR configures the jobs that come from the Prometheus operator's
+// resources. A selector that is nil selects nothing, and an empty one everything;
+// namespaces that no selector is given for are all selected.
 type PrometheusCR struct {
-	// Enabled is refused: nothing reads those resources yet.
 	Enabled bool `yaml:"enabled"`
+
+	// AllowNamespaces are the only namespaces that are looked at; empty is all.
+	AllowNamespaces []string `yaml:"allow_namespaces"`
+	// DenyNamespaces are not looked at.
+	DenyNamespaces []string `yaml:"deny_namespaces"`
+	// SecretNamespaces are those whose Secrets may be read; empty is the
+	// collectors' own.
+	SecretNamespaces []string `yaml:"secret_namespaces"`
+
+	ServiceMonitorSelector          *Selector `yaml:"service_monitor_selector"`
+	ServiceMonitorNamespaceSelector *Selector `yaml:"service_monitor_namespace_selector"`
+	PodMonitorSelector              *Selector `yaml:"pod_monitor_selector"`
+	PodMonitorNamespaceSelector     *Selector `yaml:"pod_monitor_namespace_selector"`
+	ProbeSelector                   *Selector `yaml:"probe_selector"`
+	ProbeNamespaceSelector          *Selector `yaml:"probe_namespace_selector"`
+	ScrapeConfigSelector            *Selector `yaml:"scrape_config_selector"`
+	ScrapeConfigNamespaceSelector   *Selector `yaml:"scrape_config_namespace_selector"`
+
+	// ScrapeInterval and ScrapeProtocols are for resources that say none.
+	ScrapeInterval  string   `yaml:"scrape_interval"`
+	ScrapeProtocols []string `yaml:"scrape_protocols"`
+	// EvaluationInterval is accepted: there are no rules to evaluate.
+	EvaluationInterval string `yaml:"evaluation_interval"`
+	// ScrapeClasses are refused: no resource could name one.
+	ScrapeClasses []any `yaml:"scrape_classes"`
+	// DenyFSAccessThroughSMs leaves resources out that name files of the
+	// collector.
+	DenyFSAccessThroughSMs bool `yaml:"deny_fs_access_through_sms"`
 }
 
 // Selector is a label selector. Its keys are read in any case, as the upstream
@@ -104,10 +133,14 @@ func (s *Selector) UnmarshalYAML(n *yaml.Node) error {
 // DefaultConfig holds every default, and what the environment says.
 func DefaultConfig() Config {
 	return Config{
-		ListenAddr:                   ":8080",
-		CollectorNamespace:           os.Getenv("OTELCOL_NAMESPACE"),
-		AllocationStrategy:           consistentHashing,
-		FilterStrategy:               relabelConfig,
+		ListenAddr:         ":8080",
+		CollectorNamespace: os.Getenv("OTELCOL_NAMESPACE"),
+		AllocationStrategy: consistentHashing,
+		FilterStrategy:     relabelConfig,
+		PrometheusCR: PrometheusCR{
+			ScrapeInterval:  "30s",
+			ScrapeProtocols: []string{"OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"},
+		},
 		CollectorNotReadyGracePeriod: 30 * time.Second,
 		AllowInsecureAuthSecrets:     os.Getenv("ALLOW_INSECURE_AUTH_SECRETS") == "true",
 		HTTPS: HTTPS{
@@ -156,10 +189,15 @@ func (c *Config) parse(text []byte) error {
 func (c *Config) Validate() error {
 	var errs []error
 	if c.prometheus == nil || len(c.prometheus.ScrapeConfigs) == 0 {
-		errs = append(errs, errors.New("config::scrape_configs: at least one scrape config is needed"))
+		if !c.PrometheusCR.Enabled {
+			errs = append(errs, errors.New("config::scrape_configs: at least one scrape config is needed, or prometheus_cr::enabled"))
+		}
 	}
-	if c.PrometheusCR.Enabled {
-		errs = append(errs, errors.New("prometheus_cr::enabled: the Prometheus operator's resources are not read yet; write scrape_configs"))
+	if len(c.PrometheusCR.AllowNamespaces) > 0 && len(c.PrometheusCR.DenyNamespaces) > 0 {
+		errs = append(errs, errors.New("prometheus_cr: allow_namespaces and deny_namespaces exclude each other"))
+	}
+	if len(c.PrometheusCR.ScrapeClasses) > 0 {
+		errs = append(errs, errors.New("prometheus_cr::scrape_classes: are not supported"))
 	}
 	if !isStrategy(c.AllocationStrategy) {
 		errs = append(errs, fmt.Errorf("allocation_strategy: got %q; want %s", c.AllocationStrategy, strategyNames))

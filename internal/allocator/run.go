@@ -35,6 +35,7 @@ type allocator struct {
 	handler    *handler
 	discoverer *discoverer
 
+	jobsKnown    chan struct{} // closed by the first complete list of jobs
 	found, known chan struct{} // closed by the first targets, the first collectors
 }
 
@@ -45,6 +46,7 @@ func Run(ctx context.Context, s Settings) error {
 		Settings:   s,
 		allocation: newAllocation(c.AllocationStrategy, c.AllocationFallbackStrategy, time.Now),
 		metrics:    newMetrics(),
+		jobsKnown:  make(chan struct{}),
 		found:      make(chan struct{}),
 		known:      make(chan struct{}),
 	}
@@ -72,8 +74,31 @@ func Run(ctx context.Context, s Settings) error {
 
 // discover starts to look for targets, and is ready when it knows them.
 func (a *allocator) discover(ctx context.Context, group *errgroup.Group) error {
+	var err error
+	a.discoverer, err = newDiscoverer(ctx, a.Config.FilterStrategy == relabelConfig, a.Logger, a.metrics, a.setTargets)
+	if err != nil {
+		return err
+	}
+	if !a.Config.PrometheusCR.Enabled {
+		if err := a.setGenerated(nil); err != nil {
+			return err
+		}
+	} else {
+		m, err := newMonitors(&a.Config, a.Logger, a.metrics, a.setGenerated)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return m.run(ctx) })
+	}
+	group.Go(func() error { return a.discoverer.run(ctx) })
+	group.Go(func() error { return a.becomeReady(ctx) })
+	return nil
+}
+
+// setGenerated makes the jobs those of the configuration and these.
+func (a *allocator) setGenerated(resources []generated) error {
 	var configs []*promconfig.ScrapeConfig
-	var sources map[string]any
+	sources := map[string]any{}
 	var err error
 	if a.Config.prometheus != nil {
 		if configs, err = a.Config.prometheus.GetScrapeConfigs(); err != nil {
@@ -83,29 +108,37 @@ func (a *allocator) discover(ctx context.Context, group *errgroup.Group) error {
 			return fmt.Errorf("reading scrape configs: %w", err)
 		}
 	}
+	added, problems := parseGenerated(a.Config.prometheus, resources, configs)
+	for _, p := range problems {
+		a.Logger.Warn("a scrape config of a resource is left out", "error", p)
+	}
+	for _, g := range added {
+		configs = append(configs, g.config)
+		sources[g.config.JobName] = g.tree
+	}
 	j, err := newJobs(configs, sources)
 	if err != nil {
 		return err
 	}
 	a.handler.jobs.Store(j)
-	a.discoverer, err = newDiscoverer(ctx, a.Config.FilterStrategy == relabelConfig, a.Logger, a.metrics, a.setTargets)
-	if err != nil {
-		return err
-	}
 	if err := a.discoverer.apply(configs); err != nil {
 		return err
 	}
-	group.Go(func() error { return a.discoverer.run(ctx) })
-	group.Go(func() error { return a.becomeReady(ctx, allStatic(configs)) })
+	closeOnce(a.jobsKnown)
 	return nil
 }
 
 // becomeReady waits until targets and collectors are known.
-func (a *allocator) becomeReady(ctx context.Context, static bool) error {
+func (a *allocator) becomeReady(ctx context.Context) error {
+	select {
+	case <-a.jobsKnown:
+	case <-ctx.Done():
+		return nil
+	}
 	limit := time.NewTimer(settle)
 	defer limit.Stop()
 	found := a.found
-	if !static {
+	if !allStatic(a.handler.jobs.Load().configs) {
 		found = nil // the first say of many that are asked is not the whole
 	}
 	select {

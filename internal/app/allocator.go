@@ -77,7 +77,7 @@ func (s *allocatorFlags) register(cmd *cobra.Command) {
 	f.StringVar(&s.configFile, "config-file", allocator.DefaultConfigFile, "configuration `file`")
 	f.StringVar(&s.listenAddr, "listen-addr", c.ListenAddr, "`address` that HTTP is served at")
 	f.StringVar(&s.kubeconfig, "kubeconfig-path", "", "kubeconfig `file`, when not the user's or the pod's account")
-	f.BoolVar(&s.prometheusCR, "enable-prometheus-cr-watcher", false, "add the jobs of the Prometheus operator's resources; refused yet")
+	f.BoolVar(&s.prometheusCR, "enable-prometheus-cr-watcher", false, "add the jobs of the Prometheus operator's resources")
 	f.BoolVar(&s.https, "enable-https-server", false, "serve HTTPS, to clients with a certificate")
 	f.StringVar(&s.listenAddrHTTPS, "listen-addr-https", c.HTTPS.ListenAddr, "`address` that HTTPS is served at")
 	f.StringVar(&s.caFile, "https-ca-file", c.HTTPS.CAFilePath, "`file` of the authority that signs clients' certificates")
