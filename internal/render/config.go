@@ -99,6 +99,7 @@ func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
 		}
 		plan.Findings = append(plan.Findings, f)
 	}
+	undefined(today, plan)
 	if foreign == "" {
 		complete(today, plan)
 		return &config{today, today}, nil
@@ -118,6 +119,32 @@ func migrated(text []byte) (map[string]any, []migrate.Finding, error) {
 	today := map[string]any{}
 	err := doc.Decode(&today)
 	return today, findings, err
+}
+
+// undefined reports what pipelines and the service name and nothing configures:
+// a collector does not start so.
+func undefined(root map[string]any, plan *Plan) {
+	connectors := object(root["connectors"])
+	report := func(section, id string, path ...string) {
+		if has(object(root[section]), id) || section != "extensions" && section != "processors" && has(connectors, id) {
+			return
+		}
+		plan.Findings = append(plan.Findings, migrate.Finding{
+			Rule: "undefined-component", Severity: migrate.Error, Path: append([]string{"spec", "config", "service"}, path...),
+			Why: fmt.Sprintf("names %s, which the section %s does not configure", id, section),
+		})
+	}
+	pipelines := object(at(root, "service", "pipelines"))
+	for _, p := range slices.Sorted(maps.Keys(pipelines)) {
+		for _, section := range []string{"receivers", "processors", "exporters"} {
+			for _, id := range texts(object(pipelines[p])[section]) {
+				report(section, id, "pipelines", p, section)
+			}
+		}
+	}
+	for _, id := range texts(at(root, "service", "extensions")) {
+		report("extensions", id, "extensions")
+	}
 }
 
 // text is a configuration as YAML, with sorted keys.
