@@ -63,10 +63,11 @@ func goProgram(t *testing.T, name, module, path string) program {
 }
 
 // oldGoProgram builds the program in folder name with an older release of its
-// client: with the requirements of name/release.mod.
+// client: with the requirements of name/release.mod. Where a program must know,
+// the tag release2019 tells it.
 func oldGoProgram(t *testing.T, name, release string) program {
 	t.Helper()
-	return goBuild(t, name+"-"+release, name, "-modfile="+release+".mod", ".")
+	return goBuild(t, name+"-"+release, name, "-tags=release2019", "-modfile="+release+".mod", ".")
 }
 
 func goBuild(t *testing.T, name, module string, args ...string) program {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -95,14 +96,15 @@ func TestPrometheusServer(t *testing.T) {
 }
 
 // forwardByPrometheus has Prometheus scrape a shop and write it to an address,
-// and returns what tells of the first scrapes, and the function that ends it.
-func forwardByPrometheus(t *testing.T, job, addr string) (scrapes <-chan struct{}, stop func()) {
+// and returns the function that ends it once it has scraped three times: what
+// came of the first is on its way then.
+func forwardByPrometheus(t *testing.T, job, addr string) (stop func()) {
 	t.Helper()
-	told := make(chan struct{}, 10)
+	var scrapes atomic.Int32
+	thrice := make(chan struct{})
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		select {
-		case told <- struct{}{}:
-		default:
+		if scrapes.Add(1) == 3 {
+			close(thrice)
 		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		_, _ = io.WriteString(w, shopMetrics)
@@ -119,7 +121,12 @@ remote_write:
   queue_config: {batch_send_deadline: 100ms}
   write_relabel_configs: [{source_labels: [__name__], regex: up|shop_.*, action: keep}]
 `, job, shop.Listener.Addr(), addr))
-	return told, stop
+	select {
+	case <-thrice:
+	case <-time.After(time.Minute):
+		t.Fatal("Prometheus has not scraped three times within a minute")
+	}
+	return stop
 }
 
 // runPrometheus runs Prometheus itself with a configuration, until the test ends

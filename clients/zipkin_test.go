@@ -50,6 +50,13 @@ func TestZipkinClients(t *testing.T) {
 		id := goProgram(t, "zipkingo", "zipkingo", ".").run(t, zipkinEnv("zipkingo", box.addr("zipkin-port"), "128"))
 		wantTrace(t, id, zipkinGoTrace("zipkingo", "post /checkout"))
 	})
+	t.Run("Go, protobuf", func(t *testing.T) {
+		t.Parallel()
+		env := zipkinEnv("zipkingo-protobuf", box.addr("zipkin-port"), "64")
+		env["FORMAT"] = "protobuf"
+		id := goProgram(t, "zipkingo", "zipkingo", ".").run(t, env)
+		wantTrace(t, id, zipkinGoTrace("zipkingo-protobuf", "POST /checkout"))
+	})
 	t.Run("Go of 2019, ids of 64 bits", func(t *testing.T) {
 		t.Parallel()
 		id := oldGoProgram(t, "zipkingo", "v0.1.6").run(t, zipkinEnv("zipkingo-old", box.addr("zipkin-port"), "64"))
@@ -62,7 +69,8 @@ func zipkinEnv(service, addr, bits string) map[string]string {
 	return map[string]string{"SERVICE": service, "ZIPKIN_ENDPOINT": "http://" + addr + "/api/v2/spans", "TRACE_ID_BITS": bits}
 }
 
-// zipkinGoTrace is what zipkingo reports. The old client left names as they are.
+// zipkinGoTrace is what zipkingo reports. Only its JSON of today has names in lower
+// case.
 func zipkinGoTrace(service, checkout string) map[string]span {
 	return map[string]span{
 		checkout: {

@@ -4,3 +4,5 @@ module github.com/signalbox-otel/signalbox/clients/zipkingo
 go 1.26.0
 
 require github.com/openzipkin/zipkin-go v0.4.3
+
+require google.golang.org/protobuf v1.33.0 // indirect

@@ -1,12 +1,13 @@
 // Command zipkingo handles one order of a small shop and reports two spans with
-// Zipkin's client for Go, as JSON over HTTP.
+// Zipkin's client for Go, over HTTP.
 //
-// ZIPKIN_ENDPOINT is where to, SERVICE who sends; TRACE_ID_BITS is 64, which is
-// what the client does by itself, or 128. The trace's id is printed, so that it
-// can be looked up.
+// ZIPKIN_ENDPOINT is where to, SERVICE who sends; FORMAT is json, which is what
+// the client does by itself, or protobuf; TRACE_ID_BITS is 64, which it does by
+// itself, too, or 128. The trace's id is printed, so that it can be looked up.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -29,7 +30,14 @@ func order(tracer *zipkin.Tracer) model.TraceID {
 }
 
 func run() error {
-	reporter := http.NewReporter(os.Getenv("ZIPKIN_ENDPOINT"))
+	var options []http.ReporterOption
+	if os.Getenv("FORMAT") == "protobuf" {
+		if protobuf == nil {
+			return errors.New("this release is built without protobuf")
+		}
+		options = append(options, http.Serializer(protobuf))
+	}
+	reporter := http.NewReporter(os.Getenv("ZIPKIN_ENDPOINT"), options...)
 	local, err := zipkin.NewEndpoint(os.Getenv("SERVICE"), "192.0.2.7:8080")
 	if err != nil {
 		return fmt.Errorf("naming the service: %w", err)
