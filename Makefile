@@ -128,7 +128,7 @@ record: setup build ## Record again what real clients send, for the tests that r
 
 .PHONY: fuzz
 fuzz: ## Run each fuzz target for 30 s
-	@grep -rl --include='*_test.go' '^func Fuzz' internal | while read -r file; do \
+	@grep -rl --include='*_test.go' '^func Fuzz' api internal | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
 			echo "$$target in $$(dirname $$file)"; \
 			go test ./$$(dirname $$file) -run '^$$' -fuzz "^$$target$$" -fuzztime 30s || exit 1; \

@@ -48,7 +48,7 @@ func TestConvertLosesNothing(t *testing.T) {
 	for _, version := range versions {
 		schema, between := schemaOf(t, version), schemaOf(t, other(version))
 		start := rand.Uint64()
-		for seed := start; seed < start+120; seed++ {
+		for seed := start; seed < start+60; seed++ {
 			object := wire(t, newRandom(seed).collector(schema, version))
 			before := wire(t, object)
 			converted := wire(t, Convert(object, other(version)))
@@ -105,7 +105,7 @@ func TestConvertKeepsChanges(t *testing.T) {
 	for _, version := range versions {
 		schema := schemaOf(t, version)
 		start := rand.Uint64()
-		for seed := start; seed < start+60; seed++ {
+		for seed := start; seed < start+30; seed++ {
 			object := wire(t, newRandom(seed).collector(schema, version))
 			converted := wire(t, Convert(object, other(version)))
 			child(converted, "spec")["image"] = "changed"
@@ -402,6 +402,56 @@ func TestConvertSeeds(t *testing.T) {
 	if converted < 3 {
 		t.Errorf("got %d collectors in the seeds; want at least 3", converted)
 	}
+}
+
+// Whatever is in the annotation, the answer is an object that the types can
+// hold, with the name that it had.
+func FuzzRemainder(f *testing.F) {
+	f.Add("", false)
+	f.Add(`{"of":"","fields":{"/spec/replicas":["",5],"/spec/targetAllocator/replicas":["",5]}}`, true)
+	for _, version := range versions {
+		object := newRandom(1).collector(schemaOf(f, version), version)
+		text, _ := child(Convert(object, other(version)), "metadata", "annotations")[v1beta1.RemainderAnnotation].(string)
+		f.Add(text, version == "v1beta1")
+	}
+	f.Fuzz(func(t *testing.T, text string, beta bool) {
+		object := map[string]any{
+			"apiVersion": "opentelemetry.io/v1alpha1", "metadata": map[string]any{"name": "c"},
+			"spec": map[string]any{"config": commented, "targetAllocator": map[string]any{"prometheusCR": map[string]any{}}},
+		}
+		if beta {
+			object = Convert(object, "v1beta1")
+		}
+		annotate(object, v1beta1.RemainderAnnotation, text)
+		got := Convert(object, map[bool]string{false: "v1beta1", true: "v1alpha1"}[beta])
+		if !decodes(got) || child(got, "metadata")["name"] != "c" {
+			t.Fatalf("%q: got %v", text, got)
+		}
+	})
+}
+
+// An annotation with more fields than versions differ in is not ours, and costs
+// no conversion for each.
+func TestManyFields(t *testing.T) {
+	f := func(n int, want any) {
+		t.Helper()
+		r := remainder{Of: "x", Fields: map[string][]any{"/spec/dnsPolicy": {"", "Default"}}}
+		for i := 1; i < n; i++ {
+			r.Fields[fmt.Sprintf("/spec/%d", i)] = []any{""}
+		}
+		text, ok := r.text(annotationsSize)
+		if !ok {
+			t.Fatal("no room")
+		}
+		object := collector(t, "{apiVersion: opentelemetry.io/v1alpha1, metadata: {name: c}, spec: {config: ''}}")
+		annotate(object, v1beta1.RemainderAnnotation, text)
+		if got := child(Convert(object, "v1beta1"), "spec")["dnsPolicy"]; got != want {
+			t.Errorf("%d fields: got dnsPolicy %v; want %v", n, got, want)
+		}
+	}
+	f(remainderFields, "Default")
+	f(remainderFields+1, nil)
+	f(15_000, nil)
 }
 
 // Copies share nothing, and say the same.

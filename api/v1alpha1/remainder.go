@@ -34,8 +34,12 @@ const (
 	annotationsSize = 256 << 10
 	// readableSize is up to where a remainder is kept as people can read it.
 	readableSize = 8 << 10
-	// remainderSize bounds what a compressed remainder may hold.
-	remainderSize = 8 << 20
+	// remainderSize bounds what a compressed remainder may hold; objects are
+	// smaller.
+	remainderSize = 2 << 20
+	// remainderFields bounds how many fields may come back: the versions differ
+	// in fewer. Each costs a conversion, and anybody may write the annotation.
+	remainderFields = 128
 )
 
 // lost finds what is in object and not in back, which came of it by converting
@@ -174,7 +178,7 @@ func takeRemainder(object map[string]any) remainder {
 		data = expand(text)
 	}
 	var r remainder
-	if err := utiljson.Unmarshal(data, &r); err != nil {
+	if err := utiljson.Unmarshal(data, &r); err != nil || len(r.Fields) > remainderFields {
 		return remainder{}
 	}
 	return r
