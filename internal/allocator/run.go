@@ -23,7 +23,8 @@ type Settings struct {
 	Collectors Source
 	// Logger takes the logs.
 	Logger *slog.Logger
-	// Listening, when not nil, is called with the address that HTTP listens at.
+	// Listening, when not nil, is called with each address that is listened at:
+	// HTTP, then HTTPS.
 	Listening func(net.Addr)
 }
 
@@ -191,9 +192,6 @@ func (a *allocator) listen(ctx context.Context, group *errgroup.Group) error {
 		return fmt.Errorf("listening for HTTP: %w", err)
 	}
 	a.serve(ctx, group, l, a.Config.AllowInsecureAuthSecrets)
-	if a.Listening != nil {
-		a.Listening(l.Addr())
-	}
 	if !a.Config.HTTPS.Enabled {
 		return nil
 	}
@@ -224,8 +222,12 @@ func (a *allocator) tls(ctx context.Context) (*tls.Config, error) {
 }
 
 func (a *allocator) serve(ctx context.Context, group *errgroup.Group, l net.Listener, secrets bool) {
-	server := &http.Server{Handler: a.handler.with(secrets), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: a.handler.with(secrets), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug)}
 	a.Logger.Info("listening", "address", l.Addr().String())
+	if a.Listening != nil {
+		a.Listening(l.Addr())
+	}
 	group.Go(func() error {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving HTTP: %w", err)

@@ -2,6 +2,7 @@ package allocator
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -11,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/tlstest"
 )
 
 // config parses a configuration over the defaults.
@@ -27,14 +30,33 @@ func config(t *testing.T, text string) Config {
 	return c
 }
 
-// start runs an allocator until the test ends and returns its URL.
+// start runs an allocator for these collectors until the test ends and returns
+// its URL.
 func start(t *testing.T, c Config, collectors ...string) string {
 	t.Helper()
+	return startWith(t, c, Static(collectors...))
+}
+
+func startWith(t *testing.T, c Config, source Source) string {
+	t.Helper()
+	address, ok := <-listen(t, c, source)
+	if !ok {
+		t.Fatal("the allocator did not start")
+	}
+	return "http://" + address.String()
+}
+
+// listen runs an allocator until the test ends, and gives the addresses that it
+// listens at.
+func listen(t *testing.T, c Config, source Source) <-chan net.Addr {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	done, listening := make(chan error, 1), make(chan net.Addr, 1)
+	done, listening := make(chan error, 1), make(chan net.Addr, 2)
 	go func() {
-		done <- Run(ctx, Settings{Config: c, Collectors: Static(collectors...), Logger: slog.New(slog.DiscardHandler),
+		err := Run(ctx, Settings{Config: c, Collectors: source, Logger: slog.New(slog.DiscardHandler),
 			Listening: func(a net.Addr) { listening <- a }})
+		close(listening)
+		done <- err
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -42,21 +64,19 @@ func start(t *testing.T, c Config, collectors ...string) string {
 			t.Error(err)
 		}
 	})
-	select {
-	case a := <-listening:
-		return "http://" + a.String()
-	case err := <-done:
-		done <- err
-		t.Fatal(err)
-		return ""
-	}
+	return listening
 }
 
 // get waits until the allocator is ready.
 func get(t *testing.T, url string) string {
 	t.Helper()
+	return getWith(t, http.DefaultClient, url)
+}
+
+func getWith(t *testing.T, client *http.Client, url string) string {
+	t.Helper()
 	for {
-		resp, err := http.Get(url)
+		resp, err := client.Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,4 +187,35 @@ func TestScrapeConfigs(t *testing.T) {
 	}
 	f(c, "<secret>", "<secret>")
 	f(plain, "hunter2", "hunter3")
+}
+
+// Over HTTPS secrets are told, to clients with a certificate of the authority.
+func TestHTTPS(t *testing.T) {
+	certFile, keyFile, pool := tlstest.Certificate(t)
+	c := config(t, served)
+	c.HTTPS = HTTPS{Enabled: true, ListenAddr: "127.0.0.1:0", CAFilePath: certFile, TLSCertFilePath: certFile, TLSKeyFilePath: keyFile}
+	addresses := listen(t, c, Static("a"))
+	plain, secure := <-addresses, <-addresses
+	if plain == nil || secure == nil {
+		t.Fatal("the allocator did not start")
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := func(certificates ...tls.Certificate) *http.Client {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: certificates}}
+		t.Cleanup(transport.CloseIdleConnections)
+		return &http.Client{Transport: transport}
+	}
+	if got := getWith(t, client(pair), "https://"+secure.String()+"/scrape_configs"); !strings.Contains(got, "hunter2") {
+		t.Errorf("a client with a certificate is not told the password: %s", got)
+	}
+	if resp, err := client().Get("https://" + secure.String() + "/scrape_configs"); err == nil {
+		resp.Body.Close()
+		t.Error("a client without a certificate got an answer")
+	}
+	if got := get(t, "http://"+plain.String()+"/scrape_configs"); strings.Contains(got, "hunter") {
+		t.Errorf("plain HTTP tells secrets: %s", got)
+	}
 }

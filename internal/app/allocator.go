@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 
 	"github.com/signalbox-otel/signalbox/internal/allocator"
 )
@@ -60,6 +61,7 @@ other machines --collectors names them; each asks with its name as collector_id:
 			if err != nil {
 				return err
 			}
+			klog.SetSlogLogger(logger) // what watches Kubernetes logs by itself
 			set := allocator.Settings{Config: config, Logger: logger}
 			if cmd.Flags().Changed("collectors") {
 				set.Collectors = allocator.Static(s.collectors...)
