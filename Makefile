@@ -98,17 +98,17 @@ cluster-down: ## End the Kubernetes of cluster-up, and all that it left
 CONTROLLER_GEN := go tool -modfile=tools/controller-gen/go.mod controller-gen paths=./api/v1beta1 paths=./api/v1alpha1
 
 .PHONY: generate
-generate: ## Generate the deep copies and manifests of the API from its types
+generate: ## Generate deep copies, manifests and reference of the API
 	$(CONTROLLER_GEN) object
 	$(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true output:crd:dir=api/crds
-	go run ./api/crds/trim api/crds
+	go run ./api/crds/gen api/crds docs/custom-resources.md
 
 # What is committed must be what the types give.
 .PHONY: generate-check
 generate-check:
-	rm -rf bin/api && mkdir -p bin && cp -r api bin/api
+	rm -rf bin/api && mkdir -p bin && cp -r api bin/api && cp docs/custom-resources.md bin/api
 	@$(MAKE) --no-print-directory generate
-	diff -r bin/api api || { echo "api was not what the types give; it is now"; exit 1; }
+	diff docs/custom-resources.md bin/api && rm bin/api/custom-resources.md && diff -r bin/api api || { echo "api was not what the types give; it is now"; exit 1; }
 
 .PHONY: lint
 lint: generate-check ## Check formatting, vet and staticcheck
