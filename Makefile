@@ -106,9 +106,9 @@ generate: ## Generate deep copies, manifests and reference of the API
 # What is committed must be what the types give.
 .PHONY: generate-check
 generate-check:
-	rm -rf bin/api && mkdir -p bin && cp -r api bin/api && cp docs/custom-resources.md bin/api
+	rm -rf bin/.api && mkdir -p bin && cp -r api bin/.api && cp docs/custom-resources.md bin/.api
 	@$(MAKE) --no-print-directory generate
-	diff docs/custom-resources.md bin/api && rm bin/api/custom-resources.md && diff -r bin/api api || { echo "api was not what the types give; it is now"; exit 1; }
+	diff docs/custom-resources.md bin/.api && rm bin/.api/custom-resources.md && diff -r bin/.api api || { echo "api was not what the types give; it is now"; exit 1; }
 
 .PHONY: lint
 lint: generate-check ## Check formatting, vet and staticcheck
