@@ -122,6 +122,37 @@ func TestConvertKeepsChanges(t *testing.T) {
 	}
 }
 
+// What was written last is what is said, in the version it was written in,
+// whatever the other version remembers: fields are set to others, and removed.
+func TestConvertSaysWhatWasWritten(t *testing.T) {
+	for _, version := range versions {
+		schema, otherSchema := schemaOf(t, version), schemaOf(t, other(version))
+		start := rand.Uint64()
+		for seed := start; seed < start+60; seed++ {
+			r := newRandom(seed)
+			written := wire(t, Convert(wire(t, r.collector(schema, version)), other(version)))
+			spec, donor := child(written, "spec"), child(r.collector(otherSchema, other(version)), "spec")
+			for _, key := range slices.Sorted(maps.Keys(child(otherSchema, "properties", "spec", "properties"))) {
+				switch r.IntN(6) {
+				case 0:
+					if key != "config" {
+						delete(spec, key)
+					}
+				case 1:
+					if donor[key] != nil {
+						spec[key] = donor[key]
+					}
+				}
+			}
+			written = wire(t, written)
+			again := wire(t, Convert(wire(t, Convert(written, version)), other(version)))
+			if diff := cmp.Diff(content(written), content(again)); diff != "" {
+				t.Fatalf("seed %d: -written in %s +said\n%s", seed, other(version), diff)
+			}
+		}
+	}
+}
+
 // The tables of what v1alpha1 has no field for are what the manifests say.
 func TestBetaOnly(t *testing.T) {
 	alpha, beta := schemaOf(t, "v1alpha1"), schemaOf(t, "v1beta1")
