@@ -36,10 +36,6 @@ const (
 	componentBridge    = "opentelemetry-opamp-bridge"
 )
 
-// Finalizer is on collectors with objects that Kubernetes does not remove with
-// them.
-const Finalizer = "opentelemetrycollector.opentelemetry.io/finalizer"
-
 // owner is a resource that objects are made for, and what these have of it.
 type owner struct {
 	meta      metav1.ObjectMeta

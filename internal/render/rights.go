@@ -105,7 +105,7 @@ func compact(rules []rbacv1.PolicyRule) []rbacv1.PolicyRule {
 	key := func(r rbacv1.PolicyRule) string {
 		return strings.Join([]string{
 			strings.Join(r.APIGroups, ","), strings.Join(r.Resources, ","), strings.Join(r.NonResourceURLs, ","), strings.Join(r.Verbs, ","),
-		}, ";")
+		}, "\x00")
 	}
 	slices.SortFunc(rules, func(a, b rbacv1.PolicyRule) int { return cmp.Compare(key(a), key(b)) })
 	return slices.CompactFunc(rules, func(a, b rbacv1.PolicyRule) bool { return key(a) == key(b) })
