@@ -15,7 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	// Every kind of service discovery that the build's tags leave in.
-	_ "github.com/prometheus/prometheus/discovery/install"
+	_ "github.com/prometheus/prometheus/plugins"
 )
 
 // DefaultConfigFile is where the operator mounts the configuration.
@@ -97,8 +97,9 @@ type PrometheusCR struct {
 	ScrapeProtocols []string `yaml:"scrape_protocols"`
 	// EvaluationInterval is accepted: there are no rules to evaluate.
 	EvaluationInterval string `yaml:"evaluation_interval"`
-	// ScrapeClasses are refused: no resource could name one.
-	ScrapeClasses []any `yaml:"scrape_classes"`
+	// ScrapeClasses are defaults that resources choose by name, written as in the
+	// Prometheus operator's resource.
+	ScrapeClasses []map[string]any `yaml:"scrape_classes"`
 	// DenyFSAccessThroughSMs leaves resources out that name files of the
 	// collector.
 	DenyFSAccessThroughSMs bool `yaml:"deny_fs_access_through_sms"`
@@ -195,9 +196,6 @@ func (c *Config) Validate() error {
 	}
 	if len(c.PrometheusCR.AllowNamespaces) > 0 && len(c.PrometheusCR.DenyNamespaces) > 0 {
 		errs = append(errs, errors.New("prometheus_cr: allow_namespaces and deny_namespaces exclude each other"))
-	}
-	if len(c.PrometheusCR.ScrapeClasses) > 0 {
-		errs = append(errs, errors.New("prometheus_cr::scrape_classes: are not supported"))
 	}
 	if !isStrategy(c.AllocationStrategy) {
 		errs = append(errs, fmt.Errorf("allocation_strategy: got %q; want %s", c.AllocationStrategy, strategyNames))

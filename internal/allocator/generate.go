@@ -3,14 +3,11 @@ package allocator
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // node is a map of a document: a resource, or a scrape config.
@@ -30,6 +27,10 @@ type generator struct {
 	// denyFiles refuses what makes a collector read a file that the resource
 	// names: tokens and certificates.
 	denyFiles bool
+	// classes are the scrape classes, which resources name; one may be for those
+	// that name none. What a class refers to is in classNamespace.
+	classes        []node
+	classNamespace string
 	// kubeConfig is the file to discover with; empty for the pod's account.
 	kubeConfig string
 }
@@ -104,17 +105,22 @@ func (g *generator) endpoints(name string, endpoints []node, make func(node) (no
 	return all, nil
 }
 
-// common converts what a resource and its endpoint say about scraping.
+// common converts what a resource, which comes first, and its endpoint say about
+// scraping.
 func (g *generator) common(namespace string, from ...node) (node, error) {
 	tree := node{"scrape_interval": g.interval, "scrape_protocols": toAny(g.protocols)}
+	class, err := g.class(from[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := g.applyClass(tree, class, from); err != nil {
+		return nil, err
+	}
 	for _, f := range from {
 		for key, value := range f {
 			if to, ok := renamed[key]; ok && value != "" {
 				tree[to] = value
 			}
-		}
-		if class := text(f, "scrapeClass"); class != "" {
-			return nil, fmt.Errorf("scrapeClass: there is no class %q", class)
 		}
 		if factor, ok := f["nativeHistogramMinBucketFactor"]; ok {
 			q, err := resource.ParseQuantity(fmt.Sprint(factor))
@@ -130,13 +136,59 @@ func (g *generator) common(namespace string, from ...node) (node, error) {
 			return nil, err
 		}
 		if rules := list(f, "metricRelabelings"); rules != nil {
-			tree["metric_relabel_configs"] = relabelings(rules)
+			tree["metric_relabel_configs"] = append(relabelings(list(class, "metricRelabelings")), relabelings(rules)...)
 		}
 		if child(f, "attachMetadata")["node"] == true {
 			tree["attach_metadata"] = true // kubernetesSD moves it into the discovery
 		}
 	}
 	return tree, nil
+}
+
+// class is the scrape class of a resource, nil for none.
+func (g *generator) class(spec node) (node, error) {
+	name := text(spec, "scrapeClass")
+	for _, c := range g.classes {
+		if name != "" && text(c, "name") == name || name == "" && c["default"] == true {
+			return c, nil
+		}
+	}
+	if name != "" {
+		return nil, fmt.Errorf("scrapeClass: there is no class %q", name)
+	}
+	return nil, nil
+}
+
+// applyClass sets what a class says, for resources to say otherwise.
+func (g *generator) applyClass(tree, class node, from []node) error {
+	admin := *g
+	admin.denyFiles = false // who writes classes may name files
+	if err := admin.http(tree, g.classNamespace, class); err != nil {
+		return fmt.Errorf("scrape class %s: %w", text(class, "name"), err)
+	}
+	for _, f := range from {
+		for _, key := range []string{"authorization", "basicAuth", "oauth2", "bearerTokenFile", "bearerTokenSecret"} {
+			if f[key] != nil {
+				delete(tree, "authorization")
+			}
+		}
+	}
+	if p := text(class, "fallbackScrapeProtocol"); p != "" {
+		tree["fallback_scrape_protocol"] = p
+	}
+	if rules := list(class, "metricRelabelings"); rules != nil {
+		tree["metric_relabel_configs"] = relabelings(rules)
+	}
+	if child(class, "attachMetadata")["node"] == true {
+		tree["attach_metadata"] = true
+	}
+	return nil
+}
+
+// own are the relabelings of a resource's class, then its own.
+func (g *generator) own(spec node, rules []node) ([]any, error) {
+	class, err := g.class(spec)
+	return append(relabelings(list(class, "relabelings")), relabelings(rules)...), err
 }
 
 // kubernetesSD sets discovery of objects of a role.
@@ -188,8 +240,9 @@ func (g *generator) serviceMonitor(u *unstructured.Unstructured, spec, e node) (
 	r.copy(service+"name", "job")
 	r.jobLabel(service, spec)
 	r.endpoint(e)
-	tree["relabel_configs"] = append(r, relabelings(list(e, "relabelings"))...)
-	return tree, nil
+	own, err := g.own(spec, list(e, "relabelings"))
+	tree["relabel_configs"] = append(r, own...)
+	return tree, err
 }
 
 func (g *generator) podMonitor(u *unstructured.Unstructured, spec, e node) (node, error) {
@@ -213,8 +266,9 @@ func (g *generator) podMonitor(u *unstructured.Unstructured, spec, e node) (node
 	r.add(node{"target_label": "job", "replacement": u.GetNamespace() + "/" + u.GetName()})
 	r.jobLabel(pod, spec)
 	r.endpoint(e)
-	tree["relabel_configs"] = append(r, relabelings(list(e, "relabelings"))...)
-	return tree, nil
+	own, err := g.own(spec, list(e, "relabelings"))
+	tree["relabel_configs"] = append(r, own...)
+	return tree, err
 }
 
 func (g *generator) probe(u *unstructured.Unstructured, spec node) (node, error) {
@@ -242,14 +296,14 @@ func (g *generator) probe(u *unstructured.Unstructured, spec node) (node, error)
 	if job := text(spec, "jobName"); job != "" {
 		r.add(node{"target_label": "job", "replacement": job})
 	}
-	var last []any
+	var last []node
 	switch fixed, ingress := child(targets, "staticConfig"), child(targets, "ingress"); {
 	case fixed["static"] != nil:
 		labels := node{"namespace": u.GetNamespace()}
 		maps.Copy(labels, child(fixed, "labels"))
 		tree["static_configs"] = []any{node{"targets": fixed["static"], "labels": labels}}
 		r.copy("__address__", "__param_target")
-		last = relabelings(list(fixed, "relabelingConfigs"))
+		last = list(fixed, "relabelingConfigs")
 	case ingress != nil:
 		const label = "__meta_kubernetes_ingress_"
 		g.kubernetesSD(tree, u, "ingress", child(ingress, "namespaceSelector"))
@@ -260,14 +314,16 @@ func (g *generator) probe(u *unstructured.Unstructured, spec node) (node, error)
 			"regex": "(.+);(.+);(.+)", "target_label": "__param_target", "replacement": "${1}://${2}${3}"})
 		r.copy("__meta_kubernetes_namespace", "namespace")
 		r.copy(label+"name", "ingress")
-		last = relabelings(list(ingress, "relabelingConfigs"))
+		last = list(ingress, "relabelingConfigs")
 	default:
 		return nil, fmt.Errorf("targets has neither staticConfig nor ingress")
 	}
 	r.copy("__param_target", "instance")
 	r.add(node{"target_label": "__address__", "replacement": text(prober, "url")})
-	tree["relabel_configs"] = append(r, last...)
-	return tree, nil
+	own, err := g.own(spec, last)
+	tree["relabel_configs"] = append(r, own...)
+	delete(tree, "attach_metadata")
+	return tree, err
 }
 
 func (g *generator) scrapeConfig(u *unstructured.Unstructured, spec node) (node, error) {
@@ -302,8 +358,10 @@ func (g *generator) scrapeConfig(u *unstructured.Unstructured, spec node) (node,
 	if job := text(spec, "jobName"); job != "" {
 		r.add(node{"target_label": "job", "replacement": job})
 	}
-	tree["relabel_configs"] = append(r, relabelings(list(spec, "relabelings"))...)
-	return tree, nil
+	own, err := g.own(spec, list(spec, "relabelings"))
+	tree["relabel_configs"] = append(r, own...)
+	delete(tree, "attach_metadata")
+	return tree, err
 }
 
 // discovery converts one entry of a list of discoveries.
@@ -333,134 +391,6 @@ func (g *generator) discovery(namespace string, sd node) (node, error) {
 	}
 	return to, g.http(to, namespace, sd)
 }
-
-// rules is a list of relabeling rules as documents.
-type rules []any
-
-func (r *rules) add(rule node) { *r = append(*r, rule) }
-
-func (r *rules) copy(from, to string) {
-	r.add(node{"source_labels": []any{from}, "target_label": to})
-}
-
-func (r *rules) keep(from, value string) {
-	r.add(node{"source_labels": []any{from}, "regex": regexp.QuoteMeta(value), "action": "keep"})
-}
-
-// selector keeps the objects that a label selector matches. prefix begins the
-// names of the meta labels of that kind of object.
-func (r *rules) selector(prefix string, from node) error {
-	var s metav1.LabelSelector
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(from, &s); err != nil {
-		return fmt.Errorf("selector: %w", err)
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.MatchLabels)) {
-		s.MatchExpressions = append(s.MatchExpressions, metav1.LabelSelectorRequirement{
-			Key: name, Operator: metav1.LabelSelectorOpIn, Values: []string{s.MatchLabels[name]}})
-	}
-	for _, e := range s.MatchExpressions {
-		name := labelName(e.Key)
-		rule := node{"action": "keep"}
-		switch e.Operator {
-		case metav1.LabelSelectorOpIn, metav1.LabelSelectorOpNotIn:
-			values := make([]string, len(e.Values))
-			for i, v := range e.Values {
-				values[i] = regexp.QuoteMeta(v)
-			}
-			rule["source_labels"] = []any{prefix + "label_" + name, prefix + "labelpresent_" + name}
-			rule["regex"] = "(" + strings.Join(values, "|") + ");true"
-		case metav1.LabelSelectorOpExists, metav1.LabelSelectorOpDoesNotExist:
-			rule["source_labels"] = []any{prefix + "labelpresent_" + name}
-			rule["regex"] = "true"
-		default:
-			return fmt.Errorf("selector: operator %q is not known", e.Operator)
-		}
-		if e.Operator == metav1.LabelSelectorOpNotIn || e.Operator == metav1.LabelSelectorOpDoesNotExist {
-			rule["action"] = "drop"
-		}
-		r.add(rule)
-	}
-	return nil
-}
-
-// port keeps the port that an endpoint names, by the label that has port names.
-func (r *rules) port(e node, name string) {
-	const container = "__meta_kubernetes_pod_container_port_"
-	if port := text(e, "port"); port != "" {
-		r.keep(name, port)
-		return
-	}
-	if number := e["portNumber"]; number != nil {
-		r.keep(container+"number", fmt.Sprint(number))
-		return
-	}
-	switch port := e["targetPort"].(type) {
-	case nil:
-	case string:
-		r.keep(container+"name", port)
-	default:
-		r.keep(container+"number", fmt.Sprint(port))
-	}
-}
-
-// running drops pods that have ended, if the endpoint does not want them.
-func (r *rules) running(e node) {
-	if e["filterRunning"] != false {
-		r.add(node{"source_labels": []any{"__meta_kubernetes_pod_phase"}, "regex": "(Failed|Succeeded)", "action": "drop"})
-	}
-}
-
-// labels copies the labels of an object that a field of spec lists.
-func (r *rules) labels(prefix string, spec node, field string) {
-	names, _ := spec[field].([]any)
-	for _, n := range names {
-		name := labelName(fmt.Sprint(n))
-		r.add(node{"source_labels": []any{prefix + "label_" + name}, "regex": "(.+)", "target_label": name, "replacement": "${1}"})
-	}
-}
-
-func (r *rules) jobLabel(prefix string, spec node) {
-	if label := text(spec, "jobLabel"); label != "" {
-		r.add(node{"source_labels": []any{prefix + "label_" + labelName(label)}, "regex": "(.+)", "target_label": "job", "replacement": "${1}"})
-	}
-}
-
-// endpoint tells which port it was.
-func (r *rules) endpoint(e node) {
-	for _, field := range []string{"port", "portNumber", "targetPort"} {
-		if port := e[field]; port != nil && port != "" {
-			r.add(node{"target_label": "endpoint", "replacement": fmt.Sprint(port)})
-			return
-		}
-	}
-}
-
-// relabelings converts rules that a user wrote.
-func relabelings(from []node) []any {
-	var all []any
-	for _, f := range from {
-		rule := node{}
-		for key, value := range f {
-			switch key {
-			case "sourceLabels":
-				rule["source_labels"] = value
-			case "targetLabel":
-				rule["target_label"] = value
-			case "action":
-				rule["action"] = strings.ToLower(fmt.Sprint(value))
-			default: // separator, regex, modulus, replacement
-				rule[key] = value
-			}
-		}
-		all = append(all, rule)
-	}
-	return all
-}
-
-var notInLabelName = regexp.MustCompile(`[^a-zA-Z0-9_]`)
-
-// labelName is the name that discovery gives to a label of Kubernetes.
-func labelName(s string) string { return notInLabelName.ReplaceAllString(s, "_") }
 
 func child(n node, key string) node { c, _ := n[key].(map[string]any); return c }
 

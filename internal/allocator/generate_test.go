@@ -261,7 +261,7 @@ func TestResourcesThatAreLeftOut(t *testing.T) {
 	f(monitor("{basicAuth: {username: {name: missing, key: k}}}"), "endpoint 0: basicAuth: no such secret")
 	f(monitor("{tlsConfig: {caFile: /x}}"), "deny_fs_access_through_sms")
 	f(monitor("{bearerTokenFile: /x}"), "deny_fs_access_through_sms")
-	f(monitor("{scrapeClass: fast}"), `there is no class "fast"`)
+	f("{kind: PodMonitor, metadata: {name: m, namespace: n}, spec: {scrapeClass: fast, podMetricsEndpoints: [{}]}}", `there is no class "fast"`)
 	f("{kind: Probe, metadata: {name: m, namespace: n}, spec: {prober: {url: u}}}", "neither staticConfig nor ingress")
 	f("{kind: ScrapeConfig, metadata: {name: m, namespace: n}, spec: {ec2SDConfigs: [{}]}}", "ec2SDConfigs: this program has no such discovery")
 	f("{kind: Other, metadata: {name: m, namespace: n}}", "kind Other")
@@ -283,4 +283,44 @@ func TestParseGenerated(t *testing.T) {
 	if diff := cmp.Diff([]string{"scrapeConfig/ns/a-2", "scrapeConfig/ns/c"}, names); diff != "" || len(problems) != 2 {
 		t.Errorf("problems %v; names (-want +got):\n%s", problems, diff)
 	}
+}
+
+// A class is for the resources that name it, one for those that name none, and
+// what a resource says wins.
+func TestScrapeClasses(t *testing.T) {
+	g := testGenerator()
+	g.denyFiles = true
+	g.classNamespace = "admin"
+	g.classes = []node{
+		{"name": "plain", "default": true, "relabelings": []any{node{"targetLabel": "class", "replacement": "plain"}}},
+		{"name": "mesh", "tlsConfig": node{"caFile": "/ca"}, "authorization": node{"credentials": node{"name": "s", "key": "t"}},
+			"metricRelabelings": []any{node{"action": "LabelDrop", "regex": "a"}}},
+	}
+	f := func(spec string, want node) {
+		t.Helper()
+		made, err := g.generate(object(t, "{kind: PodMonitor, metadata: {name: m, namespace: n}, spec: "+spec+"}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := node{}
+		for _, key := range []string{"tls_config", "authorization", "basic_auth", "metric_relabel_configs"} {
+			if value := made[0].tree[key]; value != nil {
+				got[key] = value
+			}
+		}
+		relabel := made[0].tree["relabel_configs"].(rules)
+		if last := relabel[len(relabel)-1].(node); last["target_label"] == "class" {
+			got["class"] = last["replacement"]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", spec, diff)
+		}
+	}
+	mesh := func(key string, value any) node {
+		return node{"tls_config": node{"ca_file": "/ca"}, key: value, "metric_relabel_configs": []any{node{"action": "labeldrop", "regex": "a"}}}
+	}
+	f("{podMetricsEndpoints: [{}]}", node{"class": "plain"})
+	f("{scrapeClass: mesh, podMetricsEndpoints: [{}]}", mesh("authorization", node{"credentials": "Secret.admin.s.t"}))
+	f("{scrapeClass: mesh, podMetricsEndpoints: [{basicAuth: {username: {name: s, key: u}}}]}",
+		mesh("basic_auth", node{"username": "Secret.n.s.u", "password": ""}))
 }

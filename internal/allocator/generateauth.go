@@ -65,6 +65,12 @@ func (g *generator) credentials(tree node, namespace string, f node) error {
 			return fmt.Errorf("authorization: %w", err)
 		}
 		to := node{"credentials": token}
+		if file := text(a, "credentialsFile"); file != "" {
+			if g.denyFiles {
+				return fmt.Errorf("authorization: %w", errFiles)
+			}
+			to = node{"credentials_file": file}
+		}
 		if t := text(a, "type"); t != "" {
 			to["type"] = t
 		}

@@ -261,10 +261,12 @@ func (w *monitors) update(ctx context.Context) error {
 		secrets: func(kind, namespace, name, key string) (string, error) {
 			return w.value(ctx, kind, namespace, name, key)
 		},
-		interval:   w.config.PrometheusCR.ScrapeInterval,
-		protocols:  w.config.PrometheusCR.ScrapeProtocols,
-		denyFiles:  w.config.PrometheusCR.DenyFSAccessThroughSMs,
-		kubeConfig: w.config.KubeConfigFilePath,
+		interval:       w.config.PrometheusCR.ScrapeInterval,
+		protocols:      w.config.PrometheusCR.ScrapeProtocols,
+		denyFiles:      w.config.PrometheusCR.DenyFSAccessThroughSMs,
+		classes:        w.config.PrometheusCR.ScrapeClasses,
+		classNamespace: w.config.CollectorNamespace,
+		kubeConfig:     w.config.KubeConfigFilePath,
 	}
 	var all []generated
 	for _, k := range w.kinds {

@@ -2,11 +2,9 @@ package allocator
 
 import (
 	"encoding/json"
-	"html/template"
 	"net/http"
 	"net/http/pprof"
 	"net/url"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -74,13 +72,16 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, secrets bool) st
 }
 
 func (h *handler) serveReady(w http.ResponseWriter, r *http.Request, path string, secrets bool) string {
+	if wantsPage(r, path) {
+		if p := h.pageOf(path, r.URL.Query()); p != nil {
+			writePage(w, p)
+			return "page"
+		}
+	}
 	switch path {
 	case "/readyz":
 		w.WriteHeader(http.StatusOK)
 		return path
-	case "/", "/debug/jobs", "/debug/targets":
-		h.page(w)
-		return "/"
 	case "/scrape_configs":
 		j := h.jobs.Load()
 		body := j.redacted
@@ -165,37 +166,4 @@ func groups(targets []*target) []group {
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // strings and maps encode; the client may have gone
-}
-
-var pageTemplate = template.Must(template.New("page").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Target allocator</title>
-<style>body{font:14px system-ui;margin:2rem}table{border-collapse:collapse;margin-bottom:2rem}
-td,th{padding:.3rem .8rem;border-bottom:1px solid #ccc;text-align:left}</style>
-<h1>Target allocator</h1>
-<p>Strategy {{.Strategy}}. {{.Unassigned}} targets without a collector, {{.Moving}} moving from one to another.
-<a href="/scrape_configs">scrape configs</a>, <a href="/jobs">jobs</a>, <a href="/metrics">metrics</a></p>
-<table><tr><th>collector<th>targets{{range .Collectors}}<tr><td>{{.Name}}<td>{{.Targets}}{{end}}</table>
-<table><tr><th>job<th>targets{{range .Jobs}}<tr><td><a href="{{.Link}}">{{.Name}}</a><td>{{.Targets}}{{end}}</table>
-`))
-
-// page shows people how the targets are divided.
-func (h *handler) page(w http.ResponseWriter) {
-	type row struct {
-		Name, Link string
-		Targets    int
-	}
-	now := h.allocation.Shares()
-	var collectors, ofJob []row
-	for _, name := range now.Collectors {
-		collectors = append(collectors, row{Name: name, Targets: now.Targets[name]})
-	}
-	for _, c := range h.jobs.Load().configs {
-		ofJob = append(ofJob, row{Name: c.JobName, Link: jobPath(c.JobName), Targets: now.OfJob[c.JobName]})
-	}
-	slices.SortFunc(ofJob, func(a, b row) int { return strings.Compare(a.Name, b.Name) })
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = pageTemplate.Execute(w, map[string]any{ // the client has gone
-		"Strategy": h.allocation.strategy, "Unassigned": now.Unassigned, "Moving": now.Moving,
-		"Collectors": collectors, "Jobs": ofJob,
-	})
 }

@@ -95,6 +95,30 @@ func getWith(t *testing.T, client *http.Client, url string) string {
 	}
 }
 
+// Browsers are shown pages, and looking takes no target from anybody.
+func TestPagesForBrowsers(t *testing.T) {
+	url := start(t, config(t, served), "a")
+	for path, want := range map[string]string{
+		"/jobs": "<title>Target allocator", "/jobs/token/targets?collector_id=a": "<title>Job token", "/scrape_configs": "<title>Scrape configs",
+	} {
+		get(t, url+path)
+		r, err := http.NewRequest(http.MethodGet, url+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", "text/html,*/*")
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) || strings.Contains(string(body), "hunter") {
+			t.Errorf("%s: %v; got %s; want %q and no secret", path, err, body, want)
+		}
+	}
+}
+
 const served = `
 config:
   global: {scrape_interval: 7s}
@@ -148,7 +172,9 @@ func TestHTTP(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"/": "shop/front end", "/livez": "", "/readyz": "", "/debug/pprof/": "goroutine",
+		"/": "shop/front end", "/debug/jobs": "shop/front end", "/debug/targets": "10.0.0.9:80",
+		"/debug/job?job_id=shop%2Ffront+end": "__meta_x=m, zone=z", "/debug/collector?collector_id=a": "10.0.0.1:80",
+		"/debug/scrape_configs": "hashmod", "/livez": "", "/readyz": "", "/debug/pprof/": "goroutine",
 		"/metrics": `opentelemetry_allocator_targets_per_collector{collector_name="a",strategy="consistent-hashing"} 3`,
 	} {
 		if got := get(t, url+path); !strings.Contains(got, want) {
