@@ -1,14 +1,9 @@
 import "@mantine/core/styles.css";
 import "./app/app.css";
-import { MantineProvider } from "@mantine/core";
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { StrictMode } from "react";
-import { createRoot } from "react-dom/client";
+import { QueryClient } from "@tanstack/react-query";
 import { ApiError, questionOf } from "./api/client";
-import { Shell } from "./app/Shell";
-import { theme } from "./app/theme";
 import { find } from "./pages";
-import { rangeAtFirst, TimeProvider } from "./time/TimeContext";
+import { rangeAtFirst } from "./time/TimeContext";
 import { location } from "./url/router";
 
 const client = new QueryClient({
@@ -22,24 +17,16 @@ const client = new QueryClient({
   },
 });
 
-// What the page needs first is on its way before there is a page.
+// What the page needs first is asked, and its scripts are fetched, before there
+// is a page: this script is small, so that it does not wait for the others.
 const { path, params } = location();
 const found = find(path);
-void found?.page.load();
 const ask = found?.page.first?.(params, found.rest, rangeAtFirst(params));
 if (ask) void client.prefetchQuery(questionOf(ask));
+const scripts = found?.page.load().catch(() => undefined); // what cannot be loaded is the error boundary's
 
-const root = document.getElementById("root");
-if (root) {
-  createRoot(root).render(
-    <StrictMode>
-      <MantineProvider theme={theme} defaultColorScheme="auto">
-        <QueryClientProvider client={client}>
-          <TimeProvider>
-            <Shell />
-          </TimeProvider>
-        </QueryClientProvider>
-      </MantineProvider>
-    </StrictMode>,
-  );
-}
+// Once React has shown that a page's scripts are loading, it shows that for 300 ms
+// at least. So it begins when they are there, unless they take long.
+const patience = new Promise((resolve) => setTimeout(resolve, 250));
+const [{ render }] = await Promise.all([import("./app/render"), Promise.race([scripts, patience])]);
+render(client);

@@ -3,7 +3,7 @@
  * navigation shows. Paths are in routes.json too, which tells the server for
  * which paths to answer with this page.
  */
-import { lazy, type ComponentType, type LazyExoticComponent } from "react";
+import { createElement, lazy, useState, type ComponentType } from "react";
 import { type Ask } from "../api/client";
 import { IconLoad, IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
 import { askDots, askTrace } from "./first";
@@ -29,15 +29,31 @@ export interface Page {
   part: Part;
   /** timeless pages have no use for the time range. */
   timeless?: boolean;
-  component: LazyExoticComponent<ComponentType<PageProps>>;
+  component: ComponentType<PageProps>;
   /** load fetches the page's scripts before they are needed. */
   load(): Promise<unknown>;
   /** first is what the page asks first, at these params and this range. */
   first?(params: URLSearchParams, rest: string, range: { start: string; end: string }): Ask;
 }
 
-function lazyPage(load: () => Promise<{ default: ComponentType<PageProps> }>): Pick<Page, "component" | "load"> {
-  return { component: lazy(load), load };
+/**
+ * lazyPage is a page whose scripts are loaded when it is shown. Where load has
+ * fetched them, it is there in the first rendering: a lazy component would show
+ * that it loads, and React leaves that for 300 ms at least.
+ */
+function lazyPage(fetch: () => Promise<{ default: ComponentType<PageProps> }>): Pick<Page, "component" | "load"> {
+  let loaded: ComponentType<PageProps> | undefined;
+  const load = async () => {
+    const module = await fetch();
+    loaded = module.default;
+    return module;
+  };
+  const later = lazy(load);
+  function LazyPage(props: PageProps) {
+    const [component] = useState(() => loaded ?? later);
+    return createElement(component, props);
+  }
+  return { component: LazyPage, load };
 }
 
 export const pages: Page[] = [
