@@ -78,11 +78,10 @@ func TestGunicorn(t *testing.T) {
 	}
 	for _, way := range []string{`job=""`, `job="statsd-exporter"`} {
 		for metric, want := range map[string]float64{
-			"flask_app_tutorial_gunicorn_workers":                2,
-			"flask_app_tutorial_gunicorn_requests":               21,
-			"flask_app_tutorial_gunicorn_request_status_200":     20,
-			"flask_app_tutorial_gunicorn_request_status_404":     1,
-			"flask_app_tutorial_gunicorn_request_duration_count": 21,
+			"flask_app_tutorial_gunicorn_workers":            2,
+			"flask_app_tutorial_gunicorn_requests":           21,
+			"flask_app_tutorial_gunicorn_request_status_200": 20,
+			"flask_app_tutorial_gunicorn_request_status_404": 1,
 		} {
 			expr := fmt.Sprintf("%s{%s}", metric, way)
 			eventually(t, func(ctx context.Context) error {
@@ -93,6 +92,19 @@ func TestGunicorn(t *testing.T) {
 				return err
 			})
 		}
+	}
+	// The receiver's summaries are of one interval each: their count is no total.
+	for expr, want := range map[string]float64{
+		`flask_app_tutorial_gunicorn_request_duration_count{job="statsd-exporter"}`:              21,
+		`max_over_time(flask_app_tutorial_gunicorn_request_duration_count{job=""}[5m]) > bool 0`: 1,
+	} {
+		eventually(t, func(ctx context.Context) error {
+			got, err := s.value(ctx, expr)
+			if err == nil && got != want {
+				err = fmt.Errorf("%s is %v; want %v", expr, got, want)
+			}
+			return err
+		})
 	}
 	stopOwn(t, s)
 }

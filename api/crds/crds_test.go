@@ -87,8 +87,16 @@ func startServer(t *testing.T) server {
 		}
 		s.kubectl(text, "apply", "-f", "-")
 	}
-	s.kubectl("", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-	return s
+	// kubectl does not wait for conditions while there are none yet: ask again.
+	for {
+		_, err := c.Kubectl(ctx, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+		if err == nil {
+			return s
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // withConversion says in the manifest where collectors are converted.

@@ -43,7 +43,16 @@ func TestAPIServerTakesPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	kubectl(string(allocators), "apply", "--server-side", "-f", "-")
-	kubectl("", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+	// kubectl does not wait for conditions while there are none yet: ask again.
+	for {
+		_, err := c.Kubectl(ctx, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, namespace := range []string{"observability", "shop", "otel-collector"} {
 		kubectl("", "create", "namespace", namespace)
 	}
