@@ -31,7 +31,7 @@ test: lint test-unit test-race test-size test-web ## Run all the tests that any 
 
 .PHONY: test-unit
 test-unit: setup kube
-	go test ./...
+	go test -timeout 40m ./... # with cold caches, tests build clients and peers
 
 # Left out under the race detector, where they take a minute: tests of one
 # goroutine that repeat a run hundreds of times.
