@@ -279,7 +279,7 @@ func (r *rendering) render() error {
 	for _, c := range r.collectors {
 		facts := r.facts
 		for _, a := range r.allocators {
-			if a.cr.Namespace == c.cr.Namespace && a.cr.Name == c.cr.Labels[render.AllocatorLabel] {
+			if a.cr.Namespace == c.cr.Namespace && a.cr.Name == c.cr.Labels[v1beta1.LabelTargetAllocator] {
 				facts.Allocator = &render.AllocatorFacts{Name: a.cr.Name, MTLS: a.cr.Spec.MTLS}
 			}
 		}
@@ -297,7 +297,7 @@ func (r *rendering) render() error {
 	for _, a := range r.allocators {
 		var served []*v1beta1.OpenTelemetryCollector
 		for _, c := range r.collectors {
-			if a.cr.Namespace == c.cr.Namespace && a.cr.Name == c.cr.Labels[render.AllocatorLabel] {
+			if a.cr.Namespace == c.cr.Namespace && a.cr.Name == c.cr.Labels[v1beta1.LabelTargetAllocator] {
 				served = append(served, c.cr)
 			}
 		}

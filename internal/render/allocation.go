@@ -28,7 +28,7 @@ func (c *collector) useAllocator() error {
 			return err
 		}
 		c.allocator = &AllocatorFacts{Name: c.meta.Name, MTLS: embedded.MTLS}
-	case c.facts.Allocator != nil && c.meta.Labels[AllocatorLabel] == c.facts.Allocator.Name:
+	case c.facts.Allocator != nil && c.meta.Labels[v1beta1.LabelTargetAllocator] == c.facts.Allocator.Name:
 		c.allocator = c.facts.Allocator
 	default:
 		return nil
@@ -107,7 +107,7 @@ func EmbeddedAllocator(cr *v1beta1.OpenTelemetryCollector) *v1alpha1.TargetAlloc
 	e := cr.Spec.TargetAllocator
 	labels := map[string]string{}
 	maps.Copy(labels, cr.Labels)
-	labels[labelManagedBy] = "opentelemetry-operator"
+	labels[v1beta1.LabelManagedBy] = "opentelemetry-operator"
 	return &v1alpha1.TargetAllocator{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TargetAllocator"},
 		ObjectMeta: metav1.ObjectMeta{Name: cr.Name, Namespace: cr.Namespace, Labels: labels, Annotations: cr.Annotations},

@@ -113,7 +113,7 @@ func (a *allocator) strategy() v1beta1.AllocationStrategy {
 // podSelector has the name besides, unlike that of collectors.
 func (a *allocator) podSelector() map[string]string {
 	labels := a.selector()
-	labels[labelName] = cmp.Or(a.meta.Labels[labelName], a.object())
+	labels[v1beta1.LabelName] = cmp.Or(a.meta.Labels[v1beta1.LabelName], a.object())
 	return labels
 }
 
@@ -146,7 +146,7 @@ func (a *allocator) deployment() Object {
 		annotations = map[string]string{}
 	}
 	maps.Copy(annotations, a.annotations())
-	annotations["opentelemetry-targetallocator-config/hash"] = a.sum
+	annotations[v1beta1.AnnotationAllocatorHash] = a.sum
 	t := template(&a.spec.Workload, a.account(), a.labels(a.object(), false), annotations)
 	t.WithLabels(a.podSelector())
 	container := a.container()

@@ -68,7 +68,7 @@ func (a *allocator) collectorSelector() any {
 	if len(a.collectors) == 1 {
 		return map[string]any{"matchLabels": labels}
 	}
-	delete(labels, labelInstance)
+	delete(labels, v1beta1.LabelInstance)
 	var instances []string
 	for _, c := range a.collectors {
 		instances = append(instances, c.owner.instance())
@@ -76,7 +76,7 @@ func (a *allocator) collectorSelector() any {
 	slices.Sort(instances)
 	return map[string]any{
 		"matchLabels":      labels,
-		"matchExpressions": []any{map[string]any{"key": labelInstance, "operator": metav1.LabelSelectorOpIn, "values": instances}},
+		"matchExpressions": []any{map[string]any{"key": v1beta1.LabelInstance, "operator": metav1.LabelSelectorOpIn, "values": instances}},
 	}
 }
 

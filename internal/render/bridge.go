@@ -155,7 +155,7 @@ func (b *bridge) deployment() Object {
 		annotations = map[string]string{}
 	}
 	maps.Copy(annotations, b.annotations())
-	annotations["opentelemetry-opampbridge-config/hash"] = b.sum
+	annotations[v1beta1.AnnotationBridgeHash] = b.sum
 	t := template(&b.pod, b.account(), b.labels(b.object(), false), annotations)
 	t.Spec.WithVolumes(corev1ac.Volume().WithName("opamp-bridge-internal").WithConfigMap(corev1ac.ConfigMapVolumeSource().
 		WithName(b.object()).WithItems(corev1ac.KeyToPath().WithKey("remoteconfiguration.yaml").WithPath("remoteconfiguration.yaml"))))

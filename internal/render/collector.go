@@ -149,10 +149,10 @@ func (c *collector) podAnnotations() map[string]string {
 			}
 		}
 		if added {
-			annotations["operator.opentelemetry.io/prometheus-annotations-added"] = "true"
+			annotations[v1beta1.AnnotationPrometheusAdded] = "true"
 		}
 	}
-	annotations["opentelemetry-operator-config/sha256"] = c.sum
+	annotations[v1beta1.AnnotationConfigHash] = c.sum
 	return annotations
 }
 

@@ -11,24 +11,6 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
-// Keys of labels.
-const (
-	labelName      = "app.kubernetes.io/name"
-	labelInstance  = "app.kubernetes.io/instance"
-	labelManagedBy = "app.kubernetes.io/managed-by"
-	labelPartOf    = "app.kubernetes.io/part-of"
-	labelComponent = "app.kubernetes.io/component"
-	labelVersion   = "app.kubernetes.io/version"
-
-	labelServiceType = "operator.opentelemetry.io/collector-service-type"
-	labelHeadless    = "operator.opentelemetry.io/collector-headless-service"
-	labelMonitoring  = "operator.opentelemetry.io/collector-monitoring-service"
-	labelInjected    = "sidecar.opentelemetry.io/injected"
-)
-
-// AllocatorLabel names, on a collector, the target allocator that serves it.
-const AllocatorLabel = "opentelemetry.io/target-allocator"
-
 // Values of the label for the component.
 const (
 	componentCollector = "opentelemetry-collector"
@@ -48,10 +30,10 @@ type owner struct {
 // selector are the labels by which the pods of the resource are selected.
 func (o *owner) selector() map[string]string {
 	return map[string]string{
-		labelManagedBy: "opentelemetry-operator",
-		labelInstance:  o.instance(),
-		labelPartOf:    "opentelemetry",
-		labelComponent: o.component,
+		v1beta1.LabelManagedBy: "opentelemetry-operator",
+		v1beta1.LabelInstance:  o.instance(),
+		v1beta1.LabelPartOf:    "opentelemetry",
+		v1beta1.LabelComponent: o.component,
 	}
 }
 
@@ -61,13 +43,13 @@ func (o *owner) instance() string { return truncated("%s.%s", o.meta.Namespace, 
 // labels are those of an object. Filtered are without what the operator keeps
 // off workloads and what belongs to these.
 func (o *owner) labels(object string, filtered bool) map[string]string {
-	labels := map[string]string{labelName: object}
+	labels := map[string]string{v1beta1.LabelName: object}
 	maps.Copy(labels, o.meta.Labels)
 	if filtered {
 		drop(labels, o.facts.LabelsFilter)
 	}
 	maps.Copy(labels, o.selector())
-	labels[labelVersion] = imageVersion(o.image)
+	labels[v1beta1.LabelVersion] = imageVersion(o.image)
 	return labels
 }
 

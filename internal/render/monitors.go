@@ -30,10 +30,10 @@ func (c *collector) monitors() {
 		return
 	}
 	if ports := prometheusPorts(c.exporters); len(ports) > 0 {
-		c.plan.add(c.serviceMonitor(c.object(), map[string]string{labelServiceType: serviceBase}, ports))
+		c.plan.add(c.serviceMonitor(c.object(), map[string]string{v1beta1.LabelServiceType: serviceBase}, ports))
 	}
 	if c.metrics != 0 {
-		c.plan.add(c.serviceMonitor(name("%s-monitoring-collector", c.meta.Name), map[string]string{labelServiceType: serviceMonitoring}, []string{"monitoring"}))
+		c.plan.add(c.serviceMonitor(name("%s-monitoring-collector", c.meta.Name), map[string]string{v1beta1.LabelServiceType: serviceMonitoring}, []string{"monitoring"}))
 	}
 }
 
@@ -75,11 +75,11 @@ func (c *collector) podMonitor() Object {
 		ports = slices.Insert(ports, 0, "metrics")
 	}
 	return c.monitor(c.labels(c.object(), false), c.spec.Observability.Metrics, "PodMonitor", c.object(), map[string]any{
-		"jobLabel":            labelInstance,
-		"podTargetLabels":     []string{labelName, labelInstance, labelManagedBy},
+		"jobLabel":            v1beta1.LabelInstance,
+		"podTargetLabels":     []string{v1beta1.LabelName, v1beta1.LabelInstance, v1beta1.LabelManagedBy},
 		"podMetricsEndpoints": endpoints(ports),
 		"namespaceSelector":   map[string]any{"matchNames": []string{c.meta.Namespace}},
-		"selector":            map[string]any{"matchLabels": map[string]string{labelInjected: c.instance()}},
+		"selector":            map[string]any{"matchLabels": map[string]string{v1beta1.LabelInjected: c.instance()}},
 	})
 }
 

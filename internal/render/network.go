@@ -84,8 +84,8 @@ func (c *collector) route(p port) Object {
 		spec["tls"] = map[string]any{"termination": termination}
 	}
 	labels := c.selector()
-	delete(labels, labelPartOf)
-	labels[labelName] = object
+	delete(labels, v1beta1.LabelPartOf)
+	labels[v1beta1.LabelName] = object
 	return c.custom("route.openshift.io/v1", "Route", object, labels, c.spec.Ingress.Annotations, spec)
 }
 

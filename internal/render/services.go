@@ -28,13 +28,13 @@ func (c *collector) services() {
 		c.plan.add(c.service(c.object(), serviceBase, ports))
 		headless := c.service(c.headless(), serviceHeadless, ports)
 		headless.Spec.ClusterIP = set(corev1.ClusterIPNone)
-		headless.WithLabels(map[string]string{labelHeadless: "Exists"}).
+		headless.WithLabels(map[string]string{v1beta1.LabelHeadlessService: "Exists"}).
 			WithAnnotations(map[string]string{"service.beta.openshift.io/serving-cert-secret-name": c.headless() + "-tls"})
 		c.plan.add(headless)
 	}
 	if c.metrics != 0 {
 		monitoring := c.service(name("%s-monitoring", c.object()), serviceMonitoring, []port{{name: "monitoring", number: c.metrics, protocol: corev1.ProtocolTCP}})
-		c.plan.add(monitoring.WithLabels(map[string]string{labelMonitoring: "Exists"}))
+		c.plan.add(monitoring.WithLabels(map[string]string{v1beta1.LabelMonitoringService: "Exists"}))
 	}
 	if len(c.extensions) > 0 {
 		c.plan.add(c.service(name("%s-extension", c.object()), serviceExtension, joined(nil, c.extensions, c.plan)))
@@ -70,7 +70,7 @@ func (c *collector) service(object, kind string, ports []port) *corev1ac.Service
 		spec.WithPorts(servicePort(p, route))
 	}
 	return corev1ac.Service(object, c.meta.Namespace).
-		WithLabels(c.labels(object, false)).WithLabels(map[string]string{labelServiceType: kind}).
+		WithLabels(c.labels(object, false)).WithLabels(map[string]string{v1beta1.LabelServiceType: kind}).
 		WithAnnotations(c.annotations()).WithOwnerReferences(c.references()...).WithSpec(spec)
 }
 
