@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/signalbox-otel/signalbox/bench/cputime"
 )
 
 // configuration is what both contenders run.
@@ -167,28 +168,7 @@ func (p *process) listens(ctx context.Context) error {
 }
 
 // cpu is the user and system time that the process has taken.
-func (p *process) cpu() (time.Duration, error) {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	// The second field is the command in parentheses and may hold spaces.
-	_, rest, _ := strings.Cut(string(raw), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, errors.New("reading the stat file of a process: too short")
-	}
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	const ticksPerSecond = 100 // USER_HZ, the same on every Linux
-	return time.Duration(user+system) * time.Second / ticksPerSecond, nil
-}
+func (p *process) cpu() (time.Duration, error) { return cputime.Of(p.cmd.Process.Pid) }
 
 // status is the process's memory in bytes, by the kernel's name for it.
 func (p *process) status() (map[string]int64, error) {

@@ -11,13 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/signalbox-otel/signalbox/bench/cputime"
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/store"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // view is where the data is, kept beside it.
@@ -132,15 +133,8 @@ func (b *box) send(ctx context.Context, spans []store.Span) error {
 
 // cpu is the processor time that the server has used.
 func (b *box) cpu() time.Duration {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.cmd.Process.Pid))
-	if err != nil {
-		return 0 // no Linux: the column stays empty
-	}
-	// The name of the program, in parentheses, may hold blanks.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	user, _ := strconv.Atoi(fields[11])
-	system, _ := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * (time.Second / 100)
+	used, _ := cputime.Of(b.cmd.Process.Pid) // no Linux: the column stays empty
+	return used
 }
 
 // get reads an answer as a browser does, compressed, and gives the compressed
