@@ -202,8 +202,14 @@ func wantTrace(t *testing.T, id string, want map[string]span) {
 // wantValue waits until a PromQL expression has one value, and it is this.
 func wantValue(t *testing.T, expr string, want float64) {
 	t.Helper()
+	box.wantValue(t, expr, want)
+}
+
+// wantValue waits until a PromQL expression has one value, and it is this.
+func (s *signalbox) wantValue(t *testing.T, expr string, want float64) {
+	t.Helper()
 	eventually(t, func(ctx context.Context) error {
-		got, err := box.value(ctx, expr)
+		got, err := s.value(ctx, expr)
 		if err == nil && got != want {
 			err = fmt.Errorf("%s is %v; want %v", expr, got, want)
 		}

@@ -84,13 +84,7 @@ func TestGunicorn(t *testing.T) {
 			"flask_app_tutorial_gunicorn_request_status_404": 1,
 		} {
 			expr := fmt.Sprintf("%s{%s}", metric, way)
-			eventually(t, func(ctx context.Context) error {
-				got, err := s.value(ctx, expr)
-				if err == nil && got != want {
-					err = fmt.Errorf("%s is %v; want %v", expr, got, want)
-				}
-				return err
-			})
+			s.wantValue(t, expr, want)
 		}
 	}
 	// The receiver's summaries are of one interval each: their count is no total.
@@ -98,13 +92,7 @@ func TestGunicorn(t *testing.T) {
 		`flask_app_tutorial_gunicorn_request_duration_count{job="statsd-exporter"}`:              21,
 		`max_over_time(flask_app_tutorial_gunicorn_request_duration_count{job=""}[5m]) > bool 0`: 1,
 	} {
-		eventually(t, func(ctx context.Context) error {
-			got, err := s.value(ctx, expr)
-			if err == nil && got != want {
-				err = fmt.Errorf("%s is %v; want %v", expr, got, want)
-			}
-			return err
-		})
+		s.wantValue(t, expr, want)
 	}
 	stopOwn(t, s)
 }

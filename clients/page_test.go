@@ -96,13 +96,7 @@ func TestPageStatsD(t *testing.T) {
 	sendUDP(t, "StatsD lines", addr, []byte("shop.orders:3|c|#channel:web\nshop.queue.length:7|g"))
 	sendUDP(t, "StatsD lines", addr, []byte("shop.orders:4|c|#channel:web"))
 	for expr, want := range map[string]float64{`shop_orders{channel="web"}`: 7, `shop_queue_length`: 7} {
-		eventually(t, func(ctx context.Context) error {
-			got, err := s.value(ctx, expr)
-			if err == nil && got != want {
-				err = fmt.Errorf("%s is %v; want %v", expr, got, want)
-			}
-			return err
-		})
+		s.wantValue(t, expr, want)
 	}
 	stopOwn(t, s)
 }
