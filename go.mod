@@ -74,7 +74,7 @@ require (
 	go.opentelemetry.io/collector/service v0.158.0
 	go.opentelemetry.io/contrib/bridges/otelslog v0.19.0
 	k8s.io/client-go v0.35.4
-	sigs.k8s.io/controller-runtime v0.23.3 // indirect
+	sigs.k8s.io/controller-runtime v0.23.3
 )
 
 require (
@@ -83,13 +83,17 @@ require (
 	github.com/census-instrumentation/opencensus-proto v0.4.1
 	github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/opencensus v0.133.0
 	github.com/rogpeppe/go-internal v1.14.1
+	k8s.io/apiextensions-apiserver v0.35.0
 	modernc.org/sqlite v1.54.0
 )
 
 require (
+	github.com/evanphx/json-patch/v5 v5.9.11 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
+	github.com/google/btree v1.1.3 // indirect
 	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect
 	go.opencensus.io v0.24.0 // indirect
+	gomodules.xyz/jsonpatch/v2 v2.4.0 // indirect
 )
 
 require (

@@ -36,8 +36,12 @@ const layers = `
 	# Old configurations are rewritten before they are loaded.
 	api < migrate < collector
 
-	api, migrate < render, inject < operator
+	# A sidecar is the collector that render describes.
+	api, migrate < render < inject < operator
 	operator, collector, allocator, doctor, demo, load < app < cmd/signalbox
+
+	# What install prints grants what the operator says it needs.
+	api, render, operator < install < app
 
 	# The test cluster knows nothing of the product but its image; tests of any
 	# room may start one.

@@ -1,0 +1,34 @@
+package needs
+
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+)
+
+// Rights are what the operator may do in every namespace. Secrets are not among
+// what it reads.
+func Rights() []rbacv1.PolicyRule {
+	read := []string{"get", "list", "watch"}
+	own := append([]string{"create", "patch", "update", "delete"}, read...)
+	return []rbacv1.PolicyRule{
+		// Its own kinds.
+		{APIGroups: []string{v1beta1.Group}, Resources: []string{"opentelemetrycollectors", "targetallocators", "opampbridges", "instrumentations"}, Verbs: own},
+		{APIGroups: []string{v1beta1.Group}, Resources: []string{"*/status", "*/finalizers"}, Verbs: []string{"get", "patch", "update"}},
+		// What it makes of them.
+		{APIGroups: []string{""}, Resources: []string{"configmaps", "services", "serviceaccounts"}, Verbs: own},
+		{APIGroups: []string{"apps"}, Resources: []string{"deployments", "daemonsets", "statefulsets"}, Verbs: own},
+		{APIGroups: []string{"autoscaling"}, Resources: []string{"horizontalpodautoscalers"}, Verbs: own},
+		{APIGroups: []string{"policy"}, Resources: []string{"poddisruptionbudgets"}, Verbs: own},
+		{APIGroups: []string{"networking.k8s.io"}, Resources: []string{"ingresses", "networkpolicies"}, Verbs: own},
+		{APIGroups: []string{"gateway.networking.k8s.io"}, Resources: []string{"httproutes"}, Verbs: own},
+		{APIGroups: []string{"route.openshift.io"}, Resources: []string{"routes", "routes/custom-host"}, Verbs: own},
+		{APIGroups: []string{"monitoring.coreos.com"}, Resources: []string{"servicemonitors", "podmonitors"}, Verbs: own},
+		{APIGroups: []string{"cert-manager.io"}, Resources: []string{"issuers", "certificates"}, Verbs: own},
+		{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterroles", "clusterrolebindings"}, Verbs: own},
+		// Whether their pods are ready, and why not.
+		{APIGroups: []string{""}, Resources: []string{"pods", "namespaces"}, Verbs: read},
+		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+		{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+	}
+}

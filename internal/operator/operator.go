@@ -1,0 +1,49 @@
+// Package operator runs the Kubernetes controllers and webhooks of Signalbox:
+// it watches resources of group opentelemetry.io, gathers what render and inject
+// have to know, applies what they return, and writes the status.
+//
+// Its parts are folders, each with one Add that registers it with the manager:
+// controllers (resource to objects), cluster (what the cluster offers), readiness
+// (pods to conditions), admission (defaults, validation, conversion), pods (what
+// is injected), certs (the CA and the serving certificate), selftest (is the
+// webhook reached). Decisions are in render and inject, which are pure; here is
+// the I/O.
+//
+// Invariants: when nothing changed, nothing is written. The API server is asked
+// for objects of ours only, so that memory does not grow with those of others.
+package operator
+
+import (
+	"fmt"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+)
+
+// NewScheme knows the kinds that the operator reads and writes.
+func NewScheme() (*runtime.Scheme, error) {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme,
+	} {
+		if err := add(s); err != nil {
+			return nil, fmt.Errorf("registering kinds: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// NewManager makes the manager that the parts are added to.
+func NewManager(config *rest.Config) (ctrl.Manager, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	return ctrl.NewManager(config, ctrl.Options{Scheme: scheme})
+}
