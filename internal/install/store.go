@@ -1,0 +1,103 @@
+package install
+
+// Ports of the store.
+const (
+	pagePort     = 4316
+	otlpGRPCPort = 4317
+	otlpHTTPPort = 4318
+)
+
+// storeParts are the store and how it is reached. It is a StatefulSet, because one
+// volume is for one pod, and because what is removed with it keeps its data.
+func storeParts(image string) []part {
+	store := is("store.enabled")
+	page := service(StoreName, storeLabels(), storeSelector(), tree{
+		"name": "http", "port": int64(pagePort), "protocol": "TCP", "targetPort": "http",
+		"nodePort": when{cond: is("store.service.nodePort"), then: num("store.service.nodePort")},
+	})
+	page["spec"].(tree)["type"] = str("store.service.type")
+	page["metadata"].(tree)["annotations"] = when{cond: is("store.service.annotations"), then: sub("store.service.annotations")}
+	return []part{
+		{"store", store, tree{
+			"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(StoreName, storeLabels()),
+			"automountServiceAccountToken": false,
+			"imagePullSecrets":             when{cond: is("imagePullSecrets"), then: sub("imagePullSecrets")},
+		}},
+		{"store", store, page},
+		{"store", store, service(OTLPService, storeLabels(), storeSelector(),
+			tree{"name": "otlp-grpc", "port": int64(otlpGRPCPort), "protocol": "TCP", "targetPort": "otlp-grpc", "appProtocol": "grpc"},
+			tree{"name": "otlp-http", "port": int64(otlpHTTPPort), "protocol": "TCP", "targetPort": "otlp-http"})},
+		{"store", both(store, is("store.networkPolicy")),
+			networkPolicy(StoreName, storeLabels(), storeSelector(), "http", "otlp-grpc", "otlp-http")},
+		{"store", store, tree{
+			"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta(StoreName, storeLabels()),
+			"spec": tree{
+				"replicas":    int64(1),
+				"serviceName": OTLPService,
+				"selector":    tree{"matchLabels": storeSelector()},
+				"template":    tree{"metadata": tree{"labels": storeLabels()}, "spec": storePod(image)},
+				"volumeClaimTemplates": when{cond: is("store.persistent"), then: list{tree{
+					"metadata": tree{"name": StoreVolume, "labels": storeLabels()},
+					"spec": tree{
+						"accessModes":      list{"ReadWriteOnce"},
+						"storageClassName": when{cond: is("store.storageClass"), then: str("store.storageClass")},
+						"resources":        tree{"requests": tree{"storage": str("store.size")}},
+					},
+				}}},
+			},
+		}},
+	}
+}
+
+// storePod is the pod of the store.
+func storePod(image string) tree {
+	security := podSecurity()
+	security["fsGroup"] = int64(65532) // the user of the image may write to the volume
+	security["fsGroupChangePolicy"] = "OnRootMismatch"
+	return tree{
+		"serviceAccountName":            StoreName,
+		"automountServiceAccountToken":  false,
+		"securityContext":               security,
+		"terminationGracePeriodSeconds": int64(60),
+		"priorityClassName":             when{cond: is("store.priorityClassName"), then: str("store.priorityClassName")},
+		"nodeSelector":                  when{cond: is("store.nodeSelector"), then: sub("store.nodeSelector")},
+		"tolerations":                   when{cond: is("store.tolerations"), then: sub("store.tolerations")},
+		"affinity":                      when{cond: is("store.affinity"), then: sub("store.affinity")},
+		"containers":                    list{storeContainer(image)},
+		"volumes":                       when{cond: is("store.persistent"), otherwise: list{tree{"name": StoreVolume, "emptyDir": tree{}}}},
+	}
+}
+
+func storeContainer(image string) tree {
+	// Reading back what a crash left in the log takes a while, when it is much.
+	starting := probe("/healthz", "http", 2, 300)
+	return tree{
+		"name":            "signalbox",
+		"image":           or(str("image"), constant(image)),
+		"imagePullPolicy": str("imagePullPolicy"),
+		"args": list{
+			"up",
+			"--listen=0.0.0.0",
+			"--data-dir=/data",
+			format("--retention=%s", str("store.retention")),
+			when{
+				cond:      is("store.retentionSize"),
+				then:      format("--retention-size=%s", str("store.retentionSize")),
+				otherwise: when{cond: is("store.persistent"), then: "--retention-size=80%"},
+			},
+			"--without=jaeger,zipkin",
+			each{sub("store.args")},
+		},
+		"ports": list{
+			tree{"name": "http", "containerPort": int64(pagePort), "protocol": "TCP"},
+			tree{"name": "otlp-grpc", "containerPort": int64(otlpGRPCPort), "protocol": "TCP"},
+			tree{"name": "otlp-http", "containerPort": int64(otlpHTTPPort), "protocol": "TCP"},
+		},
+		"startupProbe":    starting,
+		"livenessProbe":   probe("/healthz", "http", 20, 6),
+		"readinessProbe":  probe("/healthz", "http", 5, 2),
+		"resources":       sub("store.resources"),
+		"securityContext": containerSecurity(),
+		"volumeMounts":    list{tree{"name": StoreVolume, "mountPath": "/data"}},
+	}
+}
