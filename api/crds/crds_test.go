@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 
@@ -441,5 +442,29 @@ func (s server) versions() {
 	}
 	if got := s.object(alphaCollectors, "broken")["spec"].(map[string]any)["config"]; !strings.Contains(broken, strings.Split(got.(string), "\n")[0]) {
 		s.t.Errorf("got %v; want the text that was applied", got)
+	}
+}
+
+func TestWithConversion(t *testing.T) {
+	all, err := WithConversion("tools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, paths := []string{}, map[string]any{}
+	for _, crd := range all {
+		names = append(names, crd.GetName())
+		if path, found, _ := unstructured.NestedMap(crd.Object, "spec", "conversion", "webhook", "clientConfig", "service"); found {
+			paths[crd.GetName()] = path
+		}
+	}
+	if diff := cmp.Diff([]string{
+		"instrumentations.opentelemetry.io", "opampbridges.opentelemetry.io", "opentelemetrycollectors.opentelemetry.io", "targetallocators.opentelemetry.io",
+	}, names); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]any{
+		"opentelemetrycollectors.opentelemetry.io": map[string]any{"namespace": "tools", "name": "opentelemetry-operator-webhook-service", "path": "/convert"},
+	}, paths); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
 	}
 }

@@ -8,6 +8,8 @@
 // Invariants: it is data. No I/O, and nothing changes what it returns.
 package needs
 
+import "github.com/signalbox-otel/signalbox/api/crds"
+
 // Names of the operator's own objects. All but the webhook configurations and
 // the cluster roles are in its namespace.
 const (
@@ -18,7 +20,7 @@ const (
 	// Container of the deployment.
 	Container = "manager"
 	// WebhookService leads from port 443 to the webhooks.
-	WebhookService = "opentelemetry-operator-webhook-service"
+	WebhookService = crds.WebhookService
 	// MetricsService leads to the metrics.
 	MetricsService = "opentelemetry-operator-controller-manager-metrics-service"
 	// CertificateSecret has the serving certificate (tls.crt, tls.key) and the CA
@@ -49,4 +51,4 @@ const (
 )
 
 // ConvertPath is where collectors are converted between versions.
-const ConvertPath = "/convert"
+const ConvertPath = crds.ConvertPath

@@ -29,6 +29,8 @@ func Rights() []rbacv1.PolicyRule {
 		// Whether their pods are ready, and why not.
 		{APIGroups: []string{""}, Resources: []string{"pods", "namespaces"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+		// Whether who writes a resource may grant what it needs.
+		{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 		{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 	}
 }
