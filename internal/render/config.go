@@ -109,6 +109,18 @@ func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
 	return &config{own, today}, nil
 }
 
+// Configuration is a collector's configuration in today's form and with its
+// defaults, which is what the components of this build can check. Unlike what
+// the collector gets it has all its targets, and it is in today's form for images
+// of others too.
+func Configuration(cr *v1beta1.OpenTelemetryCollector, facts Facts) (map[string]any, error) {
+	c, err := newConfig(cr.Spec.Config, foreign(&cr.Spec, &facts), new(Plan))
+	if err != nil {
+		return nil, fmt.Errorf("rendering OpenTelemetryCollector %s/%s: %w", cr.Namespace, cr.Name, err)
+	}
+	return c.today, nil
+}
+
 // migrated is a configuration in today's form.
 func migrated(text []byte) (map[string]any, []migrate.Finding, error) {
 	var doc yaml.Node

@@ -34,6 +34,35 @@ func (p Plan) Rules() []rbacv1.PolicyRule {
 	return all
 }
 
+// Grant is what a plan lets an account do.
+type Grant struct {
+	// Namespace is where; everywhere if empty.
+	Namespace string
+	// Account is the name of the service account, in the namespace of the
+	// resource.
+	Account string
+	Rules   []rbacv1.PolicyRule
+}
+
+// Grants are the rights that the plan hands out, in the order of its objects.
+func (p Plan) Grants() []Grant {
+	rules := map[string][]rbacv1.PolicyRule{}
+	var all []Grant
+	for _, o := range p.Objects {
+		switch o := o.(type) {
+		case *rbacv1ac.ClusterRoleApplyConfiguration:
+			rules["/"+*o.Name] = as[[]rbacv1.PolicyRule](o.Rules)
+		case *rbacv1ac.RoleApplyConfiguration:
+			rules[*o.Namespace+"/"+*o.Name] = as[[]rbacv1.PolicyRule](o.Rules)
+		case *rbacv1ac.ClusterRoleBindingApplyConfiguration:
+			all = append(all, Grant{"", *o.Subjects[0].Name, rules["/"+*o.RoleRef.Name]})
+		case *rbacv1ac.RoleBindingApplyConfiguration:
+			all = append(all, Grant{*o.Namespace, *o.Subjects[0].Name, rules[*o.Namespace+"/"+*o.RoleRef.Name]})
+		}
+	}
+	return all
+}
+
 // clusterRole is a role and its binding to an account. They have no owner: a
 // resource in a namespace cannot own them, the finalizer removes them.
 func (o *owner) clusterRole(role, binding, account string, rules []rbacv1.PolicyRule) []Object {

@@ -7,6 +7,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
@@ -107,5 +108,24 @@ spec:
 		if _, err := Collector(cr, Facts{CollectorImage: "signalbox:1", RBAC: true}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestGrants(t *testing.T) {
+	cr := &v1alpha1.TargetAllocator{}
+	cr.Name, cr.Namespace = "ta", "shop"
+	cr.Spec.PrometheusCR.Enabled = true
+	cr.Spec.PrometheusCR.SecretNamespaces = []string{"vault"}
+	plan, err := Allocator(cr, nil, Facts{RBAC: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, g := range plan.Grants() {
+		got[g.Account+" in "+g.Namespace] = len(g.Rules)
+	}
+	want := map[string]int{"ta-targetallocator in shop": 1, "ta-targetallocator in vault": 1, "ta-targetallocator in ": 6}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rules by account and namespace: -want +got\n%s", diff)
 	}
 }
