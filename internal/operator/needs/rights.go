@@ -32,5 +32,28 @@ func Rights() []rbacv1.PolicyRule {
 		// Whether who writes a resource may grant what it needs.
 		{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 		{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+		// What a pod waits for that its status does not say.
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"get", "list"}},
+		// When an API of others comes or goes.
+		{
+			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, ResourceNames: Definitions(),
+			Verbs: []string{"get", "list", "watch"},
+		},
 	}
 }
+
+// Definitions are the CustomResourceDefinitions of others that switch features
+// on. A right to list and watch them by name is enough.
+func Definitions() []string {
+	return []string{ServiceMonitors, PodMonitors, HTTPRoutes, Routes, Issuers, Certificates}
+}
+
+// Names of the definitions of others.
+const (
+	ServiceMonitors = "servicemonitors.monitoring.coreos.com"
+	PodMonitors     = "podmonitors.monitoring.coreos.com"
+	HTTPRoutes      = "httproutes.gateway.networking.k8s.io"
+	Routes          = "routes.route.openshift.io"
+	Issuers         = "issuers.cert-manager.io"
+	Certificates    = "certificates.cert-manager.io"
+)

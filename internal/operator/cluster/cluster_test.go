@@ -1,0 +1,179 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/version"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// crd is a definition with nothing in it.
+func crd(group, version, kind, plural string) string {
+	return fmt.Sprintf(`apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: %[4]s.%[1]s
+  annotations:
+    api-approved.kubernetes.io: unapproved, for a test
+spec:
+  group: %[1]s
+  scope: Namespaced
+  names: {kind: %[3]s, plural: %[4]s}
+  versions:
+  - name: %[2]s
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+---
+`, group, version, kind, plural)
+}
+
+// light is a light cluster.
+type light struct {
+	*kube.Cluster
+	t *testing.T
+}
+
+func startLight(t *testing.T) light {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts an API server")
+	}
+	// The build has its own target, make kube; a cold one takes minutes.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	defer cancel()
+	c, err := kube.Light(ctx, t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return light{c, t}
+}
+
+func (l light) kubectl(stdin string, args ...string) {
+	l.t.Helper()
+	if out, err := l.Kubectl(l.t.Context(), stdin, args...); err != nil {
+		l.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// as is the client configuration of a service account in the namespace default.
+func (l light) as(account string) *rest.Config {
+	l.t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", l.Kubeconfig)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if account != "" {
+		config.Impersonate.UserName = "system:serviceaccount:default:" + account
+		config.Impersonate.Groups = []string{"system:serviceaccounts", "system:authenticated"}
+	}
+	return config
+}
+
+// watcher starts a watcher.
+func (l light) watcher(config *rest.Config, c Config) *Watcher {
+	l.t.Helper()
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		l.t.Fatal(err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	c.Log = slog.New(slog.DiscardHandler)
+	w, err := Add(l.t.Context(), mgr, c)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(l.t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- mgr.Start(ctx) }()
+	l.t.Cleanup(func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			l.t.Error(err)
+		}
+	})
+	return w
+}
+
+// waitFor waits for facts, looking at them once and at each change.
+func waitFor(t *testing.T, w *Watcher, namespace string, what string, ok func(render.Facts) bool) {
+	t.Helper()
+	changed := w.Changed()
+	timeout := time.After(time.Minute)
+	for !ok(w.Facts(namespace)) {
+		select {
+		case <-changed:
+		case <-timeout:
+			t.Fatalf("%s: got %s", what, w.Offers())
+		}
+	}
+}
+
+// TestWatcher shows what is noticed in a cluster while the watcher runs.
+func TestWatcher(t *testing.T) {
+	l := startLight(t)
+	w := l.watcher(l.as(""), Config{Base: render.Facts{CollectorImage: "collector:1"}})
+	first := w.Facts("default")
+	if want := (render.Facts{CollectorImage: "collector:1", RBAC: true}); !cmp.Equal(first, want) {
+		t.Fatalf("facts of a bare cluster: %s", cmp.Diff(want, first))
+	}
+	if !w.NativeSidecars() || !strings.HasPrefix(w.Offers().Version, "v1.") {
+		t.Errorf("got %s; want a version of 1.29 or later, with native sidecars", w.Offers())
+	}
+
+	serviceMonitor := crd("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
+	l.kubectl(serviceMonitor, "create", "-f", "-")
+	waitFor(t, w, "default", "after the ServiceMonitor came", func(f render.Facts) bool { return f.ServiceMonitors && !f.PodMonitors })
+
+	l.kubectl(crd("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")+
+		crd("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")+
+		crd("cert-manager.io", "v1", "Issuer", "issuers")+
+		crd("cert-manager.io", "v1", "Certificate", "certificates"), "create", "-f", "-")
+	waitFor(t, w, "default", "after all came", func(f render.Facts) bool {
+		return f.ServiceMonitors && f.PodMonitors && f.HTTPRoutes && f.CertManager && !f.Routes
+	})
+
+	l.kubectl("", "delete", "crd", needs.ServiceMonitors)
+	waitFor(t, w, "default", "after the ServiceMonitor went", func(f render.Facts) bool { return !f.ServiceMonitors && f.PodMonitors })
+
+	// OpenShift has the API of Routes, and groups in the annotations of namespaces.
+	l.kubectl("", "create", "namespace", "shop")
+	l.kubectl("", "annotate", "namespace", "shop", groupsAnnotation+"=1000660000/10000")
+	l.kubectl(crd("route.openshift.io", "v1", "Route", "routes"), "create", "-f", "-")
+	waitFor(t, w, "shop", "on OpenShift", func(f render.Facts) bool { return f.Routes && f.FSGroup != nil && *f.FSGroup == 1000660000 })
+	if f := w.Facts("default"); f.FSGroup != nil {
+		t.Errorf("a namespace without the annotation: got group %d; want none", *f.FSGroup)
+	}
+}
+
+func TestNativeSidecars(t *testing.T) {
+	for text, want := range map[string]bool{"1 29": true, "1 28": false, "1 28+": false, "1 30+": true, "2 0": true, "": false} {
+		major, minor, _ := strings.Cut(text, " ")
+		if got := nativeSidecars(version.Info{Major: major, Minor: minor}); got != want {
+			t.Errorf("Kubernetes %q: got %t; want %t", text, got, want)
+		}
+	}
+}
