@@ -49,7 +49,7 @@ func Allocator(cr *v1alpha1.TargetAllocator, collectors []*v1beta1.OpenTelemetry
 	a := &allocator{
 		owner: owner{
 			meta: cr.ObjectMeta, api: v1alpha1.GroupVersion.String(), kind: "TargetAllocator",
-			component: componentAllocator, image: cmp.Or(cr.Spec.Image, facts.AllocatorImage), facts: &facts,
+			component: ComponentAllocator, image: cmp.Or(cr.Spec.Image, facts.AllocatorImage), facts: &facts,
 		},
 		spec: &cr.Spec, plan: plan,
 	}
@@ -84,7 +84,7 @@ func (a *allocator) gather(collectors []*v1beta1.OpenTelemetryCollector) error {
 			return err
 		}
 		a.collectors = append(a.collectors, served{
-			owner{meta: cr.ObjectMeta, component: componentCollector, facts: a.facts},
+			owner{meta: cr.ObjectMeta, component: ComponentCollector, facts: a.facts},
 			object(at(config.today, "receivers", "prometheus")),
 		})
 	}

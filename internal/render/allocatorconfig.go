@@ -12,15 +12,11 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
-// ErrNoTargets refuses a target allocator that could do nothing. One that is a
-// resource of its own may get its targets with its first collector.
-var ErrNoTargets = errors.New("it has nothing to scrape: give spec.scrapeConfigs, scrape_configs of the collector's receiver prometheus, or spec.prometheusCR.enabled")
-
 // config is the allocator's file.
 func (a *allocator) config() (map[string]any, error) {
 	scrapes := a.scrapes()
 	if len(scrapes) == 0 && !a.spec.PrometheusCR.Enabled {
-		return nil, ErrNoTargets
+		return nil, errors.New("it has nothing to scrape: give spec.scrapeConfigs, scrape_configs of the collector's receiver prometheus, or spec.prometheusCR.enabled")
 	}
 	prometheus := map[string]any{}
 	if len(scrapes) > 0 {
@@ -187,6 +183,9 @@ func (a *allocator) certificateObjects() {
 		return
 	}
 	if !a.facts.CertManager {
+		if a.facts.Certificates {
+			return
+		}
 		a.plan.warn("no-cert-manager", "this cluster has no cert-manager: the certificates must be put into the Secrets "+
 			name("%s-ta-server-cert", a.meta.Name)+" and "+name("%s-ta-client-cert", a.meta.Name)+", or be named in spec.mtls.tls", "spec", "mtls")
 		return

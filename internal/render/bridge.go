@@ -38,7 +38,7 @@ func Bridge(cr *v1alpha1.OpAMPBridge, facts Facts) (Plan, error) {
 	b := &bridge{
 		owner: owner{
 			meta: cr.ObjectMeta, api: v1alpha1.GroupVersion.String(), kind: "OpAMPBridge",
-			component: componentBridge, image: cmp.Or(s.Image, facts.BridgeImage), facts: &facts,
+			component: ComponentBridge, image: cmp.Or(s.Image, facts.BridgeImage), facts: &facts,
 		},
 		spec: s,
 		pod: v1beta1.Workload{

@@ -71,7 +71,7 @@ func newCollector(cr *v1beta1.OpenTelemetryCollector, facts *Facts, plan *Plan) 
 	c := &collector{
 		owner: owner{
 			meta: cr.ObjectMeta, api: v1beta1.GroupVersion.String(), kind: "OpenTelemetryCollector",
-			component: componentCollector, image: cmp.Or(spec.Image, facts.CollectorImage), facts: facts,
+			component: ComponentCollector, image: cmp.Or(spec.Image, facts.CollectorImage), facts: facts,
 		},
 		cr: cr, spec: spec, mode: cmp.Or(spec.Mode, v1beta1.ModeDeployment), plan: plan,
 	}
@@ -108,7 +108,13 @@ func newCollector(cr *v1beta1.OpenTelemetryCollector, facts *Facts, plan *Plan) 
 }
 
 // object is the name of most objects of the collector.
-func (c *collector) object() string { return name("%s-collector", c.meta.Name) }
+func (c *collector) object() string { return CollectorName(c.cr) }
+
+// CollectorName is the name of the workload and most other objects of a
+// collector.
+func CollectorName(cr *v1beta1.OpenTelemetryCollector) string {
+	return name("%s-collector", cr.Name)
+}
 
 func (c *collector) configMapName() string {
 	return name("%s-collector-%s", c.meta.Name, shortHash(c.sum))

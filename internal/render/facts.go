@@ -38,6 +38,9 @@ type Facts struct {
 	Routes          bool `json:"routes,omitempty"`
 	HTTPRoutes      bool `json:"httpRoutes,omitempty"`
 	CertManager     bool `json:"certManager,omitempty"`
+	// Certificates says that the operator makes the certificates of target
+	// allocators where cert-manager does not.
+	Certificates bool `json:"certificates,omitempty"`
 	// FSGroup is the group that OpenShift wants for the volumes of pods in the
 	// namespace of the resource.
 	FSGroup *int64 `json:"fsGroup,omitempty"`

@@ -13,10 +13,21 @@ import (
 
 // Values of the label for the component.
 const (
-	componentCollector = "opentelemetry-collector"
-	componentAllocator = "opentelemetry-targetallocator"
-	componentBridge    = "opentelemetry-opamp-bridge"
+	ComponentCollector = "opentelemetry-collector"
+	ComponentAllocator = "opentelemetry-targetallocator"
+	ComponentBridge    = "opentelemetry-opamp-bridge"
 )
+
+// Selector are the labels that all objects of a resource have, and by which its
+// pods are selected.
+func Selector(component string, resource metav1.Object) map[string]string {
+	return map[string]string{
+		v1beta1.LabelManagedBy: "opentelemetry-operator",
+		v1beta1.LabelInstance:  Instance(resource),
+		v1beta1.LabelPartOf:    "opentelemetry",
+		v1beta1.LabelComponent: component,
+	}
+}
 
 // owner is a resource that objects are made for, and what these have of it.
 type owner struct {
@@ -28,17 +39,16 @@ type owner struct {
 }
 
 // selector are the labels by which the pods of the resource are selected.
-func (o *owner) selector() map[string]string {
-	return map[string]string{
-		v1beta1.LabelManagedBy: "opentelemetry-operator",
-		v1beta1.LabelInstance:  o.instance(),
-		v1beta1.LabelPartOf:    "opentelemetry",
-		v1beta1.LabelComponent: o.component,
-	}
-}
+func (o *owner) selector() map[string]string { return Selector(o.component, &o.meta) }
 
 // instance is the label value that names the resource.
-func (o *owner) instance() string { return truncated("%s.%s", o.meta.Namespace, o.meta.Name) }
+func (o *owner) instance() string { return Instance(&o.meta) }
+
+// Instance is the value of the label that names the resource an object is made
+// for.
+func Instance(resource metav1.Object) string {
+	return truncated("%s.%s", resource.GetNamespace(), resource.GetName())
+}
 
 // labels are those of an object. Filtered are without what the operator keeps
 // off workloads and what belongs to these.
