@@ -24,6 +24,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
 )
 
 // NewScheme knows the kinds that the operator reads and writes.
@@ -39,11 +40,17 @@ func NewScheme() (*runtime.Scheme, error) {
 	return s, nil
 }
 
-// NewManager makes the manager that the parts are added to.
-func NewManager(config *rest.Config) (ctrl.Manager, error) {
+// NewManager makes the manager that the parts are added to. The options are
+// completed with the kinds, and with caches of what the controllers look at.
+func NewManager(config *rest.Config, options ctrl.Options) (ctrl.Manager, error) {
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err
 	}
-	return ctrl.NewManager(config, ctrl.Options{Scheme: scheme})
+	options.Scheme, options.Cache = scheme, controllers.CacheOptions()
+	// The API server itself shares its time out fairly; a limit here would only
+	// keep hundreds of collectors waiting after an upgrade.
+	config = rest.CopyConfig(config)
+	config.QPS = -1
+	return ctrl.NewManager(config, options)
 }

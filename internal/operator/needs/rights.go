@@ -25,7 +25,7 @@ func Rights() []rbacv1.PolicyRule {
 		{APIGroups: []string{"route.openshift.io"}, Resources: []string{"routes", "routes/custom-host"}, Verbs: own},
 		{APIGroups: []string{"monitoring.coreos.com"}, Resources: []string{"servicemonitors", "podmonitors"}, Verbs: own},
 		{APIGroups: []string{"cert-manager.io"}, Resources: []string{"issuers", "certificates"}, Verbs: own},
-		{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterroles", "clusterrolebindings"}, Verbs: own},
+		{APIGroups: []string{"rbac.authorization.k8s.io"}, Resources: []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"}, Verbs: own},
 		// Whether their pods are ready, and why not.
 		{APIGroups: []string{""}, Resources: []string{"pods", "namespaces"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},

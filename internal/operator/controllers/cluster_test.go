@@ -1,0 +1,252 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
+
+	"github.com/signalbox-otel/signalbox/api/crds"
+	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/internal/operator"
+	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// cluster is the light cluster of all tests of the package; nil in short runs.
+var cluster *kube.Cluster
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	for _, arg := range os.Args {
+		if arg == "-test.short=true" {
+			return m.Run()
+		}
+	}
+	ctrllog.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	dir, err := os.MkdirTemp("", "controllers")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	// The build has its own target, make kube; a cold one takes minutes.
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	defer cancel()
+	if cluster, err = kube.Light(ctx, dir, 2); err != nil {
+		panic(err)
+	}
+	defer cluster.Stop()
+	if err := define(ctx); err != nil {
+		panic(err)
+	}
+	return m.Run()
+}
+
+// define installs our definitions. Nothing here uses the old version of
+// collectors, so that none is converted.
+func define(ctx context.Context) error {
+	c, err := newClient()
+	if err != nil {
+		return err
+	}
+	files, err := fs.Glob(crds.Files, "*.yaml")
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		text, err := crds.Files.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		crd := &apiextensionsv1.CustomResourceDefinition{}
+		if err := yaml.Unmarshal(text, crd); err != nil {
+			return err
+		}
+		if err := c.Create(ctx, crd); err != nil {
+			return err
+		}
+		err = until(ctx, func() (bool, error) {
+			err := c.Get(ctx, client.ObjectKeyFromObject(crd), crd)
+			for _, condition := range crd.Status.Conditions {
+				if condition.Type == apiextensionsv1.Established && condition.Status == apiextensionsv1.ConditionTrue {
+					return true, err
+				}
+			}
+			return false, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// until asks again until it is so.
+func until(ctx context.Context, so func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		done, err := so()
+		if done {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("after a minute: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func newClient() (client.Client, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		return nil, err
+	}
+	config.QPS = -1
+	return client.New(config, client.Options{Scheme: scheme})
+}
+
+// bed is what a test works with: a namespace of its own, and an operator that
+// can be started and stopped.
+type bed struct {
+	client.Client
+	t         *testing.T
+	namespace string
+	facts     render.Facts
+
+	stop   context.CancelFunc
+	ended  chan error
+	writes *writes
+}
+
+func newBed(t *testing.T) *bed {
+	t.Helper()
+	if cluster == nil {
+		t.Skip("starts an API server")
+	}
+	c, err := newClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bed{Client: c, t: t, namespace: strings.ToLower(t.Name()), writes: &writes{}, facts: render.Facts{
+		CollectorImage: "signalbox:test", CollectorCommand: []string{"/signalbox", "collector"},
+		AllocatorImage: "signalbox:test", AllocatorCommand: []string{"/signalbox", "allocator"},
+		RBAC: true,
+	}}
+	b.kubectl("", "create", "namespace", b.namespace)
+	t.Cleanup(func() {
+		b.end()
+		b.kubectl("", "delete", "namespace", b.namespace, "--wait=false")
+	})
+	return b
+}
+
+func (b *bed) kubectl(stdin string, args ...string) string {
+	b.t.Helper()
+	out, err := cluster.Kubectl(context.WithoutCancel(b.t.Context()), stdin, args...)
+	if err != nil {
+		b.t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// apply applies manifests into the namespace.
+func (b *bed) apply(text string) {
+	b.t.Helper()
+	b.kubectl(text, "-n", b.namespace, "apply", "-f", "-")
+}
+
+// start starts the operator.
+func (b *bed) start() {
+	b.t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { b.writes.next = rt; return b.writes })
+	b.startWith(config)
+}
+
+func (b *bed) startWith(config *rest.Config) {
+	b.t.Helper()
+	again := true
+	mgr, err := operator.NewManager(config, ctrl.Options{
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: ctrlconfig.Controller{SkipNameValidation: &again},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	err = controllers.Add(mgr, controllers.Config{Facts: func(string) render.Facts { return b.facts }, Version: "0.158.0"})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b.stop, b.ended = cancel, make(chan error, 1)
+	go func() { b.ended <- mgr.Start(ctx) }()
+}
+
+// end stops the operator.
+func (b *bed) end() {
+	b.t.Helper()
+	if b.stop == nil {
+		return
+	}
+	b.stop()
+	b.stop = nil
+	if err := <-b.ended; err != nil {
+		b.t.Error("ending the operator:", err)
+	}
+}
+
+// writes counts the requests of the operator that write.
+type writes struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	made []string
+	// last is when anything was asked.
+	last time.Time
+}
+
+// RoundTrip counts a request.
+func (w *writes) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet {
+		w.mu.Lock()
+		w.made = append(w.made, r.Method+" "+r.URL.Path)
+		w.mu.Unlock()
+	}
+	return w.next.RoundTrip(r)
+}
+
+func (w *writes) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	made := w.made
+	w.made = nil
+	return made
+}

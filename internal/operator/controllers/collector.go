@@ -1,0 +1,60 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// collectors is the kind OpenTelemetryCollector.
+func (s *shared) collectors() *kind {
+	return &kind{
+		gvk:       v1beta1.GroupVersion.WithKind("OpenTelemetryCollector"),
+		component: render.ComponentCollector,
+		fresh:     func() client.Object { return &v1beta1.OpenTelemetryCollector{} },
+		freshList: func() client.ObjectList { return &v1beta1.OpenTelemetryCollectorList{} },
+		managed: func(o client.Object) bool {
+			return o.(*v1beta1.OpenTelemetryCollector).Spec.ManagementState != v1beta1.Unmanaged
+		},
+		plan: func(ctx context.Context, o client.Object, facts render.Facts) (render.Plan, error) {
+			return s.planCollector(ctx, o.(*v1beta1.OpenTelemetryCollector), facts)
+		},
+		report:  s.reportCollector,
+		related: []related{{&v1alpha1.TargetAllocator{}, s.collectorsOfAllocator}},
+	}
+}
+
+func (s *shared) planCollector(ctx context.Context, c *v1beta1.OpenTelemetryCollector, facts render.Facts) (render.Plan, error) {
+	if name := c.Labels[v1beta1.LabelTargetAllocator]; name != "" {
+		a := &v1alpha1.TargetAllocator{}
+		err := s.mgr.GetCache().Get(ctx, types.NamespacedName{Namespace: c.Namespace, Name: name}, a)
+		switch {
+		case err == nil:
+			facts.Allocator = &render.AllocatorFacts{Name: a.Name, MTLS: a.Spec.MTLS}
+		case !apierrors.IsNotFound(err):
+			return render.Plan{}, fmt.Errorf("looking for its target allocator: %w", err)
+		}
+	}
+	return render.Collector(c, facts)
+}
+
+// collectorsOfAllocator asks for the collectors that name a target allocator.
+func (s *shared) collectorsOfAllocator(ctx context.Context, o client.Object) []reconcile.Request {
+	collectors, err := s.labelled(ctx, o.GetNamespace(), o.GetName())
+	if err != nil {
+		return nil
+	}
+	var all []reconcile.Request
+	for _, c := range collectors {
+		all = append(all, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(c)})
+	}
+	return all
+}

@@ -1,0 +1,195 @@
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/operator/controllers/apply"
+	"github.com/signalbox-otel/signalbox/internal/operator/readiness"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// failure are the problems of a run as one error, with the reason of the first.
+type failure []apply.Problem
+
+// Error is all messages.
+func (f failure) Error() string {
+	var texts []string
+	for _, p := range f {
+		texts = append(texts, p.Message)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Reason is that of conditions.
+func (f failure) Reason() string { return f[0].Reason }
+
+// reason is that of an event about an error.
+func reason(err error) string {
+	if f, ok := err.(failure); ok {
+		return f.Reason()
+	}
+	return readiness.ReconcileError
+}
+
+// failure is what went wrong, nil when nothing did.
+func (o outcome) failure() error {
+	if o.err != nil {
+		return o.err
+	}
+	if len(o.result.Problems) == 0 {
+		return nil
+	}
+	return failure(o.result.Problems)
+}
+
+// reportCollector writes the status of a collector, and events of what it says
+// that is new.
+func (s *shared) reportCollector(ctx context.Context, o client.Object, out outcome) (time.Duration, error) {
+	c := o.(*v1beta1.OpenTelemetryCollector)
+	before := c.DeepCopy()
+	state := readiness.State{
+		Generation: c.Generation, Conditions: c.Status.Conditions, Now: metav1.Now(),
+		Findings: out.plan.Findings, Err: out.failure(), Look: s.Look,
+	}
+	var err error
+	if state.Workload, err = s.workload(ctx, c, out.err == nil); err != nil {
+		return 0, err
+	}
+	if state.Pods, err = s.pods(ctx, render.Selector(render.ComponentCollector, c), c.Namespace); err != nil {
+		return 0, err
+	}
+	j := readiness.Judge(state)
+	st := &c.Status
+	st.Conditions, st.ObservedGeneration = j.Conditions, c.Generation
+	st.Version = cmp.Or(st.Version, s.Version)
+	st.Scale = j.Scale
+	if out.err == nil {
+		st.Image = out.plan.Image
+		st.Scale.Selector = out.plan.Selector
+	} else {
+		st.Scale.Selector = before.Status.Scale.Selector
+	}
+	s.events.changes(c, out.result.Changes)
+	s.warn(c, before.Status.Conditions, st.Conditions)
+	return j.Again, s.patchStatus(ctx, c, before, equality.Semantic.DeepEqual(st, &before.Status))
+}
+
+// tell tells of a resource without conditions what was done, and of each problem
+// once while it lasts.
+func (s *shared) tell(o client.Object, out outcome) {
+	s.events.changes(o, out.result.Changes)
+	text := ""
+	err := out.failure()
+	if err != nil {
+		text = err.Error()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told[o.GetUID()] == text {
+		return
+	}
+	if err == nil {
+		delete(s.told, o.GetUID())
+		return
+	}
+	s.told[o.GetUID()] = text
+	s.events.problem(o, apply.Problem{Reason: reason(err), Message: text})
+}
+
+// warn tells of problems that the status did not have before.
+func (s *shared) warn(o client.Object, before, after []metav1.Condition) {
+	for _, c := range after {
+		if c.Type != readiness.Degraded || c.Status != metav1.ConditionTrue {
+			continue
+		}
+		for _, old := range before {
+			if old.Type == c.Type && old.Status == c.Status && old.Reason == c.Reason && old.Message == c.Message {
+				return
+			}
+		}
+		s.events.problem(o, apply.Problem{Reason: c.Reason, Message: c.Message})
+	}
+}
+
+// workload is what runs the pods of a collector; nil when there is nothing. One
+// that was written just now and that the cache does not have yet is one that has
+// not been looked at by Kubernetes.
+func (s *shared) workload(ctx context.Context, c *v1beta1.OpenTelemetryCollector, written bool) (client.Object, error) {
+	var w client.Object
+	switch c.Spec.Mode {
+	case v1beta1.ModeSidecar:
+		return nil, nil
+	case v1beta1.ModeDaemonSet:
+		w = &appsv1.DaemonSet{}
+	case v1beta1.ModeStatefulSet:
+		w = &appsv1.StatefulSet{}
+	default:
+		w = &appsv1.Deployment{}
+	}
+	key := types.NamespacedName{Namespace: c.Namespace, Name: render.CollectorName(c)}
+	err := s.mgr.GetCache().Get(ctx, key, w)
+	switch {
+	case apierrors.IsNotFound(err) && !written:
+		return nil, nil
+	case client.IgnoreNotFound(err) != nil:
+		return nil, err
+	case err != nil || !s.applier.Current(w):
+		w.SetGeneration(w.GetGeneration() + 1)
+	}
+	return w, nil
+}
+
+// pods are those of a resource.
+func (s *shared) pods(ctx context.Context, selector map[string]string, namespace string) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := s.mgr.GetCache().List(ctx, list, client.InNamespace(namespace), client.MatchingLabels(selector),
+		client.MatchingFields{instanceIndex: selector[v1beta1.LabelInstance]})
+	return list.Items, err
+}
+
+// reportAllocator writes the status of a target allocator.
+func (s *shared) reportAllocator(ctx context.Context, o client.Object, out outcome) (time.Duration, error) {
+	a := o.(*v1alpha1.TargetAllocator)
+	before := a.DeepCopy()
+	if out.err == nil {
+		a.Status.Image, a.Status.Version = out.plan.Image, ""
+		if a.Spec.Image == "" {
+			a.Status.Version = s.Version
+		}
+	}
+	s.tell(a, out)
+	return 0, s.patchStatus(ctx, a, before, a.Status == before.Status)
+}
+
+// reportBridge writes the status of an OpAMP bridge.
+func (s *shared) reportBridge(ctx context.Context, o client.Object, out outcome) (time.Duration, error) {
+	b := o.(*v1alpha1.OpAMPBridge)
+	before := b.DeepCopy()
+	b.Status.Version = ""
+	if b.Spec.Image == "" {
+		b.Status.Version = s.Version
+	}
+	s.tell(b, out)
+	return 0, s.patchStatus(ctx, b, before, b.Status == before.Status)
+}
+
+// patchStatus writes the status unless it is the same.
+func (s *shared) patchStatus(ctx context.Context, o, before client.Object, same bool) error {
+	if same {
+		return nil
+	}
+	return client.IgnoreNotFound(s.mgr.GetClient().Status().Patch(ctx, o, client.MergeFrom(before)))
+}
