@@ -12,11 +12,15 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
+// ErrNoTargets refuses a target allocator that could do nothing. One that is a
+// resource of its own may get its targets with its first collector.
+var ErrNoTargets = errors.New("it has nothing to scrape: give spec.scrapeConfigs, scrape_configs of the collector's receiver prometheus, or spec.prometheusCR.enabled")
+
 // config is the allocator's file.
 func (a *allocator) config() (map[string]any, error) {
 	scrapes := a.scrapes()
 	if len(scrapes) == 0 && !a.spec.PrometheusCR.Enabled {
-		return nil, errors.New("it has nothing to scrape: give spec.scrapeConfigs, scrape_configs of the collector's receiver prometheus, or spec.prometheusCR.enabled")
+		return nil, ErrNoTargets
 	}
 	prometheus := map[string]any{}
 	if len(scrapes) > 0 {

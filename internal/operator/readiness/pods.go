@@ -108,13 +108,20 @@ func (s *State) outdated(p *corev1.Pod) bool {
 
 // refused is why a workload without conditions of its own makes no pods.
 func (s *State) refused(n counts) *trouble {
-	if _, ok := s.Workload.(*appsv1.Deployment); ok || !n.seen || len(s.Pods) >= int(n.wanted) || s.Look.LastWarning == nil {
+	if s.Look.LastWarning == nil || !s.short(n) {
 		return nil
 	}
 	if why := s.Look.LastWarning(s.Workload); why != "" {
 		return &trouble{reason: failedMake, message: "pods cannot be made: " + why, lasting: true, rank: rankRefused}
 	}
 	return nil
+}
+
+// short reports whether a workload that has no condition to say so may not make
+// its pods.
+func (s *State) short(n counts) bool {
+	_, says := s.Workload.(*appsv1.Deployment)
+	return s.Workload != nil && !says && n.seen && len(s.Pods) < int(n.wanted)
 }
 
 // explain adds what only the cluster knows.

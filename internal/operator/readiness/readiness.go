@@ -121,15 +121,26 @@ func Judge(s State) Judgement {
 	for _, c := range []metav1.Condition{s.ready(n, trouble), s.applied(), s.progressing(n, trouble), s.degraded(trouble)} {
 		s.set(&j.Conditions, c)
 	}
-	if trouble != nil && trouble.rank == rankCreating && !s.slow(trouble.pod) {
-		j.Again = patience
-	}
+	j.Again = s.again(n, trouble)
 	if c, found := s.findings(); found {
 		s.set(&j.Conditions, c)
 	} else {
 		j.Conditions = slices.DeleteFunc(j.Conditions, func(c metav1.Condition) bool { return c.Type == Findings })
 	}
 	return j
+}
+
+// again says when events may tell what keeps pods, which nothing announces.
+func (s *State) again(n counts, t *trouble) time.Duration {
+	switch {
+	case s.Look.LastWarning == nil:
+		return 0
+	case t != nil && t.rank == rankCreating && !s.slow(t.pod):
+		return patience
+	case t != nil && t.rank == rankCreating && !t.lasting, t == nil && s.short(n):
+		return time.Minute
+	}
+	return 0
 }
 
 // Set puts a condition among others, with the time of the previous one of its

@@ -1,0 +1,141 @@
+package readiness
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func daemonSet(scheduled, updated, ready int32, strategy appsv1.DaemonSetUpdateStrategyType) *appsv1.DaemonSet {
+	return &appsv1.DaemonSet{
+		Spec:   appsv1.DaemonSetSpec{UpdateStrategy: appsv1.DaemonSetUpdateStrategy{Type: strategy}},
+		Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: scheduled, UpdatedNumberScheduled: updated, NumberReady: ready},
+	}
+}
+
+func statefulSet(wanted, replicas, updated, ready int32, strategy appsv1.StatefulSetUpdateStrategyType) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{
+		Spec:   appsv1.StatefulSetSpec{Replicas: &wanted, UpdateStrategy: appsv1.StatefulSetUpdateStrategy{Type: strategy}},
+		Status: appsv1.StatefulSetStatus{Replicas: replicas, UpdatedReplicas: updated, ReadyReplicas: ready},
+	}
+}
+
+func TestWorkloads(t *testing.T) {
+	for name, test := range map[string]struct {
+		workload client.Object
+		ready    string
+		scale    string
+	}{
+		"daemonset":                    {daemonSet(3, 3, 3, appsv1.RollingUpdateDaemonSetStrategyType), "True Reconciled: Successfully reconciled", "3/3"},
+		"daemonset that starts":        {daemonSet(3, 3, 1, appsv1.RollingUpdateDaemonSetStrategyType), "False RollingOut: 1 of 3 pods are ready", "1/3"},
+		"daemonset for no node":        {daemonSet(0, 0, 0, ""), "True Reconciled: Successfully reconciled", "0/0"},
+		"daemonset that people delete": {daemonSet(3, 1, 3, appsv1.OnDeleteDaemonSetStrategyType), "False WaitingForDelete: 3 of 3 pods are ready, 1 run the wanted configuration: the update strategy is OnDelete, so pods are replaced when somebody deletes them", "3/3"},
+		"statefulset":                  {statefulSet(2, 2, 2, 2, ""), "True Reconciled: Successfully reconciled", "2/2"},
+		"statefulset that shrinks":     {statefulSet(1, 2, 1, 1, ""), "False RollingOut: 1 of 1 pods are ready, 1 are to go", "1/2"},
+		"statefulset that is replaced": {statefulSet(2, 2, 1, 1, ""), "False RollingOut: 1 of 2 pods are ready, 1 run the wanted configuration", "1/2"},
+		"deployment without replicas":  {&appsv1.Deployment{}, "False RollingOut: 0 of 1 pods are ready, 0 run the wanted configuration", "0/0"},
+	} {
+		j := Judge(State{Workload: test.workload, Now: now})
+		if got := lines(j.Conditions)[Ready]; got != test.ready {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, test.ready)
+		}
+		if j.Scale.StatusReplicas != test.scale {
+			t.Errorf("%s: got %s; want %s", name, j.Scale.StatusReplicas, test.scale)
+		}
+	}
+}
+
+// Statefulsets and daemonsets have no conditions that say why there are no pods.
+func TestPodsRefused(t *testing.T) {
+	w := statefulSet(1, 0, 0, 0, "")
+	why := ""
+	look := Look{LastWarning: func(client.Object) string { return why }}
+	j := Judge(State{Workload: w, Now: now, Look: look})
+	if got, want := lines(j.Conditions)[Degraded], "False AsExpected: Nothing is wrong"; got != want || j.Again == 0 {
+		t.Errorf("at first: got %s, again after %s; want %s and again", got, j.Again, want)
+	}
+	why = `create Pod a-0 in StatefulSet a failed error: pods "a-0" is forbidden: violates PodSecurity "restricted:latest"`
+	j = Judge(State{Workload: w, Now: now, Look: look})
+	if got, want := lines(j.Conditions)[Degraded], "True FailedCreate: pods cannot be made: "+why; got != want || j.Again != 0 {
+		t.Errorf("with an event: got %s, again after %s; want %s", got, j.Again, want)
+	}
+}
+
+// A node that takes long is asked about, as nothing announces its events.
+func TestAgain(t *testing.T) {
+	look := Look{LastWarning: func(client.Object) string { return "" }}
+	for _, test := range []struct{ age, want time.Duration }{{0, patience}, {patience, time.Minute}} {
+		p := pod("a", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+			waiting("ContainerCreating", "")(p, c)
+			p.Status.StartTime = &metav1.Time{Time: now.Add(-test.age)}
+		})
+		if got := Judge(State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{p}, Now: now, Look: look}).Again; got != test.want {
+			t.Errorf("a pod that is %s old: again after %s; want %s", test.age, got, test.want)
+		}
+	}
+}
+
+// The time of a condition is when its status changed, not its message; and
+// judging the same again changes nothing at all.
+func TestTimes(t *testing.T) {
+	at := func(minutes int) metav1.Time { return metav1.NewTime(now.Add(time.Duration(minutes) * time.Minute)) }
+	times := func(conditions []metav1.Condition) map[string]metav1.Time {
+		m := map[string]metav1.Time{}
+		for _, c := range conditions {
+			m[c.Type] = c.LastTransitionTime
+		}
+		return m
+	}
+	starting := State{Generation: 1, Workload: deployment(2, 2, 2, 0), Now: at(0)}
+	first := Judge(starting).Conditions
+
+	more := State{Generation: 1, Conditions: first, Workload: deployment(2, 2, 2, 1), Now: at(1)}
+	second := Judge(more).Conditions
+	want := map[string]metav1.Time{Ready: at(0), Applied: at(0), Progressing: at(0), Degraded: at(0)}
+	if diff := cmp.Diff(want, times(second)); diff != "" {
+		t.Error("another message (-want +got):\n" + diff)
+	}
+
+	done := State{Generation: 1, Conditions: second, Workload: deployment(2, 2, 2, 2), Now: at(2)}
+	third := Judge(done).Conditions
+	want[Ready], want[Progressing] = at(2), at(2)
+	if diff := cmp.Diff(want, times(third)); diff != "" {
+		t.Error("another status (-want +got):\n" + diff)
+	}
+
+	done.Conditions, done.Now = third, at(3)
+	if diff := cmp.Diff(third, Judge(done).Conditions); diff != "" {
+		t.Error("the same again (-want +got):\n" + diff)
+	}
+	if diff := cmp.Diff(first, Judge(starting).Conditions); diff != "" {
+		t.Error("the conditions that were given were changed:\n" + diff)
+	}
+}
+
+func TestCountInjected(t *testing.T) {
+	with := func(hash string) metav1.PartialObjectMetadata {
+		return metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{AnnotationSidecarHash: hash}}}
+	}
+	ends := with("old")
+	ends.DeletionTimestamp = &now
+	got := CountInjected([]metav1.PartialObjectMetadata{with("new"), with("old"), {}, ends}, "new")
+	if want := (Injected{Pods: 3, Stale: 2}); got != want {
+		t.Errorf("got %+v; want %+v", got, want)
+	}
+}
+
+func TestLongMessages(t *testing.T) {
+	long := make([]rune, maxMessage)
+	for i := range long {
+		long[i] = 'é'
+	}
+	got := Set(nil, metav1.Condition{Type: Ready, Message: string(long)})[0].Message
+	if len(got) > maxMessage || got[len(got)-len("…"):] != "…" {
+		t.Errorf("got %d bytes; want at most %d", len(got), maxMessage)
+	}
+}
