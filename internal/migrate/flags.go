@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -170,4 +171,42 @@ func gateRules() []Rule {
 		all = append(all, r)
 	}
 	return all
+}
+
+// Args takes the flags of a collector resource, by name, and returns those that
+// today's collector has, and the settings that the others stood for. Names may
+// have dashes before them, which they should not.
+func Args(args map[string]string) (kept map[string]string, settings []Setting, found []Finding) {
+	for _, key := range slices.Sorted(maps.Keys(args)) {
+		name, value := strings.TrimLeft(key, "-"), args[key]
+		if _, twice := args[name]; twice && name != key {
+			continue
+		}
+		path := []string{"spec", "args", key}
+		if name == "feature-gates" {
+			left, gates := Gates(value, &Options{})
+			for _, f := range gates {
+				f.Path = path
+				found = append(found, f)
+			}
+			if left == "" && len(gates) > 0 {
+				continue
+			}
+			value = left
+		}
+		sets, f, old := Flag(name, value)
+		if old {
+			f.Path = path
+			found = append(found, f)
+		}
+		if old && f.Severity != Error {
+			settings = append(settings, sets...)
+			continue
+		}
+		if kept == nil {
+			kept = map[string]string{}
+		}
+		kept[name] = value
+	}
+	return kept, settings, found
 }

@@ -79,7 +79,7 @@ func Allocator(cr *v1alpha1.TargetAllocator, collectors []*v1beta1.OpenTelemetry
 func (a *allocator) gather(collectors []*v1beta1.OpenTelemetryCollector) error {
 	for _, cr := range collectors {
 		// What migration finds is reported with the collector.
-		config, err := newConfig(cr.Spec.Config, foreign(&cr.Spec, a.facts), new(Plan))
+		config, err := newConfig(cr.Spec.Config, foreign(&cr.Spec, a.facts), nil, new(Plan))
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
 // collector is one collector resource at work.
@@ -25,6 +26,8 @@ type collector struct {
 	plan *Plan
 
 	config *config
+	// args are the flags that today's collector has.
+	args map[string]string
 	// text is the configuration as the collector gets it, and sum its hash.
 	text, sum string
 	// receivers, exporters and extensions are the ports of these, listed those
@@ -87,7 +90,10 @@ func newCollector(cr *v1beta1.OpenTelemetryCollector, facts *Facts, plan *Plan) 
 		return nil, errNoConfig
 	}
 	var err error
-	if c.config, err = newConfig(spec.Config, foreign(spec, facts), plan); err != nil {
+	image := foreign(spec, facts)
+	var settings []migrate.Setting
+	c.args, settings = flags(spec, image, plan)
+	if c.config, err = newConfig(spec.Config, image, settings, plan); err != nil {
 		return nil, err
 	}
 	if err := c.useAllocator(); err != nil {
@@ -201,7 +207,7 @@ func (c *collector) container() *corev1ac.ContainerApplyConfiguration {
 	if container.Command == nil && c.spec.Image == "" {
 		container.Command = c.facts.CollectorCommand
 	}
-	container.Args = arguments(c.spec.Args, "--config=/conf/collector.yaml")
+	container.Args = arguments(c.args, "--config=/conf/collector.yaml")
 	container.WithPorts(containerPorts(c.allPorts())...)
 	container.Env = c.environment().apply()
 	if path, port, scheme, ok := c.health(); ok {

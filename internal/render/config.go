@@ -65,9 +65,10 @@ func lastChange() int {
 	return last
 }
 
-// newConfig migrates a configuration, completes it with defaults, and says what
-// was found. A foreign image, empty for any other, gets what was written.
-func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
+// newConfig migrates a configuration, completes it with settings that flags stood
+// for and with defaults, and says what was found. A foreign image, empty for any
+// other, gets what was written.
+func newConfig(c v1beta1.Config, foreign string, flags []migrate.Setting, plan *Plan) (*config, error) {
 	// Decoded from text, because completing changes it and the resource is not ours.
 	text, err := yaml.Marshal(c.Map())
 	if err != nil {
@@ -76,6 +77,11 @@ func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
 	own := map[string]any{}
 	if err := yaml.Unmarshal(text, &own); err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	for _, f := range flags {
+		if err := complement(own, f); err != nil {
+			return nil, err
+		}
 	}
 	if !servesMetrics(foreign) {
 		completeTelemetry(own)
@@ -114,11 +120,41 @@ func newConfig(c v1beta1.Config, foreign string, plan *Plan) (*config, error) {
 // the collector gets it has all its targets, and it is in today's form for images
 // of others too.
 func Configuration(cr *v1beta1.OpenTelemetryCollector, facts Facts) (map[string]any, error) {
-	c, err := newConfig(cr.Spec.Config, foreign(&cr.Spec, &facts), new(Plan))
+	image := foreign(&cr.Spec, &facts)
+	_, flags := flags(&cr.Spec, image, new(Plan))
+	c, err := newConfig(cr.Spec.Config, image, flags, new(Plan))
 	if err != nil {
 		return nil, fmt.Errorf("rendering OpenTelemetryCollector %s/%s: %w", cr.Namespace, cr.Name, err)
 	}
 	return c.today, nil
+}
+
+// flags are those that the collector takes, and the settings that others stood
+// for. A foreign image may want them all.
+func flags(spec *v1beta1.OpenTelemetryCollectorSpec, foreign string, plan *Plan) (args map[string]string, settings []migrate.Setting) {
+	if foreign != "" {
+		return spec.Args, nil
+	}
+	args, settings, found := migrate.Args(spec.Args)
+	plan.Findings = append(plan.Findings, found...)
+	return args, settings
+}
+
+// complement sets what a flag stood for, unless the configuration says it.
+func complement(root map[string]any, flag migrate.Setting) error {
+	for _, key := range flag.Path[:len(flag.Path)-1] {
+		root = ensure(root, key)
+	}
+	last := flag.Path[len(flag.Path)-1]
+	if root == nil || has(root, last) || last == "readers" && has(root, "address") {
+		return nil
+	}
+	var value any
+	if err := yaml.Unmarshal([]byte(flag.Value), &value); err != nil {
+		return fmt.Errorf("reading the setting %s: %w", flag, err)
+	}
+	root[last] = value
+	return nil
 }
 
 // migrated is a configuration in today's form.
