@@ -437,7 +437,7 @@ func (s server) versions() {
 	s.kubectl(strings.Replace(broken, "name: old", "name: broken", 1), "apply", "-f", "-")
 	object := s.object(betaCollectors, "broken")
 	annotations := object["metadata"].(map[string]any)["annotations"].(map[string]any)
-	if got, want := annotations["conversion.opentelemetry.io/config-error"], "reading the YAML: "; !strings.HasPrefix(fmt.Sprint(got), want) {
+	if got, want := annotations["conversion.opentelemetry.io/config-error"], "line 2, column "; !strings.HasPrefix(fmt.Sprint(got), want) {
 		s.t.Errorf("got %v; want %q and why", got, want)
 	}
 	if got := s.object(alphaCollectors, "broken")["spec"].(map[string]any)["config"]; !strings.Contains(broken, strings.Split(got.(string), "\n")[0]) {

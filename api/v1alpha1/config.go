@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,7 +30,7 @@ func parseConfig(text string) (config map[string]any, err error) {
 	}()
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		return emptyConfig(), fmt.Errorf("reading the YAML: %w", err)
+		return emptyConfig(), placed(text, err)
 	}
 	if doc.IsZero() || len(doc.Content) == 1 && doc.Content[0].ShortTag() == "!!null" {
 		return emptyConfig(), nil
@@ -37,7 +38,7 @@ func parseConfig(text string) (config map[string]any, err error) {
 	literal(&doc)
 	var v any
 	if err := doc.Decode(&v); err != nil {
-		return emptyConfig(), fmt.Errorf("reading the YAML: %w", err)
+		return emptyConfig(), placed(text, err)
 	}
 	if v, err = toJSON(v); err != nil {
 		return emptyConfig(), err
@@ -46,8 +47,8 @@ func parseConfig(text string) (config map[string]any, err error) {
 	if !ok {
 		return emptyConfig(), errors.New("the configuration is no mapping")
 	}
-	if err := shape(config); err != nil {
-		return emptyConfig(), err
+	if m := shape(config); m != nil {
+		return emptyConfig(), m.in(doc.Content[0])
 	}
 	return config, nil
 }
@@ -116,35 +117,43 @@ func toJSON(v any) (any, error) {
 	return nil, fmt.Errorf("a value of type %T has no form in JSON", v)
 }
 
-// shape gives a configuration the keys that v1beta1 requires, or refuses what
-// has another shape than v1beta1 has.
-func shape(config map[string]any) error {
+// shape gives a configuration the keys that v1beta1 requires, or says what has
+// another shape than v1beta1 has.
+func shape(config map[string]any) *misshapen {
 	for _, key := range sections {
 		required := key == "receivers" || key == "exporters" || key == "service"
-		if err := wantMapping(config, key, required); err != nil {
-			return err
+		if m := wantMapping(config, required, key); m != nil {
+			return m
 		}
 	}
 	service := child(config, "service")
-	if err := errors.Join(
-		wantTexts(service, "extensions", false), wantMapping(service, "telemetry", false), wantMapping(service, "pipelines", true),
-	); err != nil {
-		return fmt.Errorf("service: %w", err)
+	if m := cmp.Or(
+		wantTexts(service, false, "service", "extensions"),
+		wantMapping(service, false, "service", "telemetry"),
+		wantMapping(service, true, "service", "pipelines"),
+	); m != nil {
+		return m
 	}
 	pipelines := child(service, "pipelines")
 	for _, id := range slices.Sorted(maps.Keys(pipelines)) {
-		if err := wantMapping(pipelines, id, true); err != nil {
-			return fmt.Errorf("service.pipelines: %w", err)
+		if m := wantMapping(pipelines, true, "service", "pipelines", id); m != nil {
+			return m
 		}
 		p := child(pipelines, id)
-		if err := errors.Join(wantTexts(p, "receivers", true), wantTexts(p, "processors", false), wantTexts(p, "exporters", true)); err != nil {
-			return fmt.Errorf("service.pipelines.%s: %w", id, err)
+		if m := cmp.Or(
+			wantTexts(p, true, "service", "pipelines", id, "receivers"),
+			wantTexts(p, false, "service", "pipelines", id, "processors"),
+			wantTexts(p, true, "service", "pipelines", id, "exporters"),
+		); m != nil {
+			return m
 		}
 	}
 	return nil
 }
 
-func wantMapping(parent map[string]any, key string, required bool) error {
+// wantMapping wants a mapping at the last key of a path, which parent has.
+func wantMapping(parent map[string]any, required bool, path ...string) *misshapen {
+	key := path[len(path)-1]
 	value := parent[key]
 	if value == nil {
 		delete(parent, key)
@@ -154,12 +163,14 @@ func wantMapping(parent map[string]any, key string, required bool) error {
 		return nil
 	}
 	if _, ok := value.(map[string]any); !ok {
-		return fmt.Errorf("%s is no mapping", key)
+		return &misshapen{path, "is no mapping"}
 	}
 	return nil
 }
 
-func wantTexts(parent map[string]any, key string, required bool) error {
+// wantTexts wants a list of texts at the last key of a path, which parent has.
+func wantTexts(parent map[string]any, required bool, path ...string) *misshapen {
+	key := path[len(path)-1]
 	value := parent[key]
 	if value == nil {
 		delete(parent, key)
@@ -170,11 +181,11 @@ func wantTexts(parent map[string]any, key string, required bool) error {
 	}
 	list, ok := value.([]any)
 	if !ok {
-		return fmt.Errorf("%s is no list", key)
+		return &misshapen{path, "is no list"}
 	}
 	for _, e := range list {
 		if _, ok := e.(string); !ok {
-			return fmt.Errorf("%s has an element that is no text: %v", key, e)
+			return &misshapen{path, fmt.Sprintf("has an element that is no text: %v", e)}
 		}
 	}
 	return nil

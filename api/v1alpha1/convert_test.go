@@ -287,9 +287,11 @@ service:
 	}
 	f(commented, "")
 	f("", "")
-	f("a:\n  b\n c: d", "reading the YAML: yaml: line 3: mapping values are not allowed in this context")
+	f("a:\n  b\n c: d", "line 3, column 3: mapping values are not allowed in this context")
+	f("a:\n  b: {{c", "line 3, column 1: did not find expected ',' or '}' while parsing a flow mapping that begins at line 2, column 7")
+	f("a: 1\na: 2", "line 2, column 1: mapping key \"a\" already defined at line 1")
 	f("- a", "the configuration is no mapping")
-	f("service: {pipelines: {traces: {receivers: otlp}}}", "service.pipelines.traces: receivers is no list")
+	f("service: {pipelines: {traces: {receivers: otlp}}}", "line 1, column 43: service.pipelines.traces.receivers is no list")
 	f("receivers: {x: {y: .nan}}", "receivers: x: y: the number NaN has no form in JSON; write it as a text")
 }
 

@@ -67,7 +67,7 @@ func TestConvert(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"opentelemetry.io/v1beta1 good g ",
-		"opentelemetry.io/v1beta1 broken b reading the YAML: yaml: did not find expected node content",
+		"opentelemetry.io/v1beta1 broken b line 1, column 12: did not find expected node content",
 		"opentelemetry.io/v1beta1 odd o ",
 	}, lines); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
