@@ -81,6 +81,7 @@ require (
 	github.com/KimMachineGun/automemlimit v0.7.5
 	github.com/buraksezer/consistent v0.10.0
 	github.com/census-instrumentation/opencensus-proto v0.4.1
+	github.com/evanphx/json-patch/v5 v5.9.11
 	github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/opencensus v0.133.0
 	github.com/rogpeppe/go-internal v1.14.1
 	gomodules.xyz/jsonpatch/v2 v2.4.0
@@ -89,7 +90,6 @@ require (
 )
 
 require (
-	github.com/evanphx/json-patch/v5 v5.9.11 // indirect
 	github.com/golang/protobuf v1.5.4 // indirect
 	github.com/google/btree v1.1.3 // indirect
 	github.com/pbnjay/memory v0.0.0-20210728143218-7b4eea64cf58 // indirect

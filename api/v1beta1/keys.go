@@ -84,5 +84,15 @@ const (
 	AnnotationPrometheusAdded = "operator." + Group + "/prometheus-annotations-added"
 )
 
+// Annotations of sidecars.
+const (
+	// AnnotationSidecarHash on a pod is the hash of the sidecar that it was given:
+	// with another than its collector's, the pod has an old one.
+	AnnotationSidecarHash = "sidecar." + Group + "/config-sha256"
+	// AnnotationSidecarRollout on a collector of mode sidecar lets the operator
+	// roll out the workloads whose pods have an old sidecar.
+	AnnotationSidecarRollout = "sidecar." + Group + "/rollout"
+)
+
 // Finalizer of collectors whose ClusterRoles the operator made.
 const Finalizer = "opentelemetrycollector." + Group + "/finalizer"

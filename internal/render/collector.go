@@ -185,7 +185,7 @@ func (c *collector) podTemplate() *corev1ac.PodTemplateSpecApplyConfiguration {
 	volumes, mounts := mountedConfigMaps(c.spec.ConfigMaps)
 	t.Spec.WithVolumes(corev1ac.Volume().WithName("otc-internal").WithConfigMap(corev1ac.ConfigMapVolumeSource().
 		WithName(c.configMapName()).WithItems(corev1ac.KeyToPath().WithKey("collector.yaml").WithPath("collector.yaml"))))
-	container := c.container()
+	container := c.container(arguments(c.args, "--config=/conf/collector.yaml"))
 	container.WithVolumeMounts(corev1ac.VolumeMount().WithName("otc-internal").WithMountPath("/conf"))
 	if v := c.clientCertificates(); v != nil {
 		t.Spec.WithVolumes(v)
@@ -200,14 +200,14 @@ func (c *collector) podTemplate() *corev1ac.PodTemplateSpecApplyConfiguration {
 	return t
 }
 
-// container is the collector's own container.
-func (c *collector) container() *corev1ac.ContainerApplyConfiguration {
-	container := mainContainer("otc-container", c.image, &c.spec.Workload)
+// container is the collector's own container, without what mounts into it.
+func (c *collector) container(args []string) *corev1ac.ContainerApplyConfiguration {
+	container := mainContainer(CollectorContainer, c.image, &c.spec.Workload)
 	container.Command = c.spec.Command
 	if container.Command == nil && c.spec.Image == "" {
 		container.Command = c.facts.CollectorCommand
 	}
-	container.Args = arguments(c.args, "--config=/conf/collector.yaml")
+	container.Args = args
 	container.WithPorts(containerPorts(c.allPorts())...)
 	container.Env = c.environment().apply()
 	if path, port, scheme, ok := c.health(); ok {

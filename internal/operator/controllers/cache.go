@@ -39,6 +39,9 @@ func CacheOptions() cache.Options {
 			&v1alpha1.Instrumentation{}:       everything,
 			// Some clusters say in annotations which groups its pods may have.
 			&corev1.Namespace{}: everything,
+			// What is injected into pods has to keep to what their namespace allows.
+			&corev1.LimitRange{}:    everything,
+			&corev1.ResourceQuota{}: everything,
 		},
 	}
 }

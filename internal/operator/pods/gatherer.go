@@ -1,0 +1,136 @@
+package pods
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// gatherer finds out what inject has to know. Objects come from the cache; what
+// that lacks is asked for once more, because people make a namespace, its
+// collector and its pods in one go.
+type gatherer struct {
+	cache, live client.Reader
+	native      func() bool
+	rendered    *rendered
+	owners      *owners
+}
+
+// namespace is its metadata.
+func (g *gatherer) namespace(ctx context.Context, name string) (metav1.ObjectMeta, error) {
+	m := namespaceMeta()
+	err := g.cache.Get(ctx, client.ObjectKey{Name: name}, m)
+	if apierrors.IsNotFound(err) {
+		err = g.live.Get(ctx, client.ObjectKey{Name: name}, m)
+	}
+	if err != nil {
+		return metav1.ObjectMeta{Name: name}, fmt.Errorf("reading namespace %s: %w", name, err)
+	}
+	return m.ObjectMeta, nil
+}
+
+// collectors are those that a wish may mean. They belong to the cache: nobody
+// may change them.
+func (g *gatherer) collectors(ctx context.Context, namespace string, w inject.Wish) ([]*v1beta1.OpenTelemetryCollector, error) {
+	if !w.Only {
+		if w.Name == "" {
+			return nil, nil
+		}
+		c := new(v1beta1.OpenTelemetryCollector)
+		key := client.ObjectKey{Namespace: w.Namespace, Name: w.Name}
+		err := g.cache.Get(ctx, key, c)
+		if apierrors.IsNotFound(err) {
+			err = g.live.Get(ctx, key, c)
+		}
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil, nil
+		case err != nil:
+			return nil, fmt.Errorf("reading OpenTelemetryCollector %s: %w", key, err)
+		}
+		return []*v1beta1.OpenTelemetryCollector{c}, nil
+	}
+	for _, reader := range []client.Reader{g.cache, g.live} {
+		var list v1beta1.OpenTelemetryCollectorList
+		options := []client.ListOption{client.InNamespace(namespace)}
+		if reader == g.cache {
+			options = append(options, client.UnsafeDisableDeepCopy)
+		}
+		if err := reader.List(ctx, &list, options...); err != nil {
+			return nil, fmt.Errorf("listing OpenTelemetryCollectors of namespace %s: %w", namespace, err)
+		}
+		var sidecars []*v1beta1.OpenTelemetryCollector
+		for i := range list.Items {
+			if list.Items[i].Spec.Mode == v1beta1.ModeSidecar {
+				sidecars = append(sidecars, &list.Items[i])
+			}
+		}
+		if len(sidecars) > 0 {
+			return sidecars, nil
+		}
+	}
+	return nil, nil
+}
+
+// facts are what inject has to know besides, but for the pod's owners.
+func (g *gatherer) facts(ctx context.Context, namespace string) (inject.Facts, error) {
+	facts := inject.Facts{Sidecar: g.rendered.sidecar, NativeSidecars: g.native()}
+	var ranges corev1.LimitRangeList
+	if err := g.cache.List(ctx, &ranges, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return facts, fmt.Errorf("listing LimitRanges of namespace %s: %w", namespace, err)
+	}
+	for _, r := range ranges.Items {
+		facts.Limits = append(facts.Limits, r.Spec.Limits...)
+	}
+	var quotas corev1.ResourceQuotaList
+	if err := g.cache.List(ctx, &quotas, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return facts, fmt.Errorf("listing ResourceQuotas of namespace %s: %w", namespace, err)
+	}
+	facts.Quotas = quotas.Items
+	return facts, nil
+}
+
+// rendered keeps what render made of collectors of mode sidecar: rendering one
+// takes longer than all else of an admission.
+type rendered struct {
+	facts func(namespace string) render.Facts
+
+	mu   sync.Mutex
+	kept map[types.UID]*sidecar
+}
+
+// sidecar is a collector rendered.
+type sidecar struct {
+	version string // of the resource
+	plan    render.Sidecar
+	err     error
+}
+
+// sidecarsKept bounds what is kept: those of collectors that are gone stay until
+// there are as many.
+const sidecarsKept = 1024
+
+func (r *rendered) sidecar(cr *v1beta1.OpenTelemetryCollector) (render.Sidecar, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s, ok := r.kept[cr.UID]; ok && s.version == cr.ResourceVersion && cr.ResourceVersion != "" {
+		return s.plan, s.err
+	}
+	if r.kept == nil || len(r.kept) >= sidecarsKept {
+		r.kept = map[types.UID]*sidecar{}
+	}
+	s := &sidecar{version: cr.ResourceVersion}
+	s.plan, s.err = render.SidecarOf(cr, r.facts(cr.Namespace))
+	r.kept[cr.UID] = s
+	return s.plan, s.err
+}

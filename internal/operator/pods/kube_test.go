@@ -1,0 +1,388 @@
+package pods
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/signalbox-otel/signalbox/api/crds"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/internal/operator"
+	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// server serves webhooks from the test process. It is a webhook.Server, for the
+// manager to register paths with.
+type server struct{ mux *http.ServeMux }
+
+func (s server) NeedLeaderElection() bool                { return false }
+func (s server) Register(path string, hook http.Handler) { s.mux.Handle(path, hook) }
+func (s server) Start(ctx context.Context) error         { <-ctx.Done(); return nil }
+func (s server) StartedChecker() healthz.Checker         { return nil }
+func (s server) WebhookMux() *http.ServeMux              { return s.mux }
+
+var _ webhook.Server = server{}
+
+// cluster is an API server whose pods pass through the webhook.
+type cluster struct {
+	*kube.Cluster
+	t        *testing.T
+	ctx      context.Context
+	client   client.WithWatch
+	registry *prometheus.Registry
+	webhook  *httptest.Server
+	mgr      ctrl.Manager
+}
+
+func (c *cluster) kubectl(stdin string, args ...string) string {
+	c.t.Helper()
+	out, err := c.Kubectl(c.ctx, stdin, args...)
+	if err != nil {
+		c.t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// until waits until an object of a list is as it is wanted.
+func until[T client.Object](c *cluster, list client.ObjectList, namespace string, is func(T) bool) T {
+	c.t.Helper()
+	w, err := c.client.Watch(c.ctx, list, client.InNamespace(namespace))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer w.Stop()
+	last := "nothing"
+	for e := range w.ResultChan() {
+		if o, ok := e.Object.(T); ok {
+			if is(o) {
+				return o
+			}
+			last = fmt.Sprintf("%s %s", e.Type, o.GetName())
+		}
+	}
+	c.t.Fatalf("what was waited for in namespace %s did not come; the last was %s", namespace, last)
+	panic("unreachable")
+}
+
+func up(t *testing.T) *cluster {
+	if testing.Short() {
+		t.Skip("starts an API server")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // a cold build
+	t.Cleanup(cancel)
+	k, err := kube.Light(ctx, t.TempDir(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := k.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &cluster{Cluster: k, t: t, registry: prometheus.NewRegistry()}
+	var stop context.CancelFunc
+	c.ctx, stop = context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(stop)
+	files, err := fs.Glob(crds.Files, "*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		definition, err := crds.Files.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.kubectl(string(definition), "apply", "--server-side", "-f", "-")
+		crd := "crd/" + strings.TrimSuffix(strings.TrimPrefix(file, "opentelemetry.io_"), ".yaml") + ".opentelemetry.io"
+		c.kubectl("", "wait", "--for=create", "--timeout=60s", crd)
+		c.kubectl("", "wait", "--for=condition=Established", "--timeout=60s", crd)
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is established is not in the list of APIs at once: ask again.
+	for served := false; !served; {
+		d, err := discovery.NewDiscoveryClientForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, lists, err := d.ServerGroupsAndResources()
+		if c.ctx.Err() != nil {
+			t.Fatal("the kinds are not served: ", err)
+		}
+		kinds := 0
+		for _, l := range lists {
+			if strings.HasPrefix(l.GroupVersion, v1beta1.Group+"/") {
+				for _, r := range l.APIResources {
+					if !strings.Contains(r.Name, "/") {
+						kinds++
+					}
+				}
+			}
+		}
+		served = kinds >= len(files)+1 // collectors have two versions
+	}
+	c.start(config)
+	return c
+}
+
+// start runs the manager with the webhook, and tells the API server of it.
+func (c *cluster) start(config *rest.Config) {
+	t := c.t
+	t.Helper()
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	c.mgr, err = ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme, WebhookServer: server{mux}, Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Add(c.mgr, Config{
+		Facts: func(string) render.Facts {
+			return render.Facts{CollectorImage: "signalbox:1.2.3", CollectorCommand: []string{"/signalbox", "collector"}}
+		},
+		NativeSidecars: func() bool { return true },
+		Registry:       c.registry,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(c.ctx)
+	done := make(chan error)
+	go func() { done <- c.mgr.Start(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	if !c.mgr.GetCache().WaitForCacheSync(ctx) {
+		t.Fatal("the cache is not filled")
+	}
+	c.webhook = httptest.NewTLSServer(mux)
+	t.Cleanup(c.webhook.Close)
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.webhook.Certificate().Raw})
+	c.kubectl(fmt.Sprintf(`
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: pods}
+webhooks:
+- name: mpod.kb.io
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  failurePolicy: Ignore
+  timeoutSeconds: 5
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
+  clientConfig: {url: %q, caBundle: %q}
+`, c.webhook.URL+needs.PodPath, base64.StdEncoding.EncodeToString(ca)), "apply", "-f", "-")
+}
+
+const sidecarCR = `
+apiVersion: opentelemetry.io/v1beta1
+kind: OpenTelemetryCollector
+metadata: {name: beside}
+spec:
+  mode: sidecar
+  config:
+    receivers: {otlp: {protocols: {http: {}}}}
+    exporters: {debug: {}}
+    service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
+`
+
+// workload is a deployment whose pods ask for a sidecar.
+func workload(name, inject, container string) string {
+	return fmt.Sprintf(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: %[1]s}
+spec:
+  selector: {matchLabels: {app: %[1]s}}
+  template:
+    metadata: {labels: {app: %[1]s}, annotations: {sidecar.opentelemetry.io/inject: %[2]q}}
+    spec: {containers: [{name: app, image: app, %[3]s}]}
+`, name, inject, container)
+}
+
+const restricted = `securityContext: {allowPrivilegeEscalation: false, runAsNonRoot: true, capabilities: {drop: [ALL]}, seccompProfile: {type: RuntimeDefault}}`
+
+// hasSidecar reports whether a pod has the native sidecar.
+func hasSidecar(p *corev1.Pod) bool {
+	for _, c := range p.Spec.InitContainers {
+		if c.Name == render.CollectorContainer && c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			return true
+		}
+	}
+	return false
+}
+
+func pod(app string) func(*corev1.Pod) bool {
+	return func(p *corev1.Pod) bool { return p.Labels["app"] == app }
+}
+
+// event waits for an event about an object.
+func (c *cluster) event(namespace, kind, name, reason string) *eventsv1.Event {
+	c.t.Helper()
+	return until(c, new(eventsv1.EventList), namespace, func(e *eventsv1.Event) bool {
+		return e.Regarding.Kind == kind && strings.HasPrefix(e.Regarding.Name, name) && e.Reason == reason
+	})
+}
+
+// Pods made by real controllers pass through the webhook, under the rules of
+// namespaces of several kinds.
+func TestKubernetes(t *testing.T) {
+	c := up(t)
+	for _, namespace := range []string{"shop", "bare", "strict", "counted", "narrow"} {
+		c.kubectl("", "create", "namespace", namespace)
+		if namespace != "bare" {
+			c.kubectl(sidecarCR, "apply", "-n", namespace, "-f", "-")
+		}
+	}
+
+	t.Run("injected", func(t *testing.T) {
+		c.kubectl(workload("cart", "true", ""), "apply", "-n", "shop", "-f", "-")
+		p := until(c, new(corev1.PodList), "shop", pod("cart"))
+		if !hasSidecar(p) {
+			t.Errorf("the pod has no sidecar: %v", p.Spec)
+		}
+		e := c.event("shop", "Deployment", "cart", "Injected")
+		if want := "sidecar: container otc-container of OpenTelemetryCollector shop/beside is added"; e.Note != want {
+			t.Errorf("got event %q; want %q", e.Note, want)
+		}
+		env := p.Spec.InitContainers[0].Env
+		if got, want := env[len(env)-1].Value, "k8s.deployment.name=cart,k8s.deployment.uid="+string(e.Regarding.UID)+","; !strings.HasPrefix(got, want) {
+			t.Errorf("got resource attributes %q; want them to begin with %q", got, want)
+		}
+	})
+	t.Run("none to inject", func(t *testing.T) {
+		c.kubectl(workload("lonely", "true", ""), "apply", "-n", "bare", "-f", "-")
+		if p := until(c, new(corev1.PodList), "bare", pod("lonely")); hasSidecar(p) {
+			t.Error("the pod has a sidecar that nobody defined")
+		}
+		if e := c.event("bare", "Deployment", "lonely", "NoneInNamespace"); e.Type != corev1.EventTypeWarning {
+			t.Errorf("got event of type %s; want a warning", e.Type)
+		}
+	})
+	t.Run("restricted level", func(t *testing.T) {
+		c.kubectl("", "label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
+		c.kubectl(workload("safe", "true", restricted), "apply", "-n", "strict", "-f", "-")
+		if p := until(c, new(corev1.PodList), "strict", pod("safe")); !hasSidecar(p) {
+			t.Error("the pod has no sidecar")
+		}
+	})
+	t.Run("quota", func(t *testing.T) {
+		c.kubectl("", "create", "quota", "compute", "-n", "counted", "--hard=requests.cpu=400m,limits.memory=700Mi")
+		until(c, new(corev1.ResourceQuotaList), "counted", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) == 2 })
+		resources := "resources: {requests: {cpu: 100m, memory: 100Mi}, limits: {memory: 100Mi}}"
+		c.kubectl(workload("fits", "true", resources), "apply", "-n", "counted", "-f", "-")
+		if p := until(c, new(corev1.PodList), "counted", pod("fits")); !hasSidecar(p) {
+			t.Error("the pod has no sidecar, and the quota has room for it")
+		}
+		// The cache has to know what the first pod uses.
+		until(c, new(corev1.ResourceQuotaList), "counted", func(q *corev1.ResourceQuota) bool {
+			return q.Status.Used.Name("limits.memory", resource.BinarySI).Sign() > 0
+		})
+		c.cachedQuota("counted")
+		c.kubectl(workload("tight", "true", resources), "apply", "-n", "counted", "-f", "-")
+		if p := until(c, new(corev1.PodList), "counted", pod("tight")); hasSidecar(p) {
+			t.Error("the pod has a sidecar, and the quota has no room for it")
+		}
+		c.event("counted", "Deployment", "tight", "OverQuota")
+	})
+	t.Run("limit range", func(t *testing.T) {
+		c.kubectl(`
+apiVersion: v1
+kind: LimitRange
+metadata: {name: range}
+spec: {limits: [{type: Container, max: {memory: 90Mi}, min: {memory: 10Mi}}]}
+`, "apply", "-n", "narrow", "-f", "-")
+		c.kubectl(workload("small", "true", ""), "apply", "-n", "narrow", "-f", "-")
+		p := until(c, new(corev1.PodList), "narrow", pod("small"))
+		if !hasSidecar(p) {
+			t.Fatal("the pod has no sidecar")
+		}
+		if got := p.Spec.InitContainers[0].Resources.Limits.Memory().String(); got != "90Mi" {
+			t.Errorf("the API server limits the sidecar to %s; want 90Mi", got)
+		}
+	})
+	t.Run("webhook down", func(t *testing.T) {
+		c.webhook.Close()
+		c.kubectl(workload("later", "true", ""), "apply", "-n", "shop", "-f", "-")
+		if p := until(c, new(corev1.PodList), "shop", pod("later")); hasSidecar(p) {
+			t.Error("the pod has a sidecar that nobody gave it")
+		}
+	})
+}
+
+// cachedQuota waits until the manager's cache has what the API server says of a
+// quota.
+func (c *cluster) cachedQuota(namespace string) {
+	c.t.Helper()
+	var live corev1.ResourceQuotaList
+	if err := c.client.List(c.ctx, &live, client.InNamespace(namespace)); err != nil {
+		c.t.Fatal(err)
+	}
+	informer, err := c.mgr.GetCache().GetInformer(c.ctx, new(corev1.ResourceQuota))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	seen := make(chan struct{}, 1)
+	at := func(o any) {
+		if q, ok := o.(*corev1.ResourceQuota); ok && q.Namespace == namespace && q.ResourceVersion >= live.Items[0].ResourceVersion {
+			select {
+			case seen <- struct{}{}:
+			default:
+			}
+		}
+	}
+	handle, err := informer.AddEventHandler(handlers{at})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() {
+		if err := informer.RemoveEventHandler(handle); err != nil {
+			c.t.Error(err)
+		}
+	}()
+	select {
+	case <-seen:
+	case <-c.ctx.Done():
+		c.t.Fatal("the cache does not learn of the quota")
+	}
+}
+
+// handlers tells of every object that is added or changed.
+type handlers struct{ at func(any) }
+
+func (h handlers) OnAdd(o any, _ bool) { h.at(o) }
+func (h handlers) OnUpdate(_, o any)   { h.at(o) }
+func (h handlers) OnDelete(any)        {}

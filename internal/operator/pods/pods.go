@@ -1,0 +1,90 @@
+package pods
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/render"
+)
+
+// Config is what the webhook of pods is given.
+type Config struct {
+	// Facts are what render has to know of a namespace.
+	Facts func(namespace string) render.Facts
+	// NativeSidecars says whether the cluster restarts init containers that want
+	// to be.
+	NativeSidecars func() bool
+	// Registry counts decisions; nil is controller-runtime's.
+	Registry prometheus.Registerer
+	// Log takes what went wrong; nil is slog's default.
+	Log *slog.Logger
+}
+
+// Add serves the webhook of pods at needs.PodPath.
+func Add(mgr ctrl.Manager, c Config) error {
+	if c.Registry == nil {
+		c.Registry = metrics.Registry
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	counter, err := injections(c.Registry)
+	if err != nil {
+		return fmt.Errorf("adding the webhook of pods: %w", err)
+	}
+	if err := mgr.Add(warmer{mgr.GetCache(), c.Log}); err != nil {
+		return fmt.Errorf("adding the webhook of pods: %w", err)
+	}
+	h := &handler{
+		log: c.Log,
+		gatherer: &gatherer{
+			cache: mgr.GetCache(), live: mgr.GetAPIReader(), native: c.NativeSidecars,
+			rendered: &rendered{facts: c.Facts}, owners: newOwners(mgr.GetAPIReader(), time.Now),
+		},
+		recorder: &recorder{events: mgr.GetEventRecorder(needs.EventSource), decisions: counter, log: c.Log},
+	}
+	mgr.GetWebhookServer().Register(needs.PodPath, &webhook.Admission{Handler: h})
+	return nil
+}
+
+// warmer fills the cache before the first pod comes, on every replica: all serve
+// the webhook.
+type warmer struct {
+	cache cache.Cache
+	log   *slog.Logger
+}
+
+// NeedLeaderElection is false.
+func (warmer) NeedLeaderElection() bool { return false }
+
+// Start returns when the cache has what it needs to. What it could not get is
+// tried again when a pod needs it. All but the collectors are small: names and
+// annotations of namespaces, and limits.
+func (w warmer) Start(ctx context.Context) error {
+	for _, kind := range []client.Object{namespaceMeta(), new(v1beta1.OpenTelemetryCollector), new(corev1.LimitRange), new(corev1.ResourceQuota)} {
+		if _, err := w.cache.GetInformer(ctx, kind); err != nil && ctx.Err() == nil {
+			w.log.Warn("watching what injection needs", "kind", fmt.Sprintf("%T", kind), "error", err)
+		}
+	}
+	return nil
+}
+
+// namespaceMeta is a namespace of which only the metadata is watched.
+func namespaceMeta() *metav1.PartialObjectMetadata {
+	m := new(metav1.PartialObjectMetadata)
+	m.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	return m
+}
