@@ -1,182 +1,186 @@
 package collector
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
-	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/otelcol"
-	"go.opentelemetry.io/collector/pipeline"
-	"go.opentelemetry.io/collector/service/pipelines"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
-// check validates what was decoded: every component by its own rules, and the
-// references between them.
-func (d *decoder) check(cfg *otelcol.Config) {
-	for section, configs := range components(cfg) {
-		for id, c := range configs {
-			d.validate([]string{section, id.String()}, c)
-		}
+// What Check looks at is bounded, as anybody may write it.
+const (
+	maxDepth    = 50     // mappings and lists in each other
+	maxValues   = 50_000 // of all kinds
+	maxFindings = 100
+)
+
+// Check says what is wrong with a configuration that another process will run,
+// in a pod: all of it at once, sorted by place. It is read by the components of
+// this distribution; whether their word counts for the image that will run is
+// for the caller to say.
+//
+// Nothing is built, opened or looked up: a value with references such as
+// ${env:HOST} is known only there, and is no mistake whatever it is. conf is
+// not changed. What migration changes when the configuration is loaded is among
+// the findings.
+func Check(ctx context.Context, conf map[string]any) []migrate.Finding {
+	factories, err := factoriesOnce()
+	if err != nil {
+		return []migrate.Finding{mistake("factories", nil, err.Error())}
 	}
-	if !d.broken["service"] || len(cfg.Service.Pipelines) > 0 {
-		d.validate([]string{"service"}, cfg.Service)
+	n := &nodes{left: maxValues}
+	root := n.of(conf, nil)
+	if len(n.findings) > 0 {
+		return n.findings
 	}
-	for _, section := range []string{"receivers", "exporters"} {
-		if len(d.ids(section, cfg)) == 0 && !d.broken[section] && !pipelines.AllowNoPipelines.IsEnabled() {
-			d.add(nil, "no "+section+" configured: at least one is needed")
-		}
+	found := slices.DeleteFunc(migrate.Config(root, migrate.Options{InPod: true}), func(f migrate.Finding) bool {
+		return f.Rule == "pod-endpoint" || f.Rule == "pod-metrics" // what the operator does for pods
+	})
+	tree, _ := treeOf(root).(map[string]any)
+	d := &decoder{
+		conf:    confmap.NewFromStringMap(filled(tree, nil, "", nil).(map[string]any)),
+		source:  &source{root, map[*yaml.Node]string{}},
+		refused: refusals(found),
+		rules:   true,
+		tree:    tree,
 	}
-	for id := range cfg.Connectors {
-		for section, other := range map[string]map[component.ID]component.Config{"receiver": cfg.Receivers, "exporter": cfg.Exporters} {
-			if _, both := other[id]; both {
-				d.add([]string{"connectors", id.String()}, fmt.Sprintf("has the name of the %s %q; call it %q", section, id, id.String()+"/connector"))
-			}
-		}
+	d.findings = slices.Concat(d.unused(found), n.nulls)
+	cfg := d.config(ctx, factories)
+	d.check(cfg, factories)
+	if err := ctx.Err(); err != nil {
+		d.warn("unchecked", nil, "not all of it was checked: "+err.Error())
 	}
-	d.references([]string{"service", "extensions"}, cfg.Service.Extensions, "extension", d.ids("extensions", cfg))
-	for id, p := range cfg.Service.Pipelines {
-		if p == nil {
-			d.add([]string{"service", "pipelines", id.String()}, "is empty: it needs receivers and exporters")
-			continue
-		}
-		at := []string{"service", "pipelines", id.String()}
-		connectors := d.ids("connectors", cfg)
-		d.references(slices.Concat(at, []string{"receivers"}), p.Receivers, "receiver", append(d.ids("receivers", cfg), connectors...))
-		d.references(slices.Concat(at, []string{"processors"}), p.Processors, "processor", d.ids("processors", cfg))
-		d.references(slices.Concat(at, []string{"exporters"}), p.Exporters, "exporter", append(d.ids("exporters", cfg), connectors...))
+	findings := ordered(d.withoutBroken())
+	if more := len(findings) - maxFindings; more > 0 {
+		findings = append(worst(findings)[:maxFindings:maxFindings], mistake("more", nil, fmt.Sprintf("there are %d more findings", more)))
 	}
+	return findings
 }
 
-// components are the sections of cfg by name, but for service.
-func components(cfg *otelcol.Config) map[string]map[component.ID]component.Config {
-	return map[string]map[component.ID]component.Config{
-		"receivers":  cfg.Receivers,
-		"processors": cfg.Processors,
-		"exporters":  cfg.Exporters,
-		"connectors": cfg.Connectors,
-		"extensions": cfg.Extensions,
-	}
+// factoriesOnce are the components for checks, which share them: they keep
+// nothing of what they decode.
+var factoriesOnce = sync.OnceValues(Factories)
+
+// withoutBroken leaves out that what is refused is not used either.
+func (d *decoder) withoutBroken() []migrate.Finding {
+	return slices.DeleteFunc(d.findings, func(f migrate.Finding) bool {
+		return f.Rule == unusedRule && d.broken[f.Place()]
+	})
 }
 
-// validate calls the Validate methods of a component's configuration.
-func (d *decoder) validate(path []string, cfg any) {
-	err := confmap.Validate(cfg)
-	if err == nil {
+// worst puts the errors before the rest.
+func worst(findings []migrate.Finding) []migrate.Finding {
+	slices.SortStableFunc(findings, func(a, b migrate.Finding) int {
+		return strings.Compare(strconv.FormatBool(b.Severity == migrate.Error), strconv.FormatBool(a.Severity == migrate.Error))
+	})
+	return findings
+}
+
+// nodes makes nodes of values, which is what migration works on.
+type nodes struct {
+	left     int // values that may come
+	findings []migrate.Finding
+	nulls    []migrate.Finding
+}
+
+// of is the node of a value that stands at path.
+func (n *nodes) of(v any, path []string) *yaml.Node {
+	n.left--
+	if len(n.findings) > 0 {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
+	}
+	if n.left < 0 {
+		n.findings = append(n.findings, mistake("too-large", nil, fmt.Sprintf("has more than %d values", maxValues)))
+	}
+	if len(path) > maxDepth {
+		n.findings = append(n.findings, mistake("too-deep", path[:4], fmt.Sprintf("has more than %d levels", maxDepth)))
+	}
+	scalar := func(tag, text string) *yaml.Node {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
+	}
+	below := func(key string) []string { return append(path[:len(path):len(path)], key) }
+	switch v := v.(type) {
+	case nil:
+		n.null(path)
+		return scalar("!!null", "null")
+	case string:
+		return scalar("!!str", v)
+	case bool:
+		return scalar("!!bool", strconv.FormatBool(v))
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return scalar("!!int", strconv.FormatInt(int64(v), 10))
+		}
+		return scalar("!!float", strconv.FormatFloat(v, 'g', -1, 64))
+	case int, int32, int64, uint32, uint64:
+		return scalar("!!int", fmt.Sprint(v))
+	case json.Number:
+		if strings.ContainsAny(v.String(), ".eE") {
+			return scalar("!!float", v.String())
+		}
+		return scalar("!!int", v.String())
+	case map[string]any:
+		m := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			m.Content = append(m.Content, scalar("!!str", key), n.of(v[key], below(key)))
+		}
+		return m
+	case []any:
+		l := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		for i, e := range v {
+			l.Content = append(l.Content, n.of(e, below(strconv.Itoa(i))))
+		}
+		return l
+	}
+	return scalar("!!str", fmt.Sprint(v))
+}
+
+// null adds a warning about a component, or a part of one, that has no body:
+// tools that write resources of Kubernetes take such keys away.
+func (n *nodes) null(path []string) {
+	if len(path) < 2 || path[0] == "service" && len(path) < 4 {
 		return
 	}
-	for _, e := range flatten(err) {
-		f := d.placed(path, e.Error())
-		d.add(f.Path, strings.ReplaceAll(f.Message, "\n", "; "))
-	}
+	key := path[len(path)-1]
+	f := mistake("null-value", path, fmt.Sprintf("is null, and tools such as kustomize and kubectl edit leave such keys out: write %s: {} where the defaults are meant", key))
+	f.Severity = migrate.Warning
+	n.nulls = append(n.nulls, f)
 }
 
-// placed takes the keys below path from the front of a message, where Validate
-// puts them: protocols::grpc: …
-func (d *decoder) placed(path []string, message string) Finding {
-	if keys, rest, ok := strings.Cut(message, ": "); ok && !strings.ContainsAny(keys, " \"'") {
-		if below := slices.Concat(path, strings.Split(keys, "::")); d.source.at(below) != nil {
-			return Finding{Path: below, Message: rest}
+// treeOf is the value of a node, with marks for what only the environment knows.
+func treeOf(n *yaml.Node) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := make(map[string]any, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			m[n.Content[i].Value] = treeOf(n.Content[i+1])
 		}
+		return m
+	case yaml.SequenceNode:
+		l := make([]any, len(n.Content))
+		for i, e := range n.Content {
+			l[i] = treeOf(e)
+		}
+		return l
+	case yaml.AliasNode:
+		return treeOf(n.Alias)
 	}
-	return Finding{Path: path, Message: message}
-}
-
-// warner is the configuration of a component that can be valid and still not do
-// what it says. Warnings are written as the errors of Validate are.
-type warner interface{ Warnings() []string }
-
-// warnings are what components warn of, as findings.
-func (d *decoder) warnings(cfg *otelcol.Config) []migrate.Finding {
-	var found []migrate.Finding
-	for section, configs := range components(cfg) {
-		for id, c := range configs {
-			c, ok := c.(warner)
-			if !ok {
-				continue
-			}
-			for _, text := range c.Warnings() {
-				f := d.source.locate(d.placed([]string{section, id.String()}, text))
-				found = append(found, migrate.Finding{Rule: "component-warning", File: f.File, Line: f.Line, Path: f.Path, Why: f.Message, Severity: migrate.Warning})
-			}
-		}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return n.Value
 	}
-	slices.SortFunc(found, func(a, b migrate.Finding) int { return strings.Compare(a.String(), b.String()) })
-	return found
-}
-
-// ids are the names configured in one section, broken ones too.
-func (d *decoder) ids(section string, cfg *otelcol.Config) []string {
-	var ids []string
-	for id := range components(cfg)[section] {
-		ids = append(ids, id.String())
+	if text, ok := v.(string); ok {
+		return expand(text)
 	}
-	for key := range maps.Keys(d.broken) {
-		if id, ok := strings.CutPrefix(key, section+"::"); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// references checks that what a list names is configured.
-func (d *decoder) references(path []string, refs []component.ID, kind string, known []string) {
-	for i, ref := range refs {
-		if !slices.Contains(known, ref.String()) {
-			d.add(slices.Concat(path, []string{fmt.Sprint(i)}), fmt.Sprintf("%s %q is not configured%s", kind, ref, didYouMean(ref.String(), known)))
-		}
-	}
-}
-
-// signals are what factories of receivers, processors and exporters say about
-// the signals they know.
-type signals interface {
-	component.Factory
-	TracesStability() component.StabilityLevel
-	MetricsStability() component.StabilityLevel
-	LogsStability() component.StabilityLevel
-}
-
-// checkSignals checks that the components of a pipeline know its signal.
-// Connectors, which know pairs of signals, are left to building the pipelines.
-func (d *decoder) checkSignals(cfg *otelcol.Config, f otelcol.Factories) {
-	for id, p := range cfg.Service.Pipelines {
-		if p == nil {
-			continue
-		}
-		at := []string{"service", "pipelines", id.String()}
-		checkSignal(d, slices.Concat(at, []string{"receivers"}), "receiver", p.Receivers, cfg.Receivers, f.Receivers, id.Signal())
-		checkSignal(d, slices.Concat(at, []string{"processors"}), "processor", p.Processors, cfg.Processors, f.Processors, id.Signal())
-		checkSignal(d, slices.Concat(at, []string{"exporters"}), "exporter", p.Exporters, cfg.Exporters, f.Exporters, id.Signal())
-	}
-}
-
-func checkSignal[F signals](d *decoder, path []string, kind string, refs []component.ID, configured map[component.ID]component.Config, factories map[component.Type]F, signal pipeline.Signal) {
-	for i, ref := range refs {
-		factory, known := factories[ref.Type()]
-		if _, ok := configured[ref]; !ok || !known {
-			continue
-		}
-		levels := map[pipeline.Signal]component.StabilityLevel{
-			pipeline.SignalTraces:  factory.TracesStability(),
-			pipeline.SignalMetrics: factory.MetricsStability(),
-			pipeline.SignalLogs:    factory.LogsStability(),
-		}
-		level, ours := levels[signal]
-		if !ours || level != component.StabilityLevelUndefined {
-			continue
-		}
-		var does []string
-		for s, l := range levels {
-			if l != component.StabilityLevelUndefined {
-				does = append(does, s.String())
-			}
-		}
-		slices.Sort(does)
-		d.add(slices.Concat(path, []string{fmt.Sprint(i)}), fmt.Sprintf("%s %q does not know %s, only %s", kind, ref, signal, strings.Join(does, " and ")))
-	}
+	return v
 }

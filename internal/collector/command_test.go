@@ -152,7 +152,7 @@ func TestFlags(t *testing.T) {
 	f("", "validate", "--config=file:"+good, "--set=processors.batch.timeout=2s", "--feature-gates=-pdata.useProtoPooling")
 	f("", "validate", "--config", good, "--config", "yaml:processors::batch::timeout: 3s")
 	f("missing equal sign", "validate", "--config", good, "--set=processors.batch.timeout")
-	f(`processors::batch::timeout: time: invalid duration`, "validate", "--config", good, "--set=processors.batch.timeout=soon")
+	f(`processors::batch::timeout: want a duration`, "validate", "--config", good, "--set=processors.batch.timeout=soon")
 	f("no such feature gate", "validate", "--config", good, "--feature-gates=no.such")
 	f("missing.yaml", "validate", "--config", "testdata/missing.yaml")
 	f("nosuch:x", "validate", "--config", "nosuch:x")

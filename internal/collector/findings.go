@@ -6,61 +6,53 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
-
-// Finding is one thing wrong with a configuration.
-type Finding struct {
-	File string // as given by the user; "" when it is not known where
-	Line int    // 0 when not known
-	// Path leads to the place in the merged configuration: {"receivers",
-	// "otlp"}. Empty for the whole.
-	Path    []string
-	Message string
-}
-
-// String is the finding on one line, as editors and people read it:
-// file:line: path: message.
-func (f Finding) String() string {
-	var b strings.Builder
-	if f.File != "" {
-		fmt.Fprintf(&b, "%s:%d: ", f.File, f.Line)
-	}
-	if len(f.Path) > 0 {
-		b.WriteString(strings.Join(f.Path, "::"))
-		b.WriteString(": ")
-	}
-	b.WriteString(f.Message)
-	return b.String()
-}
 
 // InvalidError refuses a configuration. It holds everything found wrong with
 // it at once, sorted by place and each thing once.
-type InvalidError struct{ Findings []Finding }
+type InvalidError struct{ Findings []migrate.Finding }
 
 func (e *InvalidError) Error() string {
 	var b strings.Builder
 	b.WriteString("the configuration is invalid:")
 	for _, f := range e.Findings {
 		b.WriteString("\n  ")
-		b.WriteString(f.String())
+		b.WriteString(plain(f))
 	}
 	return b.String()
 }
 
+// plain is a finding on one line, where all of them are errors.
+func plain(f migrate.Finding) string {
+	f.Severity = ""
+	return f.String()
+}
+
+// mistake is a finding that refuses a configuration.
+func mistake(rule string, path []string, why string) migrate.Finding {
+	return migrate.Finding{Rule: rule, Path: path, Why: why, Severity: migrate.Error}
+}
+
 // invalid makes an InvalidError of findings, nil of none.
-func invalid(findings []Finding) error {
+func invalid(findings []migrate.Finding) error {
 	if len(findings) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(findings, func(a, b Finding) int {
+	return &InvalidError{Findings: ordered(findings)}
+}
+
+// ordered sorts findings by place, and drops those that say the same twice.
+func ordered(findings []migrate.Finding) []migrate.Finding {
+	slices.SortStableFunc(findings, func(a, b migrate.Finding) int {
 		return cmp.Or(
 			cmp.Compare(a.File, b.File),
 			cmp.Compare(a.Line, b.Line),
 			slices.Compare(a.Path, b.Path),
-			cmp.Compare(a.Message, b.Message))
+			cmp.Compare(a.Why, b.Why))
 	})
-	findings = slices.CompactFunc(findings, func(a, b Finding) bool { return a.String() == b.String() })
-	return &InvalidError{Findings: findings}
+	return slices.CompactFunc(findings, func(a, b migrate.Finding) bool { return a.String() == b.String() })
 }
 
 // flatten returns the single errors that errors.Join and its like put
@@ -84,7 +76,7 @@ var decodingNoise = regexp.MustCompile(`(?:'[^']*' )?decoding failed due to the 
 func messages(err error) []string {
 	var all []string
 	for line := range strings.SplitSeq(decodingNoise.ReplaceAllString(err.Error(), "\n"), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasSuffix(line, "yaml: unmarshal errors:") {
 			all = append(all, line)
 		}
 	}

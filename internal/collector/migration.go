@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"go.opentelemetry.io/collector/confmap"
@@ -43,12 +42,12 @@ func (s Settings) migrated(src *source) []migrate.Finding {
 	})
 }
 
-// refusals are the findings of what cannot be kept, in the form of mistakes.
-func refusals(found []migrate.Finding) []Finding {
-	var all []Finding
+// refusals are the findings of what cannot be kept.
+func refusals(found []migrate.Finding) []migrate.Finding {
+	var all []migrate.Finding
 	for _, f := range found {
 		if f.Severity == migrate.Error {
-			all = append(all, Finding{File: f.File, Line: f.Line, Path: f.Path, Message: strings.TrimPrefix(f.Text(), "error: ")})
+			all = append(all, f)
 		}
 	}
 	return all

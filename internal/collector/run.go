@@ -243,7 +243,7 @@ func rejection(err error) []zap.Field {
 	}
 	findings := make([]string, len(e.Findings))
 	for i, f := range e.Findings {
-		findings[i] = f.String()
+		findings[i] = plain(f)
 	}
 	return []zap.Field{zap.Strings("findings", findings)}
 }

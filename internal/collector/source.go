@@ -44,12 +44,12 @@ func fileOf(uri string) (path string, ok bool) {
 type reader struct {
 	source
 	providers map[string]confmap.Provider
-	findings  []Finding
+	findings  []migrate.Finding
 }
 
 // readSources reads and merges the locations, and reports which cannot be read
 // and what is no configuration.
-func readSources(ctx context.Context, uris []string) (*source, []Finding, error) {
+func readSources(ctx context.Context, uris []string) (*source, []migrate.Finding, error) {
 	r := &reader{source: source{&yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}, map[*yaml.Node]string{}}, providers: map[string]confmap.Provider{}}
 	for _, f := range providerFactories() {
 		p := f.Create(confmap.ProviderSettings{Logger: zap.NewNop()})
@@ -58,7 +58,7 @@ func readSources(ctx context.Context, uris []string) (*source, []Finding, error)
 	for _, uri := range uris {
 		name, text, err := r.read(ctx, uri)
 		if err != nil {
-			r.findings = append(r.findings, Finding{Message: err.Error()})
+			r.findings = append(r.findings, mistake("unreadable", nil, err.Error()))
 			continue
 		}
 		if root := r.parse(name, text); root != nil {
@@ -112,7 +112,7 @@ func (r *reader) parse(name string, text []byte) *yaml.Node {
 		return nil
 	}
 	if len(found) != 1 {
-		r.findings = append(r.findings, Finding{File: name, Line: 1, Message: manyConfigurations(found)})
+		r.findings = append(r.findings, inFile(name, 1, "many-configurations", manyConfigurations(found)))
 		return nil
 	}
 	root := found[0].Root
@@ -128,7 +128,7 @@ func (r *reader) parse(name string, text []byte) *yaml.Node {
 		if root.Kind == yaml.DocumentNode {
 			root = root.Content[0]
 		}
-		f := Finding{File: name, Line: root.Line, Message: "want sections, as receivers: and service:"}
+		f := inFile(name, root.Line, "no-sections", "want sections, as receivers: and service:")
 		if name == "" {
 			f.Line = 0
 		}
@@ -290,27 +290,34 @@ func appended(path []string) bool {
 	return on && path[0] == "service" && (len(path) == 2 && last == "extensions" || len(path) > 2 && (last == "receivers" || last == "exporters"))
 }
 
+// inFile is a mistake in a file that has no place in a configuration.
+func inFile(file string, line int, rule, why string) migrate.Finding {
+	f := mistake(rule, nil, why)
+	f.File, f.Line = file, line
+	return f
+}
+
 // yamlLine is the form of the parser's errors.
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
-func syntaxFindings(file string, err error) []Finding {
-	var findings []Finding
+func syntaxFindings(file string, err error) []migrate.Finding {
+	var findings []migrate.Finding
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if m := yamlLine.FindStringSubmatch(line); m != nil {
 			n, _ := strconv.Atoi(m[1])
-			findings = append(findings, Finding{File: file, Line: n, Message: "not valid YAML: " + m[2]})
+			findings = append(findings, inFile(file, n, "syntax", "not valid YAML: "+m[2]))
 		}
 	}
 	if len(findings) == 0 {
 		message := strings.TrimPrefix(err.Error(), "yaml: ")
-		findings = append(findings, Finding{File: file, Line: 1, Message: "not valid YAML: " + message})
+		findings = append(findings, inFile(file, 1, "syntax", "not valid YAML: "+message))
 	}
 	return findings
 }
 
 // locate fills the file and line of f: of its path, or of as much of it as
 // stands in files.
-func (s *source) locate(f Finding) Finding {
+func (s *source) locate(f migrate.Finding) migrate.Finding {
 	if s == nil {
 		return f
 	}
@@ -358,10 +365,15 @@ func (s *source) below(path []string, key string) []string {
 }
 
 func keysBelow(node *yaml.Node, path []string, key string) [][]string {
-	if node.Kind != yaml.MappingNode {
-		return nil
-	}
 	var found [][]string
+	if node.Kind == yaml.SequenceNode {
+		for i, e := range node.Content {
+			found = append(found, keysBelow(e, append(slices.Clone(path), strconv.Itoa(i)), key)...)
+		}
+	}
+	if node.Kind != yaml.MappingNode {
+		return found
+	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		at := append(slices.Clone(path), node.Content[i].Value)
 		if node.Content[i].Value == key {

@@ -45,8 +45,10 @@ func (f Finding) String() string {
 	if b.Len() > 0 {
 		b.WriteByte(' ')
 	}
-	b.WriteString(f.Place())
-	b.WriteString(": ")
+	if len(f.Path) > 0 {
+		b.WriteString(f.Place())
+		b.WriteString(": ")
+	}
 	b.WriteString(f.Text())
 	return b.String()
 }
