@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 )
 
@@ -46,6 +45,31 @@ func Objects(v Values, image string) ([]*unstructured.Unstructured, error) {
 		if truth(p.when.eval(f)) {
 			objects = append(objects, &unstructured.Unstructured{Object: f.fill(p.tree).(map[string]any)})
 		}
+	}
+	return objects, nil
+}
+
+// Everything names each object that an installation with any values may have, in
+// the order to apply them in: apiVersion, kind, name and namespace.
+func Everything(v Values) ([]*unstructured.Unstructured, error) {
+	parts, err := parts("")
+	if err != nil {
+		return nil, err
+	}
+	all, err := generic(v)
+	if err != nil {
+		return nil, err
+	}
+	f := filled(all.(map[string]any))
+	var objects []*unstructured.Unstructured
+	for _, p := range parts {
+		metadata := p.tree["metadata"].(map[string]any)
+		id := tree{"name": metadata["name"]}
+		if in, ok := metadata["namespace"]; ok {
+			id["namespace"] = in
+		}
+		named := tree{"apiVersion": p.tree["apiVersion"], "kind": p.tree["kind"], "metadata": id}
+		objects = append(objects, &unstructured.Unstructured{Object: f.fill(named).(map[string]any)})
 	}
 	return objects, nil
 }
@@ -139,11 +163,4 @@ func encodeYAML(v any) []byte {
 		panic(fmt.Sprintf("install: encoding a tree: %v", err)) // trees have nothing that cannot be
 	}
 	return out
-}
-
-// asTree is a typed object, which is complete, as a tree.
-func asTree(v any) (tree, error) {
-	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(v)
-	delete(m, "status")
-	return m, err
 }

@@ -34,8 +34,10 @@ func storeParts(image string) []part {
 			"spec": tree{
 				"replicas":    int64(1),
 				"serviceName": OTLPService,
-				"selector":    tree{"matchLabels": storeSelector()},
-				"template":    tree{"metadata": tree{"labels": storeLabels()}, "spec": storePod(image)},
+				// A pod that never became ready does not keep a new form from starting.
+				"podManagementPolicy": "Parallel",
+				"selector":            tree{"matchLabels": storeSelector()},
+				"template":            tree{"metadata": tree{"labels": storeLabels()}, "spec": storePod(image)},
 				"volumeClaimTemplates": when{cond: is("store.persistent"), then: list{tree{
 					"metadata": tree{"name": StoreVolume, "labels": storeLabels()},
 					"spec": tree{
