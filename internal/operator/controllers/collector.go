@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/operator/upgrade"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
@@ -26,6 +28,9 @@ func (s *shared) collectors() *kind {
 		},
 		plan: func(ctx context.Context, o client.Object, facts render.Facts) (render.Plan, error) {
 			return s.planCollector(ctx, o.(*v1beta1.OpenTelemetryCollector), facts)
+		},
+		upgrade: func(ctx context.Context, o client.Object, facts render.Facts, out *outcome) error {
+			return s.upgradeCollector(ctx, o.(*v1beta1.OpenTelemetryCollector), facts, out)
 		},
 		report:  s.reportCollector,
 		related: []related{{&v1alpha1.TargetAllocator{}, s.collectorsOfAllocator}},
@@ -44,6 +49,24 @@ func (s *shared) planCollector(ctx context.Context, c *v1beta1.OpenTelemetryColl
 		}
 	}
 	return render.Collector(c, facts)
+}
+
+// upgradeCollector decides whether a collector that ran another version runs the
+// operator's, and plans for what it ran where it does not.
+func (s *shared) upgradeCollector(ctx context.Context, c *v1beta1.OpenTelemetryCollector, facts render.Facts, out *outcome) (err error) {
+	findings := out.plan.Findings
+	if upgrade.Due(c, s.Version) && s.Check != nil {
+		conf, err := render.Configuration(c, facts)
+		if err != nil {
+			return err
+		}
+		findings = append(slices.Clip(findings), s.Check(ctx, conf)...)
+	}
+	out.upgrade = upgrade.Collector(c, facts, s.Version, findings)
+	if out.upgrade.Old != nil {
+		out.plan, err = s.planCollector(ctx, out.upgrade.Old, facts)
+	}
+	return err
 }
 
 // collectorsOfAllocator asks for the collectors that name a target allocator.

@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers/apply"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/operator/readiness"
@@ -42,6 +43,10 @@ type Config struct {
 	// It is called for allocators that want mutual TLS and that neither the user
 	// nor cert-manager gives certificates. Nil where the operator has no CA.
 	Certificates func(context.Context, *v1alpha1.TargetAllocator) (time.Time, error)
+	// Check is what is wrong with a configuration for a collector of the
+	// operator's version: one that a collector of another version runs stays with
+	// that where there are errors. Nil knows of nothing.
+	Check func(ctx context.Context, conf map[string]any) []migrate.Finding
 	// Look asks the cluster about pods that fail.
 	Look readiness.Look
 	// Workers reconcile at the same time, per kind; 0 is a good number of them.

@@ -22,6 +22,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers/apply"
+	"github.com/signalbox-otel/signalbox/internal/operator/upgrade"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
@@ -35,6 +36,9 @@ type kind struct {
 	managed func(client.Object) bool
 	// plan gathers what render has to know, and renders.
 	plan func(context.Context, client.Object, render.Facts) (render.Plan, error)
+	// upgrade decides about the operator's version, and may make the plan that of
+	// an older one; nil where there is nothing to decide.
+	upgrade func(context.Context, client.Object, render.Facts, *outcome) error
 	// prepare does what the plan's objects need; it says when to come again,
 	// and may be nil.
 	prepare func(context.Context, client.Object, render.Facts) (time.Time, error)
@@ -53,9 +57,11 @@ type related struct {
 
 // outcome is what a run found and did.
 type outcome struct {
-	plan   render.Plan
-	err    error // of rendering
-	result apply.Result
+	plan render.Plan
+	err  error // of rendering
+	// upgrade is what becomes of a collector with the operator's version.
+	upgrade upgrade.Outcome
+	result  apply.Result
 	// again is when certificates are due, 0 for never.
 	again time.Duration
 }
@@ -145,6 +151,11 @@ func (r *reconciler) run(ctx context.Context, owner apply.Owner) (out outcome, e
 	}
 	if out.plan, out.err = r.kind.plan(ctx, owner.Object, facts); out.err != nil {
 		return out, nil
+	}
+	if r.kind.upgrade != nil {
+		if out.err = r.kind.upgrade(ctx, owner.Object, facts, &out); out.err != nil {
+			return out, nil
+		}
 	}
 	if err := r.setFinalizer(ctx, &owner, apply.Ownerless(out.plan, owner.GetNamespace()), &out.result); err != nil {
 		return out, err

@@ -1,8 +1,8 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers/apply"
 	"github.com/signalbox-otel/signalbox/internal/operator/readiness"
+	"github.com/signalbox-otel/signalbox/internal/operator/upgrade"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
@@ -74,10 +75,10 @@ func (s *shared) reportCollector(ctx context.Context, o client.Object, out outco
 	j := readiness.Judge(state)
 	st := &c.Status
 	st.Conditions, st.ObservedGeneration = j.Conditions, c.Generation
-	st.Version = cmp.Or(st.Version, s.Version)
 	st.Scale = j.Scale
 	if out.err == nil {
-		st.Image = out.plan.Image
+		st.Image, st.Version = out.plan.Image, out.upgrade.Version
+		s.upgraded(c, out.upgrade)
 		st.Scale.Selector = out.plan.Selector
 	} else {
 		st.Scale.Selector = before.Status.Scale.Selector
@@ -85,6 +86,28 @@ func (s *shared) reportCollector(ctx context.Context, o client.Object, out outco
 	s.events.changes(c, out.result.Changes)
 	s.warn(c, before.Status.Conditions, st.Conditions)
 	return j.Again, s.patchStatus(ctx, c, before, equality.Semantic.DeepEqual(st, &before.Status))
+}
+
+// upgraded says in the status whether a collector is held back at its version,
+// and in an event that it is not any more, or now is.
+func (s *shared) upgraded(c *v1beta1.OpenTelemetryCollector, u upgrade.Outcome) {
+	st := &c.Status
+	if u.Note != "" {
+		s.events.say(c, corev1.EventTypeNormal, upgrade.Done, u.Note)
+	}
+	i := slices.IndexFunc(st.Conditions, func(o metav1.Condition) bool { return o.Type == upgrade.Upgraded })
+	if u.Condition == nil {
+		if i >= 0 {
+			st.Conditions = slices.Delete(st.Conditions, i, i+1)
+		}
+		return
+	}
+	if i < 0 || st.Conditions[i].Message != u.Condition.Message {
+		s.events.problem(c, apply.Problem{Reason: u.Condition.Reason, Message: u.Condition.Message})
+	}
+	held := *u.Condition
+	held.LastTransitionTime, held.ObservedGeneration = metav1.Now(), c.Generation
+	st.Conditions = readiness.Set(st.Conditions, held)
 }
 
 // tell tells of a resource without conditions what was done, and of each problem

@@ -11,6 +11,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,6 +47,12 @@ type Outcome struct {
 	Note string
 }
 
+// Due reports whether a collector ran another version than the operator's, and
+// is to be upgraded.
+func Due(cr *v1beta1.OpenTelemetryCollector, version string) bool {
+	return cr.Status.Version != "" && cr.Status.Version != version && cr.Spec.UpgradeStrategy != v1beta1.UpgradeNone
+}
+
 // Collector decides about a collector for which there were findings, in a version
 // of the operator. The resource is not changed.
 //
@@ -53,11 +60,8 @@ type Outcome struct {
 // is, so there is nothing to hold back.
 func Collector(cr *v1beta1.OpenTelemetryCollector, facts render.Facts, version string, findings []migrate.Finding) Outcome {
 	from := cr.Status.Version
-	if from == "" || from == version {
-		return Outcome{Version: version}
-	}
-	if cr.Spec.UpgradeStrategy == v1beta1.UpgradeNone {
-		return Outcome{Version: from}
+	if !Due(cr, version) {
+		return Outcome{Version: cmp.Or(from, version)}
 	}
 	i := slices.IndexFunc(findings, func(f migrate.Finding) bool { return f.Severity == migrate.Error })
 	if i < 0 || cr.Spec.Image != "" || cr.Status.Image == "" || cr.Status.Image == facts.CollectorImage {
