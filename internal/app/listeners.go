@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,24 +44,36 @@ type endpoint struct {
 // moves it. The ports are free again when it returns.
 func checkFree(endpoints []endpoint) error {
 	var errs []error
-	held := map[string]listener{} // by network and port
 	for _, e := range endpoints {
-		key := e.network + " " + portOf(e.address)
 		l, err := listen(e.network, e.address)
 		if err == nil {
 			defer l.Close()
 		}
-		other, twice := held[key]
 		switch {
 		case err == nil:
-			held[key] = e.listener
-		case twice && errors.Is(err, syscall.EADDRINUSE):
-			errs = append(errs, fmt.Errorf("port %s (%s) is given to both %s and %s: choose another with --%s or --%s", portOf(e.address), e.network, other.name, e.name, other.flag, e.flag))
 		case errors.Is(err, syscall.EADDRINUSE):
 			errs = append(errs, fmt.Errorf("port %s (%s, %s) is taken: stop the program that holds it, or choose another port with --%s", portOf(e.address), e.name, e.network, e.flag))
 		default:
 			errs = append(errs, fmt.Errorf("listening on %s (%s; see --listen and --%s): %w", e.address, e.name, e.flag, err))
 		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkTwice returns an error that names every port that flags give to two.
+func (s *upSettings) checkTwice() error {
+	var errs []error
+	given := map[string]listener{} // by network and port
+	for _, l := range listeners {
+		port := *s.ports[l.flag]
+		if port == 0 || slices.Contains(s.without, l.group) {
+			continue
+		}
+		key := fmt.Sprintf("port %d (%s)", port, l.network)
+		if other, twice := given[key]; twice {
+			errs = append(errs, fmt.Errorf("%s is given to both %s and %s: choose another with --%s or --%s", key, other.name, l.name, other.flag, l.flag))
+		}
+		given[key] = l
 	}
 	return errors.Join(errs...)
 }

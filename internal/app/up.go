@@ -174,6 +174,9 @@ func (s *upSettings) check() error {
 	if s.demoPort < 0 || s.demoPort > 65535 {
 		return usageError{fmt.Errorf("--demo-port %d: want a port, 0 for any that is free", s.demoPort)}
 	}
+	if err := s.checkTwice(); err != nil {
+		return err
+	}
 	if s.dataDir == "" {
 		home, err := dataHome()
 		if err != nil {
