@@ -20,8 +20,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers/apply"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
@@ -47,6 +50,11 @@ type Config struct {
 	// operator's version: one that a collector of another version runs stays with
 	// that where there are errors. Nil knows of nothing.
 	Check func(ctx context.Context, conf map[string]any) []migrate.Finding
+	// Injected counts the pods with the sidecar of a collector, and InjectedSource
+	// asks for the collectors whose pods came, went or changed: find says which
+	// ones the value of v1beta1.LabelInjected may mean. Nil where none is injected.
+	Injected       func(context.Context, *v1beta1.OpenTelemetryCollector) (readiness.Injected, error)
+	InjectedSource func(find func(ctx context.Context, instance string) []reconcile.Request) source.Source
 	// Look asks the cluster about pods that fail.
 	Look readiness.Look
 	// Workers reconcile at the same time, per kind; 0 is a good number of them.

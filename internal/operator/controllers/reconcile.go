@@ -91,6 +91,9 @@ func (s *shared) add(k *kind) error {
 	if s.Changed != nil {
 		sources = append(sources, source.Channel(s.Changed(), handler.EnqueueRequestsFromMapFunc(r.all)))
 	}
+	if s.InjectedSource != nil && k.component == render.ComponentCollector {
+		sources = append(sources, s.InjectedSource(r.ofInstance))
+	}
 	owned := handler.EnqueueRequestForOwner(s.mgr.GetScheme(), s.mgr.GetRESTMapper(), k.fresh(), handler.OnlyControllerOwner())
 	for _, o := range made() {
 		sources = append(sources, source.Kind(s.mgr.GetCache(), o, owned))

@@ -72,6 +72,11 @@ func (s *shared) reportCollector(ctx context.Context, o client.Object, out outco
 	if state.Pods, err = s.pods(ctx, render.Selector(render.ComponentCollector, c), c.Namespace); err != nil {
 		return 0, err
 	}
+	if s.Injected != nil && c.Spec.Mode == v1beta1.ModeSidecar {
+		if state.Injected, err = s.Injected(ctx, c); err != nil {
+			return 0, err
+		}
+	}
 	j := readiness.Judge(state)
 	st := &c.Status
 	st.Conditions, st.ObservedGeneration = j.Conditions, c.Generation

@@ -30,6 +30,11 @@ func (r *reconciler) ofPod(ctx context.Context, o client.Object) []reconcile.Req
 	return r.requests(ctx, client.InNamespace(o.GetNamespace()), client.MatchingFields{instanceIndex: labels[v1beta1.LabelInstance]})
 }
 
+// ofInstance asks for the resources of a label value.
+func (r *reconciler) ofInstance(ctx context.Context, instance string) []reconcile.Request {
+	return r.requests(ctx, client.MatchingFields{instanceIndex: instance})
+}
+
 // ofOwnerless asks for the resource that an object without owner belongs to.
 func (r *reconciler) ofOwnerless(_ context.Context, o client.Object) []reconcile.Request {
 	namespace, name, ok := strings.Cut(o.GetAnnotations()[apply.OwnerAnnotation], "/")

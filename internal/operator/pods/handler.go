@@ -20,15 +20,15 @@ import (
 // whoever creates the pod waits with it.
 const budget = 2 * time.Second
 
-// handler answers what a pod gets.
-type handler struct {
+// admitter answers what a pod gets.
+type admitter struct {
 	gatherer *gatherer
 	recorder *recorder
 	log      *slog.Logger
 }
 
 // Handle allows every pod, with what it asked for where that can be had.
-func (h *handler) Handle(ctx context.Context, req admission.Request) (response admission.Response) {
+func (h *admitter) Handle(ctx context.Context, req admission.Request) (response admission.Response) {
 	response = admission.Allowed("")
 	defer func() {
 		if p := recover(); p != nil {
@@ -90,7 +90,7 @@ func (h *handler) Handle(ctx context.Context, req admission.Request) (response a
 
 // guarded comes to a decision whatever happens on the way: what is asked for by
 // one annotation does not depend on what is asked for by another.
-func (h *handler) guarded(kind inject.Kind, pod *corev1.Pod, decide func() (inject.Result, error)) (result inject.Result) {
+func (h *admitter) guarded(kind inject.Kind, pod *corev1.Pod, decide func() (inject.Result, error)) (result inject.Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.log.Error("defect in the webhook of pods", "panic", p, "stack", string(debug.Stack()))

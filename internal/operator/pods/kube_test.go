@@ -8,19 +8,24 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -31,6 +36,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/operator"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/operator/readiness"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
@@ -55,6 +61,7 @@ type cluster struct {
 	registry *prometheus.Registry
 	webhook  *httptest.Server
 	mgr      ctrl.Manager
+	sidecars *Sidecars
 }
 
 func (c *cluster) kubectl(stdin string, args ...string) string {
@@ -91,6 +98,7 @@ func up(t *testing.T) *cluster {
 	if testing.Short() {
 		t.Skip("starts an API server")
 	}
+	ctrl.SetLogger(logr.Discard())
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // a cold build
 	t.Cleanup(cancel)
 	k, err := kube.Light(ctx, t.TempDir(), 1)
@@ -106,6 +114,17 @@ func up(t *testing.T) *cluster {
 	var stop context.CancelFunc
 	c.ctx, stop = context.WithTimeout(ctx, 3*time.Minute)
 	t.Cleanup(stop)
+	config, err := clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme, err := operator.NewScheme()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
+		t.Fatal(err)
+	}
 	files, err := fs.Glob(crds.Files, "*.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -116,13 +135,11 @@ func up(t *testing.T) *cluster {
 			t.Fatal(err)
 		}
 		c.kubectl(string(definition), "apply", "--server-side", "-f", "-")
-		crd := "crd/" + strings.TrimSuffix(strings.TrimPrefix(file, "opentelemetry.io_"), ".yaml") + ".opentelemetry.io"
-		c.kubectl("", "wait", "--for=create", "--timeout=60s", crd)
-		c.kubectl("", "wait", "--for=condition=Established", "--timeout=60s", crd)
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
-	if err != nil {
-		t.Fatal(err)
+		until(c, new(apiextensionsv1.CustomResourceDefinitionList), "", func(d *apiextensionsv1.CustomResourceDefinition) bool {
+			return file == v1beta1.Group+"_"+d.Spec.Names.Plural+".yaml" && slices.ContainsFunc(d.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+				return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
+			})
+		})
 	}
 	// What is established is not in the list of APIs at once: ask again.
 	for served := false; !served; {
@@ -150,31 +167,35 @@ func up(t *testing.T) *cluster {
 	return c
 }
 
+func facts(string) render.Facts {
+	return render.Facts{CollectorImage: "signalbox:1.2.3", CollectorCommand: []string{"/signalbox", "collector"}}
+}
+
 // start runs the manager with the webhook, and tells the API server of it.
 func (c *cluster) start(config *rest.Config) {
 	t := c.t
 	t.Helper()
-	scheme, err := operator.NewScheme()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		t.Fatal(err)
-	}
 	mux := http.NewServeMux()
+	var err error
+	skip := true // of names of controllers: every test has its own
 	c.mgr, err = ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, WebhookServer: server{mux}, Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: c.client.Scheme(), WebhookServer: server{mux}, Cache: controllers.CacheOptions(), Metrics: metricsserver.Options{BindAddress: "0"},
+		Controller: ctrlconfig.Controller{SkipNameValidation: &skip},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := Add(c.mgr, Config{
-		Facts: func(string) render.Facts {
-			return render.Facts{CollectorImage: "signalbox:1.2.3", CollectorCommand: []string{"/signalbox", "collector"}}
-		},
+		Facts:          facts,
 		NativeSidecars: func() bool { return true },
 		Registry:       c.registry,
 	}); err != nil {
+		t.Fatal(err)
+	}
+	if c.sidecars, err = NewSidecars(c.mgr, facts); err != nil {
+		t.Fatal(err)
+	}
+	if err := AddRollout(c.mgr, c.sidecars); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(c.ctx)
@@ -219,8 +240,8 @@ spec:
     service: {pipelines: {traces: {receivers: [otlp], exporters: [debug]}}}
 `
 
-// workload is a deployment whose pods ask for a sidecar.
-func workload(name, inject, container string) string {
+// deployment is one whose pods ask for a sidecar.
+func deployment(name, inject, container string) string {
 	return fmt.Sprintf(`
 apiVersion: apps/v1
 kind: Deployment
@@ -269,7 +290,7 @@ func TestKubernetes(t *testing.T) {
 	}
 
 	t.Run("injected", func(t *testing.T) {
-		c.kubectl(workload("cart", "true", ""), "apply", "-n", "shop", "-f", "-")
+		c.kubectl(deployment("cart", "true", ""), "apply", "-n", "shop", "-f", "-")
 		p := until(c, new(corev1.PodList), "shop", pod("cart"))
 		if !hasSidecar(p) {
 			t.Errorf("the pod has no sidecar: %v", p.Spec)
@@ -284,7 +305,7 @@ func TestKubernetes(t *testing.T) {
 		}
 	})
 	t.Run("none to inject", func(t *testing.T) {
-		c.kubectl(workload("lonely", "true", ""), "apply", "-n", "bare", "-f", "-")
+		c.kubectl(deployment("lonely", "true", ""), "apply", "-n", "bare", "-f", "-")
 		if p := until(c, new(corev1.PodList), "bare", pod("lonely")); hasSidecar(p) {
 			t.Error("the pod has a sidecar that nobody defined")
 		}
@@ -294,7 +315,7 @@ func TestKubernetes(t *testing.T) {
 	})
 	t.Run("restricted level", func(t *testing.T) {
 		c.kubectl("", "label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted")
-		c.kubectl(workload("safe", "true", restricted), "apply", "-n", "strict", "-f", "-")
+		c.kubectl(deployment("safe", "true", restricted), "apply", "-n", "strict", "-f", "-")
 		if p := until(c, new(corev1.PodList), "strict", pod("safe")); !hasSidecar(p) {
 			t.Error("the pod has no sidecar")
 		}
@@ -303,7 +324,7 @@ func TestKubernetes(t *testing.T) {
 		c.kubectl("", "create", "quota", "compute", "-n", "counted", "--hard=requests.cpu=400m,limits.memory=700Mi")
 		until(c, new(corev1.ResourceQuotaList), "counted", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) == 2 })
 		resources := "resources: {requests: {cpu: 100m, memory: 100Mi}, limits: {memory: 100Mi}}"
-		c.kubectl(workload("fits", "true", resources), "apply", "-n", "counted", "-f", "-")
+		c.kubectl(deployment("fits", "true", resources), "apply", "-n", "counted", "-f", "-")
 		if p := until(c, new(corev1.PodList), "counted", pod("fits")); !hasSidecar(p) {
 			t.Error("the pod has no sidecar, and the quota has room for it")
 		}
@@ -312,7 +333,7 @@ func TestKubernetes(t *testing.T) {
 			return q.Status.Used.Name("limits.memory", resource.BinarySI).Sign() > 0
 		})
 		c.cachedQuota("counted")
-		c.kubectl(workload("tight", "true", resources), "apply", "-n", "counted", "-f", "-")
+		c.kubectl(deployment("tight", "true", resources), "apply", "-n", "counted", "-f", "-")
 		if p := until(c, new(corev1.PodList), "counted", pod("tight")); hasSidecar(p) {
 			t.Error("the pod has a sidecar, and the quota has no room for it")
 		}
@@ -325,7 +346,7 @@ kind: LimitRange
 metadata: {name: range}
 spec: {limits: [{type: Container, max: {memory: 90Mi}, min: {memory: 10Mi}}]}
 `, "apply", "-n", "narrow", "-f", "-")
-		c.kubectl(workload("small", "true", ""), "apply", "-n", "narrow", "-f", "-")
+		c.kubectl(deployment("small", "true", ""), "apply", "-n", "narrow", "-f", "-")
 		p := until(c, new(corev1.PodList), "narrow", pod("small"))
 		if !hasSidecar(p) {
 			t.Fatal("the pod has no sidecar")
@@ -336,7 +357,7 @@ spec: {limits: [{type: Container, max: {memory: 90Mi}, min: {memory: 10Mi}}]}
 	})
 	t.Run("webhook down", func(t *testing.T) {
 		c.webhook.Close()
-		c.kubectl(workload("later", "true", ""), "apply", "-n", "shop", "-f", "-")
+		c.kubectl(deployment("later", "true", ""), "apply", "-n", "shop", "-f", "-")
 		if p := until(c, new(corev1.PodList), "shop", pod("later")); hasSidecar(p) {
 			t.Error("the pod has a sidecar that nobody gave it")
 		}
@@ -386,3 +407,64 @@ type handlers struct{ at func(any) }
 func (h handlers) OnAdd(o any, _ bool) { h.at(o) }
 func (h handlers) OnUpdate(_, o any)   { h.at(o) }
 func (h handlers) OnDelete(any)        {}
+
+// When a collector changes, the pods that have its sidecar are counted as old;
+// with its annotation, their workloads are restarted one after the other.
+func TestRollout(t *testing.T) {
+	c := up(t)
+	c.kubectl("", "create", "namespace", "shop")
+	c.kubectl(sidecarCR, "apply", "-n", "shop", "-f", "-")
+	for _, name := range []string{"a", "b", "out"} {
+		c.kubectl(deployment(name, "true", ""), "apply", "-n", "shop", "-f", "-")
+	}
+	c.kubectl("", "annotate", "-n", "shop", "deployment/out", "sidecar.opentelemetry.io/rollout=false")
+	for _, name := range []string{"a", "b", "out"} {
+		c.kubectl("", "rollout", "status", "-n", "shop", "deployment/"+name, "--timeout=60s")
+	}
+	count := func() readiness.Injected {
+		t.Helper()
+		cr := new(v1beta1.OpenTelemetryCollector)
+		if err := c.mgr.GetCache().Get(c.ctx, client.ObjectKey{Namespace: "shop", Name: "beside"}, cr); err != nil {
+			t.Fatal(err)
+		}
+		n, err := c.sidecars.Count(c.ctx, cr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	c.counted(count, readiness.Injected{Pods: 3})
+
+	c.kubectl(strings.ReplaceAll(sidecarCR, "debug", "nop"), "apply", "-n", "shop", "-f", "-")
+	c.counted(count, readiness.Injected{Pods: 3, Stale: 3})
+	c.kubectl("", "annotate", "-n", "shop", "otelcol/beside", "sidecar.opentelemetry.io/rollout=true")
+	c.counted(count, readiness.Injected{Pods: 3, Stale: 1})
+	for _, name := range []string{"a", "b"} {
+		e := c.event("shop", "Deployment", name, "SidecarRollout")
+		if want := "pods are replaced: OpenTelemetryCollector shop/beside changed, and their sidecar is the old one"; e.Note != want {
+			t.Errorf("got event %q; want %q", e.Note, want)
+		}
+	}
+	var out appsv1.Deployment
+	if err := c.client.Get(c.ctx, client.ObjectKey{Namespace: "shop", Name: "out"}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if stamp, ok := out.Spec.Template.Annotations[v1beta1.AnnotationSidecarHash]; ok {
+		t.Errorf("the deployment that opted out was restarted for %s", stamp)
+	}
+}
+
+// counted waits until the count is as wanted: it changes with pods only, and with
+// collectors.
+func (c *cluster) counted(count func() readiness.Injected, want readiness.Injected) {
+	c.t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for got := count(); got != want; got = count() {
+		select {
+		case <-again.C:
+		case <-c.ctx.Done():
+			c.t.Fatalf("got %+v; want %+v", got, want)
+		}
+	}
+}

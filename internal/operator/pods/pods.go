@@ -48,7 +48,7 @@ func Add(mgr ctrl.Manager, c Config) error {
 	if err := mgr.Add(warmer{mgr.GetCache(), c.Log}); err != nil {
 		return fmt.Errorf("adding the webhook of pods: %w", err)
 	}
-	h := &handler{
+	h := &admitter{
 		log: c.Log,
 		gatherer: &gatherer{
 			cache: mgr.GetCache(), live: mgr.GetAPIReader(), native: c.NativeSidecars,

@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -20,7 +21,15 @@ func injections(registry prometheus.Registerer) (*prometheus.CounterVec, error) 
 		Name: "signalbox_injections_total",
 		Help: "Decisions about pods that asked for something to be injected, by kind (sidecar, or a language), result and reason.",
 	}, []string{"kind", "result", "reason"})
-	if err := registry.Register(counter); err != nil {
+	err := registry.Register(counter)
+	var before prometheus.AlreadyRegisteredError
+	if errors.As(err, &before) {
+		// An earlier manager of this process counted: go on.
+		if c, ok := before.ExistingCollector.(*prometheus.CounterVec); ok {
+			return c, nil
+		}
+	}
+	if err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	return counter, nil

@@ -7,6 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
 // counts are what a workload says of its pods.
@@ -83,10 +85,6 @@ type Injected struct {
 	Pods, Stale int
 }
 
-// AnnotationSidecarHash on a pod is the hash of the configuration that its
-// sidecar has.
-const AnnotationSidecarHash = "sidecar.opentelemetry.io/config-sha256"
-
 // CountInjected counts pods with the sidecar of one collector, whose
 // configuration has the hash. Pods that have ended do not count.
 func CountInjected(pods []metav1.PartialObjectMetadata, hash string) Injected {
@@ -96,7 +94,7 @@ func CountInjected(pods []metav1.PartialObjectMetadata, hash string) Injected {
 			continue
 		}
 		n.Pods++
-		if pods[i].Annotations[AnnotationSidecarHash] != hash {
+		if pods[i].Annotations[v1beta1.AnnotationSidecarHash] != hash {
 			n.Stale++
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
 func daemonSet(scheduled, updated, ready int32, strategy appsv1.DaemonSetUpdateStrategyType) *appsv1.DaemonSet {
@@ -119,7 +121,7 @@ func TestTimes(t *testing.T) {
 
 func TestCountInjected(t *testing.T) {
 	with := func(hash string) metav1.PartialObjectMetadata {
-		return metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{AnnotationSidecarHash: hash}}}
+		return metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1beta1.AnnotationSidecarHash: hash}}}
 	}
 	ends := with("old")
 	ends.DeletionTimestamp = &now

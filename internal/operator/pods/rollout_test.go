@@ -1,0 +1,41 @@
+package pods
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestSettled(t *testing.T) {
+	three := int32(3)
+	set := func(status appsv1.StatefulSetStatus, strategy appsv1.StatefulSetUpdateStrategy) *appsv1.StatefulSet {
+		return &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Replicas: &three, UpdateStrategy: strategy}, Status: status}
+	}
+	deployment := func(status appsv1.DeploymentStatus) *appsv1.Deployment {
+		return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Generation: 2}, Spec: appsv1.DeploymentSpec{Replicas: &three}, Status: status}
+	}
+	for name, c := range map[string]struct {
+		workload client.Object
+		want     bool
+	}{
+		"deployment, not seen yet":      {deployment(appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: 3, UpdatedReplicas: 3, AvailableReplicas: 3}), false},
+		"deployment, one old pod left":  {deployment(appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 4, UpdatedReplicas: 3, AvailableReplicas: 3}), false},
+		"deployment, one not available": {deployment(appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 3, UpdatedReplicas: 3, AvailableReplicas: 2}), false},
+		"deployment, done":              {deployment(appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 3, UpdatedReplicas: 3, AvailableReplicas: 3}), true},
+		"statefulset, one to go":        {set(appsv1.StatefulSetStatus{UpdatedReplicas: 2, AvailableReplicas: 3}, appsv1.StatefulSetUpdateStrategy{}), false},
+		"statefulset, up to a partition": {set(appsv1.StatefulSetStatus{UpdatedReplicas: 1, AvailableReplicas: 3}, appsv1.StatefulSetUpdateStrategy{
+			RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: ptr(int32(2))},
+		}), true},
+		"statefulset, on delete": {set(appsv1.StatefulSetStatus{AvailableReplicas: 3}, appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}), true},
+		"daemonset, one to go":   {&appsv1.DaemonSet{Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, UpdatedNumberScheduled: 2, NumberAvailable: 3}}, false},
+		"daemonset, done":        {&appsv1.DaemonSet{Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, UpdatedNumberScheduled: 3, NumberAvailable: 3}}, true},
+	} {
+		if got := (&workload{c.workload}).settled(); got != c.want {
+			t.Errorf("%s: got %v; want %v", name, got, c.want)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
