@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/version"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/yaml"
 
 	"github.com/signalbox-otel/signalbox/e2e/kube"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
@@ -76,6 +79,21 @@ func (l light) kubectl(stdin string, args ...string) {
 	}
 }
 
+// grant gives rights to a service account in the namespace default.
+func (l light) grant(account string, rules []rbacv1.PolicyRule) {
+	l.t.Helper()
+	role := rbacv1.ClusterRole{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole"},
+		ObjectMeta: metav1.ObjectMeta{Name: account}, Rules: rules,
+	}
+	text, err := yaml.Marshal(role)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.kubectl(string(text), "create", "-f", "-")
+	l.kubectl("", "create", "clusterrolebinding", account, "--clusterrole="+account, "--serviceaccount=default:"+account)
+}
+
 // as is the client configuration of a service account in the namespace default.
 func (l light) as(account string) *rest.Config {
 	l.t.Helper()
@@ -83,10 +101,8 @@ func (l light) as(account string) *rest.Config {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	if account != "" {
-		config.Impersonate.UserName = "system:serviceaccount:default:" + account
-		config.Impersonate.Groups = []string{"system:serviceaccounts", "system:authenticated"}
-	}
+	config.Impersonate.UserName = "system:serviceaccount:default:" + account
+	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:authenticated"}
 	return config
 }
 
@@ -132,10 +148,12 @@ func waitFor(t *testing.T, w *Watcher, namespace string, what string, ok func(re
 	}
 }
 
-// TestWatcher shows what is noticed in a cluster while the watcher runs.
+// TestWatcher shows what is noticed in a cluster while the watcher runs, with the
+// rights that the operator has.
 func TestWatcher(t *testing.T) {
 	l := startLight(t)
-	w := l.watcher(l.as(""), Config{Base: render.Facts{CollectorImage: "collector:1"}})
+	l.grant("operator", needs.Rights())
+	w := l.watcher(l.as("operator"), Config{Base: render.Facts{CollectorImage: "collector:1"}})
 	first := w.Facts("default")
 	if want := (render.Facts{CollectorImage: "collector:1", RBAC: true}); !cmp.Equal(first, want) {
 		t.Fatalf("facts of a bare cluster: %s", cmp.Diff(want, first))
@@ -144,9 +162,25 @@ func TestWatcher(t *testing.T) {
 		t.Errorf("got %s; want a version of 1.29 or later, with native sidecars", w.Offers())
 	}
 
+	// Others are told less, or told what to do.
+	powerless := l.watcher(l.as("powerless"), Config{Interval: 200 * time.Millisecond})
+	if powerless.Facts("default").RBAC {
+		t.Error("without rights it may grant rights")
+	}
+	no := false
+	if l.watcher(l.as("operator"), Config{RBAC: &no}).Facts("default").RBAC {
+		t.Error("told not to grant rights, it does")
+	}
+	yes := true
+	if !l.watcher(l.as("powerless"), Config{RBAC: &yes}).Facts("default").RBAC {
+		t.Error("told to grant rights, it does not")
+	}
+
 	serviceMonitor := crd("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
 	l.kubectl(serviceMonitor, "create", "-f", "-")
 	waitFor(t, w, "default", "after the ServiceMonitor came", func(f render.Facts) bool { return f.ServiceMonitors && !f.PodMonitors })
+	// It may not watch, but it looks from time to time.
+	waitFor(t, powerless, "default", "without the right to watch", func(f render.Facts) bool { return f.ServiceMonitors })
 
 	l.kubectl(crd("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")+
 		crd("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")+
@@ -155,6 +189,10 @@ func TestWatcher(t *testing.T) {
 	waitFor(t, w, "default", "after all came", func(f render.Facts) bool {
 		return f.ServiceMonitors && f.PodMonitors && f.HTTPRoutes && f.CertManager && !f.Routes
 	})
+	waitFor(t, powerless, "default", "without the right to use cert-manager", func(f render.Facts) bool { return f.HTTPRoutes && f.PodMonitors })
+	if powerless.Facts("default").CertManager {
+		t.Error("without rights it may use cert-manager")
+	}
 
 	l.kubectl("", "delete", "crd", needs.ServiceMonitors)
 	waitFor(t, w, "default", "after the ServiceMonitor went", func(f render.Facts) bool { return !f.ServiceMonitors && f.PodMonitors })
