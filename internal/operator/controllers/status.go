@@ -144,7 +144,8 @@ func (s *shared) warn(o client.Object, before, after []metav1.Condition) {
 			continue
 		}
 		for _, old := range before {
-			if old.Type == c.Type && old.Status == c.Status && old.Reason == c.Reason && old.Message == c.Message {
+			// Messages name pods, which come and go while the problem stays.
+			if old.Type == c.Type && old.Status == c.Status && old.Reason == c.Reason && old.ObservedGeneration == c.ObservedGeneration {
 				return
 			}
 		}

@@ -9,8 +9,6 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
 // Reasons of problems, as the kubelet and the controllers name them.
@@ -55,11 +53,7 @@ func (s *State) trouble(n counts) *trouble {
 	}
 	var worst *trouble
 	affected := map[int]int{}
-	for i := range s.Pods {
-		p := &s.Pods[i]
-		if p.DeletionTimestamp != nil || s.outdated(p) {
-			continue
-		}
+	for _, p := range s.fresh(n) {
 		if t := podTrouble(p, s.Now.Time); t != nil {
 			affected[t.rank]++
 			if worst == nil || cmp.Or(cmp.Compare(t.rank, worst.rank), cmp.Compare(p.Name, worst.pod.Name)) < 0 {
@@ -86,24 +80,33 @@ func (s *State) trouble(n counts) *trouble {
 	return worst
 }
 
-// outdated reports whether a pod is one of an earlier configuration, on its way
-// out: what is wrong with it does not matter any more.
-func (s *State) outdated(p *corev1.Pod) bool {
-	var template map[string]string
-	switch w := s.Workload.(type) {
-	case *appsv1.Deployment:
-		template = w.Spec.Template.Annotations
-	case *appsv1.DaemonSet:
-		template = w.Spec.Template.Annotations
-	case *appsv1.StatefulSet:
-		template = w.Spec.Template.Annotations
+// fresh are the pods of the present template that stay: what is wrong with those
+// on their way out does not matter any more.
+func (s *State) fresh(n counts) []*corev1.Pod {
+	if n.seen && n.updated == 0 {
+		return nil
 	}
-	for _, key := range []string{v1beta1.AnnotationConfigHash, v1beta1.AnnotationAllocatorHash, v1beta1.AnnotationBridgeHash} {
-		if want, ok := template[key]; ok && p.Annotations[key] != want {
-			return true
+	current := ""
+	if w, ok := s.Workload.(*appsv1.StatefulSet); ok {
+		current = w.Status.UpdateRevision
+	}
+	if current == "" && len(s.Pods) > 0 {
+		// The others do not say which revision is theirs: the youngest pod is of it.
+		youngest := slices.MaxFunc(s.Pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+		current = revision(&youngest)
+	}
+	var all []*corev1.Pod
+	for i := range s.Pods {
+		if p := &s.Pods[i]; p.DeletionTimestamp == nil && revision(p) == current {
+			all = append(all, p)
 		}
 	}
-	return false
+	return all
+}
+
+// revision names the template that a pod was made of.
+func revision(p *corev1.Pod) string {
+	return cmp.Or(p.Labels[appsv1.DefaultDeploymentUniqueLabelKey], p.Labels[appsv1.ControllerRevisionHashLabelKey])
 }
 
 // refused is why a workload without conditions of its own makes no pods.
@@ -161,11 +164,8 @@ func (s *State) recall(t *trouble) {
 
 // waits is what pods wait for in a rollout without problems.
 func (s *State) waits(n counts) string {
-	if n.seen && n.updated == n.wanted && n.replicas > n.wanted {
-		return ""
-	}
-	for i := range s.Pods {
-		if p := &s.Pods[i]; p.DeletionTimestamp == nil && !s.outdated(p) && !podReady(p) {
+	for _, p := range s.fresh(n) {
+		if !podReady(p) {
 			return ": pod " + p.Name + " is starting"
 		}
 	}
@@ -317,7 +317,7 @@ func pullMessage(message string) string {
 
 func pendingTrouble(p *corev1.Pod) *trouble {
 	if c := podCondition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionFalse {
-		return &trouble{reason: cmp.Or(c.Reason, "Pending"), message: "no node takes it: " + cmp.Or(c.Message, c.Reason), lasting: true, rank: rankUnschedulable}
+		return &trouble{reason: cmp.Or(c.Reason, "Pending"), message: "no node takes it: " + cmp.Or(why(c.Message), c.Reason), lasting: true, rank: rankUnschedulable}
 	}
 	if p.Spec.NodeName == "" {
 		return nil
@@ -328,6 +328,14 @@ func pendingTrouble(p *corev1.Pod) *trouble {
 		}
 	}
 	return nil
+}
+
+// why is what the scheduler says without what it tried besides.
+func why(message string) string {
+	for _, aside := range []string{" no new claims to deallocate", " preemption: "} {
+		message, _, _ = strings.Cut(message, aside)
+	}
+	return message
 }
 
 // unreadyTrouble is that of containers that run and do not say that they are

@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
 )
 
@@ -24,10 +23,8 @@ var now = metav1.NewTime(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC))
 func deployment(wanted, replicas, updated, ready int32, conditions ...appsv1.DeploymentCondition) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "gateway-collector", Generation: 2},
-		Spec: appsv1.DeploymentSpec{Replicas: &wanted, Template: corev1.PodTemplateSpec{
-			ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{v1beta1.AnnotationConfigHash: "new"}},
-		}},
-		Status: appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: replicas, UpdatedReplicas: updated, ReadyReplicas: ready, Conditions: conditions},
+		Spec:       appsv1.DeploymentSpec{Replicas: &wanted},
+		Status:     appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: replicas, UpdatedReplicas: updated, ReadyReplicas: ready, Conditions: conditions},
 	}
 }
 
@@ -35,7 +32,7 @@ func deployment(wanted, replicas, updated, ready int32, conditions ...appsv1.Dep
 // does to it.
 func pod(name string, change func(*corev1.Pod, *corev1.ContainerStatus)) corev1.Pod {
 	p := corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{v1beta1.AnnotationConfigHash: "new"}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: now, Labels: map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: "new"}},
 		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{
 			Name: "otc-container", Image: "registry.example/collector:1",
 			Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("128Mi")}},
@@ -178,7 +175,7 @@ func TestJudge(t *testing.T) {
 		"no room": {
 			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", func(p *corev1.Pod, _ *corev1.ContainerStatus) {
 				p.Status = corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{
-					Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient cpu."}}}
+					Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, preemption: 0/3 nodes are available: 3 No preemption victims found."}}}
 			})}},
 			hold("Unschedulable: pod a: no node takes it: 0/3 nodes are available: 3 Insufficient cpu."),
 			"0/1",
@@ -218,11 +215,32 @@ func TestJudge(t *testing.T) {
 		},
 		"what fails in pods on their way out does not matter": {
 			State{Workload: deployment(1, 2, 1, 0), Pods: []corev1.Pod{pod("old", func(p *corev1.Pod, c *corev1.ContainerStatus) {
-				p.Annotations[v1beta1.AnnotationConfigHash] = "old"
+				p.Labels[appsv1.DefaultDeploymentUniqueLabelKey] = "old"
+				p.CreationTimestamp = metav1.NewTime(now.Add(-time.Hour))
 				crashes(1, 9, "Error")(p, c)
-			})}},
-			map[string]string{Ready: "False RollingOut: 0 of 1 pods are ready, 1 are to go", Applied: applied, Progressing: "True RollingOut: 0 of 1 pods are ready, 1 are to go", Degraded: fine},
+			}), pod("new", waiting("PodInitializing", ""))}},
+			map[string]string{Ready: "False RollingOut: 0 of 1 pods are ready, 1 are to go: pod new is starting", Applied: applied, Progressing: "True RollingOut: 0 of 1 pods are ready, 1 are to go", Degraded: fine},
 			"0/2",
+		},
+		"nor does it when none is new yet": {
+			State{Workload: deployment(1, 1, 0, 0), Pods: []corev1.Pod{pod("old", crashes(1, 9, "Error"))}},
+			map[string]string{Ready: "False RollingOut: 0 of 1 pods are ready, 0 run the wanted configuration", Applied: applied, Progressing: "True RollingOut: 0 of 1 pods are ready, 0 run the wanted configuration", Degraded: fine},
+			"0/1",
+		},
+		"a statefulset knows its revision": {
+			State{
+				Workload: func() *appsv1.StatefulSet {
+					s := statefulSet(2, 2, 1, 1, "")
+					s.Status.UpdateRevision = "new"
+					return s
+				}(),
+				Pods: []corev1.Pod{pod("a-0", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+					p.Labels = map[string]string{appsv1.StatefulSetRevisionLabel: "old"}
+					crashes(1, 9, "Error")(p, c)
+				})},
+			},
+			map[string]string{Ready: "False RollingOut: 1 of 2 pods are ready, 1 run the wanted configuration", Applied: applied, Progressing: "True RollingOut: 1 of 2 pods are ready, 1 run the wanted configuration", Degraded: fine},
+			"1/2",
 		},
 		"of several problems the first": {
 			State{Workload: deployment(3, 3, 3, 0), Pods: []corev1.Pod{
