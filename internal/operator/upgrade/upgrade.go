@@ -57,14 +57,15 @@ func Due(cr *v1beta1.OpenTelemetryCollector, version string) bool {
 // of the operator. The resource is not changed.
 //
 // One whose image is its own goes on with that, whatever the operator's version
-// is, so there is nothing to hold back.
+// is, so there is nothing to hold back. Nor is there with sidecars: pods keep
+// those that they have.
 func Collector(cr *v1beta1.OpenTelemetryCollector, facts render.Facts, version string, findings []migrate.Finding) Outcome {
 	from := cr.Status.Version
 	if !Due(cr, version) {
 		return Outcome{Version: cmp.Or(from, version)}
 	}
 	i := slices.IndexFunc(findings, func(f migrate.Finding) bool { return f.Severity == migrate.Error })
-	if i < 0 || cr.Spec.Image != "" || cr.Status.Image == "" || cr.Status.Image == facts.CollectorImage {
+	if i < 0 || cr.Spec.Mode == v1beta1.ModeSidecar || cr.Spec.Image != "" || cr.Status.Image == "" || cr.Status.Image == facts.CollectorImage {
 		return Outcome{Version: version, Note: note(from, version, findings)}
 	}
 	old := cr.DeepCopy()

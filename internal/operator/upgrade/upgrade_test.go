@@ -64,6 +64,11 @@ func TestCollector(t *testing.T) {
 			c.Spec.Image = of
 			return c
 		}(), version: version, note: "from 0.110.0 to 0.158.0"},
+		"sidecar": {cr: func() *v1beta1.OpenTelemetryCollector {
+			c := written("0.110.0", of, configured("nop"))
+			c.Spec.Mode = v1beta1.ModeSidecar
+			return c
+		}(), version: version, note: "from 0.110.0 to 0.158.0"},
 		"held": {
 			cr: written("0.110.0", of, configured("nop")), version: "0.110.0", held: of,
 			condition: "0.110.0 with image registry.example/otelcol:0.110.0 keeps running, because 0.158.0 would not run this configuration: " +
