@@ -41,13 +41,16 @@ func NewScheme() (*runtime.Scheme, error) {
 }
 
 // NewManager makes the manager that the parts are added to. The options are
-// completed with the kinds, and with caches of what the controllers look at.
+// completed with the kinds, and with caches of what the controllers look at, in
+// the namespaces that options.Cache.DefaultNamespaces has; in all without any.
 func NewManager(config *rest.Config, options ctrl.Options) (ctrl.Manager, error) {
 	scheme, err := NewScheme()
 	if err != nil {
 		return nil, err
 	}
+	namespaces := options.Cache.DefaultNamespaces
 	options.Scheme, options.Cache = scheme, controllers.CacheOptions()
+	options.Cache.DefaultNamespaces = namespaces
 	// The API server itself shares its time out fairly; a limit here would only
 	// keep hundreds of collectors waiting after an upgrade.
 	config = rest.CopyConfig(config)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -14,12 +13,16 @@ import (
 
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/client-go/rest"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
@@ -41,7 +44,9 @@ func runTests(m *testing.M) int {
 			return m.Run()
 		}
 	}
-	ctrllog.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	// Operators that end in the middle of something say so.
+	ctrllog.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
 	dir, err := os.MkdirTemp("", "controllers")
 	if err != nil {
 		panic(err)
@@ -135,16 +140,20 @@ func newClient() (client.Client, error) {
 // can be started and stopped.
 type bed struct {
 	client.Client
-	t         *testing.T
+	t         testing.TB
 	namespace string
 	facts     render.Facts
+
+	changed chan event.GenericEvent
+	// open was the work that earlier operators left undone when they ended.
+	open float64
 
 	stop   context.CancelFunc
 	ended  chan error
 	writes *writes
 }
 
-func newBed(t *testing.T) *bed {
+func newBed(t testing.TB) *bed {
 	t.Helper()
 	if cluster == nil {
 		t.Skip("starts an API server")
@@ -153,7 +162,7 @@ func newBed(t *testing.T) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bed{Client: c, t: t, namespace: strings.ToLower(t.Name()), writes: &writes{}, facts: render.Facts{
+	b := &bed{Client: c, t: t, namespace: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), writes: &writes{}, changed: make(chan event.GenericEvent), facts: render.Facts{
 		CollectorImage: "signalbox:test", CollectorCommand: []string{"/signalbox", "collector"},
 		AllocatorImage: "signalbox:test", AllocatorCommand: []string{"/signalbox", "allocator"},
 		RBAC: true,
@@ -189,20 +198,20 @@ func (b *bed) start() {
 		b.t.Fatal(err)
 	}
 	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { b.writes.next = rt; return b.writes })
-	b.startWith(config)
-}
-
-func (b *bed) startWith(config *rest.Config) {
-	b.t.Helper()
 	again := true
 	mgr, err := operator.NewManager(config, ctrl.Options{
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{b.namespace: {}}},
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: ctrlconfig.Controller{SkipNameValidation: &again},
 	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	err = controllers.Add(mgr, controllers.Config{Facts: func(string) render.Facts { return b.facts }, Version: "0.158.0"})
+	_, b.open = worked(b.t)
+	err = controllers.Add(mgr, controllers.Config{
+		Facts: func(string) render.Facts { return b.facts }, Version: "0.158.0", Namespaces: []string{b.namespace},
+		Changed: func() <-chan event.GenericEvent { return b.changed },
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -221,6 +230,43 @@ func (b *bed) end() {
 	b.stop = nil
 	if err := <-b.ended; err != nil {
 		b.t.Error("ending the operator:", err)
+	}
+}
+
+// worked reads from the metrics of controller-runtime how often our controllers
+// reconciled, and how much is waiting or being done.
+func worked(t testing.TB) (done, open float64) {
+	t.Helper()
+	families, err := metrics.Registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			switch f.GetName() {
+			case "controller_runtime_reconcile_total":
+				done += m.GetCounter().GetValue()
+			case "controller_runtime_active_workers", "workqueue_depth":
+				open += m.GetGauge().GetValue()
+			}
+		}
+	}
+	return done, open
+}
+
+// during does something, and waits until the controllers have reconciled so many
+// times because of it, and are idle again.
+func (b *bed) during(times int, do func()) {
+	b.t.Helper()
+	before, _ := worked(b.t)
+	do()
+	var done, open float64
+	err := until(b.t.Context(), func() (bool, error) {
+		done, open = worked(b.t)
+		return open <= b.open && done >= before+float64(times), nil
+	})
+	if err != nil {
+		b.t.Fatalf("%v; reconciled %v times, %v are open; want %d times", err, done-before, open, times)
 	}
 }
 
@@ -249,4 +295,8 @@ func (w *writes) take() []string {
 	made := w.made
 	w.made = nil
 	return made
+}
+
+func named(namespace, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: namespace, Name: name}
 }

@@ -39,6 +39,8 @@ type Config struct {
 	// Changed returns a channel of its own for each caller, that gets an event
 	// when the facts are others than before; nil when they never are.
 	Changed func() <-chan event.GenericEvent
+	// Namespaces are those that the caches have; none is all.
+	Namespaces []string
 	// Version of the collector, as 0.158.0.
 	Version string
 	// Certificates sees to the certificates of a target allocator and its
@@ -71,6 +73,7 @@ type shared struct {
 	mgr     ctrl.Manager
 	applier *apply.Applier
 	events  recorder
+	seen    versions
 
 	mu sync.Mutex
 	// told are problems of resources without conditions that there was an event

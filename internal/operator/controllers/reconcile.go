@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -109,11 +112,24 @@ func (s *shared) add(k *kind) error {
 	return nil
 }
 
-// Reconcile makes the cluster hold what a resource stands for.
+// Reconcile makes the cluster hold what a resource stands for. That the operator
+// ends in the middle of it is no error: the next one goes on.
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	result, err := r.reconcile(ctx, req)
+	if ctx.Err() != nil {
+		return reconcile.Result{}, nil
+	}
+	return result, err
+}
+
+func (r *reconciler) reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	o := r.kind.fresh()
 	if err := r.mgr.GetCache().Get(ctx, req.NamespacedName, o); err != nil {
 		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	if !r.seen.current(o) {
+		// What differs from an old status would be written, or not, by mistake.
+		return reconcile.Result{RequeueAfter: staleWait}, nil
 	}
 	owner := apply.Owner{Object: o, Kind: r.kind.gvk, Labels: render.Selector(r.kind.component, o)}
 	if o.GetDeletionTimestamp() != nil {
@@ -202,6 +218,7 @@ func (r *reconciler) patchFinalizer(ctx context.Context, o client.Object, change
 	if err != nil {
 		return fmt.Errorf("patching finalizers: %w", err)
 	}
+	r.seen.wrote(o)
 	_, err = strip(o) // as from the cache
 	return err
 }
@@ -225,6 +242,40 @@ func (r *reconciler) finalize(ctx context.Context, owner apply.Owner) error {
 		return nil // it is gone, or its newer version comes
 	}
 	return err
+}
+
+// staleWait is about how long it takes until the cache has what was written.
+const staleWait = 20 * time.Millisecond
+
+// versions are of resources that were written by this process, until the cache
+// has them.
+type versions struct {
+	mu     sync.Mutex
+	wanted map[types.UID]string
+}
+
+func (v *versions) wrote(o client.Object) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.wanted == nil {
+		v.wanted = map[types.UID]string{}
+	}
+	v.wanted[o.GetUID()] = o.GetResourceVersion()
+}
+
+// current reports whether a resource from the cache is as new as what was
+// written.
+func (v *versions) current(o client.Object) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	version, ok := v.wanted[o.GetUID()]
+	if ok {
+		if n, err := resourceversion.CompareResourceVersion(o.GetResourceVersion(), version); err == nil && n < 0 {
+			return false
+		}
+		delete(v.wanted, o.GetUID())
+	}
+	return true
 }
 
 // list are resources of the kind.

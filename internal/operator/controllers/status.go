@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,7 +67,7 @@ func (s *shared) reportCollector(ctx context.Context, o client.Object, out outco
 		Findings: out.plan.Findings, Err: out.failure(), Look: s.Look,
 	}
 	var err error
-	if state.Workload, err = s.workload(ctx, c, out.err == nil); err != nil {
+	if state.Workload, err = s.workload(ctx, c, out); err != nil {
 		return 0, err
 	}
 	if state.Pods, err = s.pods(ctx, render.Selector(render.ComponentCollector, c), c.Namespace); err != nil {
@@ -154,9 +155,9 @@ func (s *shared) warn(o client.Object, before, after []metav1.Condition) {
 }
 
 // workload is what runs the pods of a collector; nil when there is nothing. One
-// that was written just now and that the cache does not have yet is one that has
-// not been looked at by Kubernetes.
-func (s *shared) workload(ctx context.Context, c *v1beta1.OpenTelemetryCollector, written bool) (client.Object, error) {
+// that was written just now and that the cache does not have yet is one that
+// Kubernetes has not looked at.
+func (s *shared) workload(ctx context.Context, c *v1beta1.OpenTelemetryCollector, out outcome) (client.Object, error) {
 	var w client.Object
 	switch c.Spec.Mode {
 	case v1beta1.ModeSidecar:
@@ -171,12 +172,20 @@ func (s *shared) workload(ctx context.Context, c *v1beta1.OpenTelemetryCollector
 	key := types.NamespacedName{Namespace: c.Namespace, Name: render.CollectorName(c)}
 	err := s.mgr.GetCache().Get(ctx, key, w)
 	switch {
-	case apierrors.IsNotFound(err) && !written:
+	case apierrors.IsNotFound(err) && out.err != nil:
 		return nil, nil
 	case client.IgnoreNotFound(err) != nil:
 		return nil, err
 	case err != nil || !s.applier.Current(w):
 		w.SetGeneration(w.GetGeneration() + 1)
+		return w, nil
+	}
+	// Others may annotate a Deployment, which makes it a new generation; a
+	// collector that was ready is so until Kubernetes says otherwise.
+	ready := meta.FindStatusCondition(c.Status.Conditions, readiness.Ready)
+	if d, ok := w.(*appsv1.Deployment); ok && len(out.result.Changes) == 0 &&
+		ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == c.Generation {
+		d.Status.ObservedGeneration = d.Generation
 	}
 	return w, nil
 }
@@ -220,5 +229,9 @@ func (s *shared) patchStatus(ctx context.Context, o, before client.Object, same 
 	if same {
 		return nil
 	}
-	return client.IgnoreNotFound(s.mgr.GetClient().Status().Patch(ctx, o, client.MergeFrom(before)))
+	err := s.mgr.GetClient().Status().Patch(ctx, o, client.MergeFrom(before))
+	if err == nil {
+		s.seen.wrote(o)
+	}
+	return client.IgnoreNotFound(err)
 }

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -38,7 +39,8 @@ func (r *reconciler) ofInstance(ctx context.Context, instance string) []reconcil
 // ofOwnerless asks for the resource that an object without owner belongs to.
 func (r *reconciler) ofOwnerless(_ context.Context, o client.Object) []reconcile.Request {
 	namespace, name, ok := strings.Cut(o.GetAnnotations()[apply.OwnerAnnotation], "/")
-	if !ok || o.GetLabels()[v1beta1.LabelComponent] != r.kind.component {
+	if !ok || o.GetLabels()[v1beta1.LabelComponent] != r.kind.component ||
+		len(r.Namespaces) > 0 && !slices.Contains(r.Namespaces, namespace) {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}}}

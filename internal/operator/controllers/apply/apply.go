@@ -178,10 +178,10 @@ func (a *Applier) find(ctx context.Context, w *wanted) (client.Object, error) {
 }
 
 // peek asks the API server whether the object is there, nil when it is not.
-func (a *Applier) peek(ctx context.Context, w *wanted) (*metav1.PartialObjectMetadata, error) {
+func (a *Applier) peek(ctx context.Context, w *wanted, options ...client.GetOption) (*metav1.PartialObjectMetadata, error) {
 	m := &metav1.PartialObjectMetadata{}
 	m.SetGroupVersionKind(w.GroupVersionKind())
-	switch err := a.Live.Get(ctx, client.ObjectKeyFromObject(w), m); {
+	switch err := a.Live.Get(ctx, client.ObjectKeyFromObject(w), m, options...); {
 	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
@@ -190,10 +190,13 @@ func (a *Applier) peek(ctx context.Context, w *wanted) (*metav1.PartialObjectMet
 	return m, nil
 }
 
+// fromMemory lets the API server answer without asking its store.
+var fromMemory = &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}}
+
 // create makes an object that the cache does not have: it has only those with
 // our label, and may be late, so the API server is asked first.
 func (a *Applier) create(ctx context.Context, owner *Owner, w *wanted, r *Result) {
-	m, err := a.peek(ctx, w)
+	m, err := a.peek(ctx, w, fromMemory)
 	switch {
 	case err != nil:
 		r.problem(w.String(), err)
