@@ -197,9 +197,11 @@ func TestConfigVersions(t *testing.T) {
 		}
 		return d.Spec.Template.Spec.Volumes[0].ConfigMap.Name
 	}
-	for i := range 5 {
+	b.await("the Deployment has a ConfigMap", func() bool { return name() != "" })
+	current = append(current, name())
+	for i := range 4 {
 		b.patch("simple", fmt.Sprintf(`{"spec": {"config": {"exporters": {"debug": {"sampling_initial": %d}}}}}`, i+1))
-		b.await("the Deployment has the new ConfigMap", func() bool { n := name(); return n != "" && !slices.Contains(current, n) })
+		b.await("the Deployment has the new ConfigMap", func() bool { return !slices.Contains(current, name()) })
 		current = append(current, name())
 	}
 	f := func(newest int) {
@@ -210,8 +212,8 @@ func TestConfigVersions(t *testing.T) {
 		})
 	}
 	f(4)
-	// The second but last is used again, under its name.
-	b.patch("simple", `{"spec": {"config": {"exporters": {"debug": {"sampling_initial": 4}}}}}`)
+	// The last but one is used again, under its name.
+	b.patch("simple", `{"spec": {"config": {"exporters": {"debug": {"sampling_initial": 3}}}}}`)
 	b.await("the Deployment has the ConfigMap of before", func() bool { return name() == current[3] })
 	f(3)
 }
