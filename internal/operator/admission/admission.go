@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -186,5 +187,18 @@ func configError(object client.Object) string {
 	return ""
 }
 
-// join is a path as people read it: spec.config.receivers.otlp.
-func join(path []string) string { return strings.Join(path, ".") }
+// join is a path as people read it: spec.config.service.extensions[0].
+func join(path []string) string {
+	var b strings.Builder
+	for _, key := range path {
+		if _, err := strconv.Atoi(key); err == nil {
+			b.WriteString("[" + key + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(key)
+	}
+	return b.String()
+}

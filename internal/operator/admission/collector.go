@@ -242,9 +242,13 @@ func (h *hooks) checkConfig(ctx context.Context, c *v1beta1.OpenTelemetryCollect
 	if err != nil {
 		return // checkPlan says so
 	}
-	findings := h.Check(ctx, config)
-	for i := range findings {
-		findings[i].Path = append([]string{"spec", "config"}, findings[i].Path...)
+	var findings []migrate.Finding
+	for _, f := range h.Check(ctx, config) {
+		if f.Rule == "null-value" {
+			continue // checkNulls has looked at what was written, without defaults
+		}
+		f.Path = append([]string{"spec", "config"}, f.Path...)
+		findings = append(findings, f)
 	}
 	v.found(findings, lenient(c, facts))
 }
@@ -268,7 +272,8 @@ func (h *hooks) checkPlan(ctx context.Context, r request[*v1beta1.OpenTelemetryC
 		return
 	}
 	v.found(slices.DeleteFunc(plan.Findings, func(f migrate.Finding) bool {
-		return h.Check != nil && f.Rule == "undefined-component" // Check says it better
+		// Check says it better.
+		return h.Check != nil && (f.Rule == "undefined-component" || f.Rule == "port-clash")
 	}), lenient(c, facts))
 	plans := []render.Plan{plan}
 	if c.Spec.TargetAllocator.Enabled {
