@@ -90,13 +90,13 @@ func (h *hooks) register(server webhook.Server) {
 	allocator := func() *v1alpha1.TargetAllocator { return new(v1alpha1.TargetAllocator) }
 	for path, handler := range map[string]admission.HandlerFunc{
 		needs.MutatePath("v1beta1", "opentelemetrycollector"):   mutating(h, collector, h.defaultCollector),
-		needs.ValidatePath("v1beta1", "opentelemetrycollector"): validating(h, collector, h.validateCollector),
+		needs.ValidatePath("v1beta1", "opentelemetrycollector"): validating(h, collector, h.defaultCollector, h.validateCollector),
 		needs.MutatePath("v1alpha1", "instrumentation"):         mutating(h, instrumentation, h.defaultInstrumentation),
-		needs.ValidatePath("v1alpha1", "instrumentation"):       validating(h, instrumentation, h.validateInstrumentation),
+		needs.ValidatePath("v1alpha1", "instrumentation"):       validating(h, instrumentation, h.defaultInstrumentation, h.validateInstrumentation),
 		needs.MutatePath("v1alpha1", "opampbridge"):             mutating(h, bridge, h.defaultBridge),
-		needs.ValidatePath("v1alpha1", "opampbridge"):           validating(h, bridge, h.validateBridge),
+		needs.ValidatePath("v1alpha1", "opampbridge"):           validating(h, bridge, h.defaultBridge, h.validateBridge),
 		needs.MutatePath("v1alpha1", "targetallocator"):         mutating(h, allocator, h.defaultAllocator),
-		needs.ValidatePath("v1alpha1", "targetallocator"):       validating(h, allocator, h.validateAllocator),
+		needs.ValidatePath("v1alpha1", "targetallocator"):       validating(h, allocator, h.defaultAllocator, h.validateAllocator),
 	} {
 		server.Register(path, &webhook.Admission{Handler: handler})
 	}
@@ -128,7 +128,7 @@ func mutating[T client.Object](h *hooks, empty func() T, defaults func(T) []fiel
 		if err := utiljson.Unmarshal(req.Object.Raw, &written); err != nil {
 			return admission.Errored(http.StatusBadRequest, fmt.Errorf("decoding the resource: %w", err))
 		}
-		fields := defaults(object)
+		fields := defaults(object) // before object is read: it sets them
 		operations, err := patch(written, object, fields)
 		if err != nil {
 			return admission.Errored(http.StatusInternalServerError, err)
@@ -138,7 +138,7 @@ func mutating[T client.Object](h *hooks, empty func() T, defaults func(T) []fiel
 }
 
 // validating is the handler that validates a kind.
-func validating[T client.Object](h *hooks, empty func() T, validate func(context.Context, request[T], *verdict)) admission.HandlerFunc {
+func validating[T client.Object](h *hooks, empty func() T, defaults func(T) []field, validate func(context.Context, request[T], *verdict)) admission.HandlerFunc {
 	return func(ctx context.Context, req admission.Request) admission.Response {
 		if req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
 			return admission.Allowed("")
@@ -156,7 +156,9 @@ func validating[T client.Object](h *hooks, empty func() T, validate func(context
 			if err := h.decoder.DecodeRaw(req.OldObject, r.old); err != nil {
 				return admission.Errored(http.StatusBadRequest, fmt.Errorf("decoding the resource as it was: %w", err))
 			}
-			if unchanged(r) {
+			if same, err := unchanged(r, defaults); err != nil {
+				return admission.Errored(http.StatusInternalServerError, err)
+			} else if same {
 				return admission.Allowed("")
 			}
 		}
@@ -168,15 +170,28 @@ func validating[T client.Object](h *hooks, empty func() T, validate func(context
 
 // unchanged reports whether an update leaves alone what is validated: the spec,
 // and the text of a configuration that was never read, which is in an annotation.
-func unchanged[T client.Object](r request[T]) bool {
-	var object, old struct {
-		Spec any `json:"spec"`
+// Defaults that the resource did not have before are no change.
+func unchanged[T client.Object](r request[T], defaults func(T) []field) (bool, error) {
+	if configError(r.object) != "" && r.object.GetAnnotations()[v1beta1.RemainderAnnotation] != r.old.GetAnnotations()[v1beta1.RemainderAnnotation] {
+		return false, nil
 	}
-	if utiljson.Unmarshal(r.Object.Raw, &object) != nil || utiljson.Unmarshal(r.OldObject.Raw, &old) != nil {
-		return false
+	var specs [2]any
+	for i, side := range []struct {
+		raw   []byte
+		typed T
+	}{{r.Object.Raw, r.object}, {r.OldObject.Raw, r.old}} {
+		var written map[string]any
+		if err := utiljson.Unmarshal(side.raw, &written); err != nil {
+			return false, fmt.Errorf("decoding the resource: %w", err)
+		}
+		typed, _ := side.typed.DeepCopyObject().(T)
+		fields := defaults(typed)
+		if _, err := patch(written, typed, fields); err != nil {
+			return false, err
+		}
+		specs[i] = written["spec"]
 	}
-	return reflect.DeepEqual(object, old) && (configError(r.object) == "" ||
-		r.object.GetAnnotations()[v1beta1.RemainderAnnotation] == r.old.GetAnnotations()[v1beta1.RemainderAnnotation])
+	return reflect.DeepEqual(specs[0], specs[1]), nil
 }
 
 // configError says why the configuration of a collector could not be read.

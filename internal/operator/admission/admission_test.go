@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/migrate"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
@@ -36,7 +38,7 @@ var images = v1alpha1.Images{
 // testHooks are handlers of an API server in which users may do what allowed
 // says.
 type testHooks struct {
-	t      *testing.T
+	t      testing.TB
 	config Config
 	facts  render.Facts
 	// allowed are users with the things they may do, as "get pods".
@@ -81,7 +83,7 @@ func (h *testHooks) review(_ context.Context, r *authorizationv1.SubjectAccessRe
 }
 
 // call sends a review to a path and returns the response.
-func call(t *testing.T, handler http.Handler, path string, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
+func call(t testing.TB, handler http.Handler, path string, request *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	t.Helper()
 	request.UID = "1"
 	review := admissionv1.AdmissionReview{
@@ -106,7 +108,7 @@ func call(t *testing.T, handler http.Handler, path string, request *admissionv1.
 }
 
 // resource is a document of YAML as a request has it.
-func resource(t *testing.T, document string) runtime.RawExtension {
+func resource(t testing.TB, document string) runtime.RawExtension {
 	t.Helper()
 	raw, err := yaml.YAMLToJSON([]byte(document))
 	if err != nil {
@@ -116,7 +118,7 @@ func resource(t *testing.T, document string) runtime.RawExtension {
 }
 
 // request is one that creates what a document says, or changes old to it.
-func admit(t *testing.T, old, document string) *admissionv1.AdmissionRequest {
+func admit(t testing.TB, old, document string) *admissionv1.AdmissionRequest {
 	t.Helper()
 	r := &admissionv1.AdmissionRequest{
 		Operation: admissionv1.Create, Name: "test", Namespace: "shop", Object: resource(t, document),
@@ -176,9 +178,10 @@ func TestEveryPathAnswers(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
+	var gates v1beta1.Gates
 	f := func(k kind, spec, want string) {
 		t.Helper()
-		handler := (&testHooks{t: t}).handler()
+		handler := (&testHooks{t: t, config: Config{Gates: gates}}).handler()
 		got := call(t, handler, k.mutate, admit(t, "", k.head+spec+"}"))
 		if !got.Allowed {
 			t.Errorf("%s: got %s; want it allowed", spec, got.Result.Message)
@@ -222,4 +225,82 @@ add /spec/capabilities/ReportsStatus true`)
 	f(allocators, "{replicas: 2, prometheusCR: {enabled: true}}", `
 add /spec/podDisruptionBudget {"maxUnavailable":1}`)
 	f(allocators, "{replicas: 2, allocationStrategy: least-weighted}", "")
+	gates.NetworkPolicies = true
+	f(collectors, "{mode: sidecar, upgradeStrategy: none, managementState: managed, replicas: 1, "+valid+"}", `
+add /spec/networkPolicy {"enabled":true}`)
+}
+
+// What an instrumentation gets, and how its images stay known as defaults.
+func TestInstrumentationDefaults(t *testing.T) {
+	handler := (&testHooks{t: t}).handler()
+	f := func(metadata, spec string, want map[string]any) {
+		t.Helper()
+		head := strings.Replace(instrumentations.head, "{name: test", "{"+metadata+"name: test", 1)
+		got := call(t, handler, instrumentations.mutate, admit(t, "", head+spec+"}"))
+		var operations []struct {
+			Path  string
+			Value any
+		}
+		if err := json.Unmarshal(got.Patch, &operations); err != nil {
+			t.Fatal(err)
+		}
+		patched := map[string]any{}
+		for _, o := range operations {
+			if strings.Contains(o.Path, "java") || strings.Contains(o.Path, "annotations") || strings.Contains(o.Path, "apacheHttpd") {
+				patched[strings.ReplaceAll(o.Path, "instrumentation.opentelemetry.io~1default-auto-instrumentation-", "…")] = o.Value
+			}
+		}
+		if diff := cmp.Diff(want, patched); diff != "" {
+			t.Errorf("%s %s: -want +got\n%s", metadata, spec, diff)
+		}
+	}
+	resources := func(cpu, memory string) map[string]any {
+		return map[string]any{"limits": map[string]any{"cpu": "500m", "memory": "256Mi"}, "requests": map[string]any{"cpu": cpu, "memory": memory}}
+	}
+	const prefix = "/metadata/annotations/…"
+	annotations := map[string]any{
+		prefix + "nodejs-image": images.NodeJS, prefix + "python-image": images.Python, prefix + "dotnet-image": images.DotNet,
+		prefix + "go-image": images.Go, prefix + "apache-httpd-image": images.ApacheHttpd, prefix + "nginx-image": images.Nginx,
+		"/spec/apacheHttpd": map[string]any{
+			"image": images.ApacheHttpd, "version": "2.4", "configPath": "/usr/local/apache2/conf", "resourceRequirements": resources("1m", "128Mi"),
+		},
+	}
+	with := func(more map[string]any) map[string]any {
+		maps.Copy(more, annotations)
+		return more
+	}
+	f("annotations: {a: b}, ", "{}", with(map[string]any{
+		prefix + "java-image": images.Java, "/spec/java": map[string]any{"image": images.Java, "resources": resources("50m", "64Mi")},
+	}))
+	// The image was a default of an operator before this one, and is still marked
+	// as that for the upgrade.
+	f("annotations: {instrumentation.opentelemetry.io/default-auto-instrumentation-java-image: 'agents/java:1'}, ",
+		"{java: {image: 'agents/java:1', resources: {limits: {cpu: 1}, requests: {}}}}", with(map[string]any{}))
+}
+
+// Bodies that are no review, or too large, are answered and not believed.
+func TestOtherBodies(t *testing.T) {
+	handler := (&testHooks{t: t}).handler()
+	for _, body := range []string{"{", `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"1","operation":"CREATE","object":7}}`,
+		`{"a":"` + strings.Repeat("x", 8<<20) + `"}`} {
+		for _, path := range []string{collectors.mutate, collectors.validate} {
+			r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			var got admissionv1.AdmissionReview
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got.Response == nil || got.Response.Allowed {
+				t.Errorf("%s: %.80s: got %v, %.200s; want it refused", path, body, err, w.Body)
+			}
+		}
+	}
+}
+
+// A panic is an answer, not the end.
+func TestPanic(t *testing.T) {
+	h := &testHooks{t: t, config: Config{Check: func(context.Context, map[string]any) []migrate.Finding { panic("broken") }}}
+	got := call(t, h.handler(), collectors.validate, admit(t, "", collectors.head+"{"+valid+"}}"))
+	if got.Allowed || !strings.Contains(got.Result.Message, "broken") {
+		t.Errorf("got %+v; want it refused with the panic", got.Result)
+	}
 }

@@ -196,13 +196,15 @@ func checkIngress(s *v1beta1.OpenTelemetryCollectorSpec, v *verdict) {
 // checkNulls warns of settings that are null, which kubectl apply and kustomize
 // take for settings to delete.
 func checkNulls(config map[string]any, v *verdict) {
+	var nulls []string
 	for _, section := range []string{"receivers", "processors", "exporters", "connectors", "extensions"} {
 		components, _ := config[section].(map[string]any)
 		for _, id := range sorted(components) {
-			if nulls := nullPaths(section+"."+id, components[id]); len(nulls) > 0 {
-				v.warn("spec.config."+nulls[0], "is null, which kubectl apply and kustomize may drop: write {} for no settings")
-			}
+			nulls = append(nulls, nullPaths(section+"."+id, components[id])...)
 		}
+	}
+	if len(nulls) > 0 {
+		v.warn("spec.config", "null is dropped by kubectl apply and kustomize, so write {} for no settings: %s", strings.Join(nulls, ", "))
 	}
 }
 

@@ -66,7 +66,7 @@ func (h *hooks) defaultInstrumentation(i *v1alpha1.Instrumentation) []field {
 }
 
 // patch sets the fields that are missing in what was written to what they are in
-// the object with its defaults.
+// the object with its defaults, and returns how.
 func patch(written map[string]any, object any, fields []field) ([]jsonpatch.JsonPatchOperation, error) {
 	data, err := json.Marshal(object)
 	if err != nil {
@@ -76,47 +76,52 @@ func patch(written map[string]any, object any, fields []field) ([]jsonpatch.Json
 	if err := utiljson.Unmarshal(data, &defaults); err != nil {
 		return nil, fmt.Errorf("reading the defaults: %w", err)
 	}
-	var operations []jsonpatch.JsonPatchOperation
+	p := patcher{made: map[string]bool{}}
 	for _, f := range fields {
-		if op, ok := set(written, defaults, f); ok {
-			operations = append(operations, op)
-		}
+		p.set(written, defaults, f)
 	}
-	return operations, nil
+	return p.operations, nil
 }
 
-// set sets one field of written, and says how.
-func set(written, defaults map[string]any, f field) (op jsonpatch.JsonPatchOperation, ok bool) {
-	parent, pointer := written, ""
-	last := len(f.path) - 1
+// patcher writes a patch.
+type patcher struct {
+	operations []jsonpatch.JsonPatchOperation
+	// made are the places of objects that the patch makes: what is set in them
+	// later is in them already when the patch is written.
+	made map[string]bool
+}
+
+// set sets one field of written.
+func (p *patcher) set(written, defaults map[string]any, f field) {
+	parent, pointer, within := written, "", false
 	for i, key := range f.path {
 		value, ok := defaults[key]
 		if !ok || value == nil {
-			return op, false // has no default
+			return // has no default
 		}
 		pointer += "/" + escape.Replace(key)
 		was, there := parent[key]
 		there = there && was != nil
-		if i == last {
-			if there && (!f.force || was == value) {
-				return op, false
+		last := i == len(f.path)-1
+		if last && there && (!f.force || was == value) {
+			return
+		}
+		if last || !there {
+			parent[key] = nest(defaults, f.path[i:])
+			if !within {
+				p.operations = append(p.operations, jsonpatch.NewOperation("add", pointer, parent[key]))
 			}
-			parent[key] = value
-			return jsonpatch.NewOperation("add", pointer, value), true
+			p.made[pointer] = true
+			return
 		}
-		if !there {
-			value := nest(defaults, f.path[i:])
-			parent[key] = value
-			return jsonpatch.NewOperation("add", pointer, value), true
-		}
+		within = within || p.made[pointer]
 		if parent, ok = was.(map[string]any); !ok {
-			return op, false
+			return
 		}
 		if defaults, ok = value.(map[string]any); !ok {
-			return op, false
+			return
 		}
 	}
-	return op, false
 }
 
 // nest is what path[0] becomes so that only path is in it.

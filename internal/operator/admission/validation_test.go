@@ -186,6 +186,8 @@ func TestUpdates(t *testing.T) {
 	invalid := "{" + valid + ", ports: [{port: 1}]}"
 	h.refused(collectors, "", invalid, "spec.ports[0].name: a port needs a name")
 	h.refused(collectors, invalid, invalid, "")
+	// Defaults that an update brings along are no change of the spec either.
+	h.refused(collectors, invalid, "{mode: deployment, upgradeStrategy: automatic, managementState: managed, replicas: 1, "+strings.TrimPrefix(invalid, "{"), "")
 	h.refused(collectors, "{"+valid+"}", invalid, "spec.ports[0].name: a port needs a name")
 	h.refused(collectors, "{"+valid+"}", "{mode: daemonset, "+valid+"}", "spec.mode: cannot change from deployment to daemonset: make another collector, and delete this one")
 	h.refused(collectors, "{"+valid+"}", "{mode: deployment, "+valid+"}", "")
@@ -226,8 +228,7 @@ spec.config.receivers.zipkin: no pipeline uses it`)
 func TestCollectorWarned(t *testing.T) {
 	h := &testHooks{t: t}
 	h.warned(collectors, "{config: {receivers: {otlp: {protocols: {grpc: null}}}, processors: {batch: null}, exporters: {logging: {loglevel: debug}}, service: {pipelines: {traces: {receivers: [otlp], processors: [batch], exporters: [logging]}}}}}", `
-spec.config.receivers.otlp.protocols.grpc: is null, which kubectl apply and kustomize may drop: write {} for no settings
-spec.config.processors.batch: is null, which kubectl apply and kustomize may drop: write {} for no settings
+spec.config: null is dropped by kubectl apply and kustomize, so write {} for no settings: receivers.otlp.protocols.grpc, processors.batch
 spec.config.exporters.logging: changed to exporters::debug: the logging exporter was removed; debug prints the same (since 0.111)
 spec.config.exporters.debug.loglevel: changed to verbosity: detailed: loglevel became verbosity; basic prints one line for each batch, as info did (since 0.63)`)
 	long := make([]string, 60)
