@@ -1,9 +1,9 @@
 package install
 
-import "github.com/signalbox-otel/signalbox/api/v1beta1"
-
-// DefaultsName is the ConfigMap with the resources that the operator makes once.
-const DefaultsName = "signalbox-defaults"
+import (
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+)
 
 // collectorKey is the key of the collector in it.
 const collectorKey = "collector.yaml"
@@ -12,7 +12,7 @@ const collectorKey = "collector.yaml"
 // resource, because the API server takes it only when the operator runs.
 func defaultsPart() part {
 	return part{"operator", is("collector.enabled"), tree{
-		"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(DefaultsName, operatorLabels()),
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(needs.DefaultsConfigMap, operatorLabels()),
 		"data": tree{collectorKey: encoded{collectorTree()}},
 	}}
 }

@@ -17,7 +17,7 @@ func rights() ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := rules(namespaceRights())
+	own, err := rules(needs.NamespaceRights())
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +73,4 @@ func rules(typed []rbacv1.PolicyRule) (list, error) {
 		return nil, err
 	}
 	return v.([]any), nil
-}
-
-// namespaceRights are what the operator may do in its namespace.
-func namespaceRights() []rbacv1.PolicyRule {
-	return []rbacv1.PolicyRule{
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
-		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{needs.LeaderLease}, Verbs: []string{"get", "update", "patch"}},
-		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
-		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{needs.CertificateSecret}, Verbs: []string{"get", "list", "watch", "update", "patch"}},
-	}
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
-	"github.com/signalbox-otel/signalbox/internal/install"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 )
 
@@ -74,7 +73,7 @@ func (c *Cluster) Remove(ctx context.Context, r Removal) error {
 		}
 	}
 	// Nobody makes the default collector again.
-	if err := c.takeAway(ctx, named("v1", "ConfigMap", r.Namespace, install.DefaultsName)); err != nil {
+	if err := c.takeAway(ctx, named("v1", "ConfigMap", r.Namespace, needs.DefaultsConfigMap)); err != nil {
 		return err
 	}
 	leaving := defaults
@@ -95,7 +94,7 @@ func (c *Cluster) Remove(ctx context.Context, r Removal) error {
 
 // resources are those of our kinds: what install had made, and what users made.
 func (c *Cluster) resources(ctx context.Context, r Removal) (defaults, users []*unstructured.Unstructured, err error) {
-	configMap, err := c.get(ctx, named("v1", "ConfigMap", r.Namespace, install.DefaultsName))
+	configMap, err := c.get(ctx, named("v1", "ConfigMap", r.Namespace, needs.DefaultsConfigMap))
 	if err != nil {
 		return nil, nil, explain(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
-	"github.com/signalbox-otel/signalbox/internal/install"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 )
 
 var (
@@ -39,7 +39,7 @@ func (c *Cluster) Wait(ctx context.Context, objects []*unstructured.Unstructured
 		}
 	}
 	for _, o := range objects {
-		if o.GetKind() != "ConfigMap" || o.GetName() != install.DefaultsName {
+		if o.GetKind() != "ConfigMap" || o.GetName() != needs.DefaultsConfigMap {
 			continue
 		}
 		for _, cr := range defaultsOf(o) {

@@ -8,7 +8,10 @@
 // Invariants: it is data. No I/O, and nothing changes what it returns.
 package needs
 
-import "github.com/signalbox-otel/signalbox/api/crds"
+import (
+	"github.com/signalbox-otel/signalbox/api/crds"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+)
 
 // Names of the operator's own objects. All but the webhook configurations and
 // the cluster roles are in its namespace.
@@ -37,11 +40,16 @@ const (
 	ProxyRole = "opentelemetry-operator-proxy-role"
 	// LeaderLease is the lease of the replica that runs the controllers.
 	LeaderLease = "9f7554c3.opentelemetry.io"
+	// DefaultsConfigMap has the resources that an installation brings.
+	DefaultsConfigMap = "signalbox-defaults"
 	// FieldOwner owns the fields that the operator applies.
 	FieldOwner = "signalbox-operator"
 	// EventSource is the component in events.
 	EventSource = "opentelemetry-operator"
 )
+
+// CollectorCRD is the definition of collectors, which alone has two versions.
+const CollectorCRD = "opentelemetrycollectors." + v1beta1.Group
 
 // Ports of the operator's process.
 const (

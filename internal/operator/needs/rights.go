@@ -43,6 +43,31 @@ func Rights() []rbacv1.PolicyRule {
 			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, ResourceNames: Definitions(),
 			Verbs: []string{"get", "list", "watch"},
 		},
+		// Whom the API server trusts when it calls the operator.
+		{
+			APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{MutatingWebhooks},
+			Verbs: []string{"get", "list", "watch", "patch"},
+		},
+		{
+			APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"validatingwebhookconfigurations"}, ResourceNames: []string{ValidatingWebhooks},
+			Verbs: []string{"get", "list", "watch", "patch"},
+		},
+		{
+			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, ResourceNames: []string{CollectorCRD},
+			Verbs: []string{"get", "list", "watch", "patch"},
+		},
+	}
+}
+
+// NamespaceRights are what the operator may do in its own namespace besides.
+func NamespaceRights() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		// Which replica runs the controllers. A right to create cannot name.
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, Verbs: []string{"create"}},
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: []string{LeaderLease}, Verbs: []string{"get", "update", "patch"}},
+		// Its own certificates.
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create"}},
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{CertificateSecret}, Verbs: []string{"get", "list", "watch", "update", "patch"}},
 	}
 }
 
