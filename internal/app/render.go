@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +18,7 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
+	"github.com/signalbox-otel/signalbox/internal/operator/settings"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
@@ -159,12 +159,9 @@ func (s *renderSettings) print(out io.Writer, all render.Plan) error {
 // readFacts are those of a cluster with nothing but Kubernetes, in which the
 // operator may grant rights, changed by the file.
 func (s *renderSettings) readFacts() (render.Facts, error) {
-	facts := render.Facts{
-		CollectorImage: "signalbox:" + Version, CollectorCommand: []string{"/otelcol"},
-		AllocatorImage: "signalbox:" + Version, AllocatorCommand: []string{"/signalbox", "allocator"},
-		RBAC:              true,
-		AnnotationsFilter: []*regexp.Regexp{regexp.MustCompile(`^kubectl\.kubernetes\.io/last-applied-configuration$`)},
-	}
+	defaults := settings.Default(Version)
+	facts := defaults.Facts()
+	facts.RBAC = true
 	if s.facts != "" {
 		text, err := readFile(s.facts, nil)
 		if err != nil {

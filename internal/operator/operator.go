@@ -5,9 +5,13 @@
 // Its parts are folders, each with one Add that registers it with the manager:
 // controllers (resource to objects), cluster (what the cluster offers), readiness
 // (pods to conditions), admission (defaults, validation, conversion), pods (what
-// is injected), certs (the CA and the serving certificate), selftest (is the
-// webhook reached). Decisions are in render and inject, which are pure; here is
-// the I/O.
+// is injected), certs (the CA and the serving certificate), reach (is the
+// webhook reached), defaults (resources that an installation brings). Decisions
+// are in render and inject, which are pure; here is the I/O.
+//
+// What listens lives as long as the process. The manager with its caches and
+// controllers is made anew when it ends, as it does when it loses its lease: the
+// API server is answered by every replica at any time.
 //
 // Invariants: when nothing changed, nothing is written. The API server is asked
 // for objects of ours only, so that memory does not grow with those of others.
