@@ -35,7 +35,8 @@ which the API server could not reach there.
 The settings are those of the OpenTelemetry operator: built-in values, over them
 the file that --config-file names, over it the environment, over it flags. A
 manifest that was written for it starts Signalbox too; flags that are not known
-are ignored, and logged.`,
+are ignored, and logged. The page docs/operator.md has all settings, also those
+that are seldom needed.`,
 		Example: `  signalbox operator --kubeconfig ~/.kube/config --enable-webhooks=false
   signalbox operator --watch-namespace shop,web --zap-log-level debug
   signalbox operator --webhook-port 443 --config-file operator.yaml`,

@@ -66,7 +66,7 @@ func Register(set *pflag.FlagSet, version string) *Flags {
 		value := &flagValue{setting: s}
 		f.values[s.Flag] = value
 		flag := set.VarPF(value, s.Flag, "", s.Help)
-		flag.Hidden = s.NoEffect != ""
+		flag.Hidden = s.rare || s.NoEffect != ""
 		if s.boolean {
 			flag.NoOptDefVal = "true"
 		}

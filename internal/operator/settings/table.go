@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
@@ -19,6 +20,7 @@ type Setting struct {
 	// NoEffect says why nothing comes of it; empty when something does.
 	NoEffect string
 
+	rare     bool // only on the page, not in the help of the command
 	boolean  bool
 	repeated bool // may be given several times
 	set      func(s *Settings, values []string) error
@@ -67,16 +69,16 @@ func servers() []Setting {
 		{Flag: "health-probe-addr", Env: "HEALTH_PROBE_ADDR", File: "health-probe-addr", Default: ":8081", Help: "`address` of /healthz and /readyz; 0 is none", set: address(func(s *Settings) *string { return &s.Health })},
 		{Flag: "metrics-addr", Env: "METRICS_ADDR", File: "metrics-addr", Default: ":8443", Help: "`address` of /metrics; 0 is none", set: address(func(s *Settings) *string { return &s.Metrics.Address })},
 		truth("metrics-secure", "METRICS_SECURE", "", "true", "serve metrics by HTTPS, to those who may get /metrics", func(s *Settings) *bool { return &s.Metrics.Secure }),
-		{Flag: "metrics-tls-cert-file", Env: "METRICS_TLS_CERT_FILE", File: "metrics-tls-cert-file", Help: "certificate `file` of metrics; else that of the webhooks", set: text(func(s *Settings) *string { return &s.Metrics.CertFile })},
-		{Flag: "metrics-tls-key-file", Env: "METRICS_TLS_KEY_FILE", File: "metrics-tls-key-file", Help: "key `file` of metrics", set: text(func(s *Settings) *string { return &s.Metrics.KeyFile })},
+		{Flag: "metrics-tls-cert-file", rare: true, Env: "METRICS_TLS_CERT_FILE", File: "metrics-tls-cert-file", Help: "certificate `file` of metrics; else that of the webhooks", set: text(func(s *Settings) *string { return &s.Metrics.CertFile })},
+		{Flag: "metrics-tls-key-file", rare: true, Env: "METRICS_TLS_KEY_FILE", File: "metrics-tls-key-file", Help: "key `file` of metrics", set: text(func(s *Settings) *string { return &s.Metrics.KeyFile })},
 		{Flag: "pprof-addr", Env: "PPROF_ADDR", File: "pprof-addr", Help: "`address` of profiles; none when empty", set: address(func(s *Settings) *string { return &s.Profiles })},
 		truth("enable-webhooks", "ENABLE_WEBHOOKS", "", "true", "answer the API server's calls", func(s *Settings) *bool { return &s.Webhooks.Enabled }),
 		{Flag: "webhook-port", Env: "WEBHOOK_PORT", File: "webhook-port", Default: "9443", Help: "`port` of the webhooks", set: port(func(s *Settings) *int { return &s.Webhooks.Port })},
-		{Flag: "webhook-cert-dir", Env: "WEBHOOK_CERT_DIR", File: "webhook-cert-dir", Help: "`folder` with tls.crt and tls.key that others renew, as cert-manager; else the operator makes its own, but for one in " + mountedCertificate,
+		{Flag: "webhook-cert-dir", rare: true, Env: "WEBHOOK_CERT_DIR", File: "webhook-cert-dir", Help: "`folder` with tls.crt and tls.key that others renew, as cert-manager; else the operator makes its own, but for one in " + mountedCertificate,
 			set: text(func(s *Settings) *string { return &s.Webhooks.CertDir })},
 		{Flag: "self-test-interval", Env: "SELF_TEST_INTERVAL", File: "self-test-interval", Default: "5m", Help: "`time` between two calls of the own webhooks through the API server; 0 is never", set: span(func(s *Settings) *time.Duration { return &s.SelfTest })},
 		{Flag: "tls-min-version", Env: "TLS_MIN_VERSION", File: "tls.minversion", Default: "VersionTLS12", Help: "least `version` of TLS of all servers: VersionTLS12 or VersionTLS13", set: setMinVersion},
-		{Flag: "tls-cipher-suites", Env: "TLS_CIPHER_SUITES", File: "tls.ciphersuites", Help: "cipher `suites` of TLS 1.2, separated by commas; Go's when empty", set: setCipherSuites},
+		{Flag: "tls-cipher-suites", rare: true, Env: "TLS_CIPHER_SUITES", File: "tls.ciphersuites", Help: "cipher `suites` of TLS 1.2, separated by commas; Go's when empty", set: setCipherSuites},
 		noEffect(truth("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", "false", "", func(s *Settings) *bool { return &s.TLS.ClusterProfile }),
 			"the profile of OpenShift is not read; say tls-min-version and tls-cipher-suites"),
 		noEffect(truth("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", "false", "", func(s *Settings) *bool { return &s.TLS.ConfigureOperands }),
@@ -89,6 +91,7 @@ func images(own string) []Setting {
 	const upstream = "ghcr.io/open-telemetry/opentelemetry-operator/"
 	image := func(flag, env, file, fallback, what string, field func(*Images) *string) Setting {
 		return Setting{Flag: flag, Env: env, File: cmp.Or(file, flag), Default: fallback, Help: "`image` of " + what + " that name none",
+			rare: strings.HasPrefix(flag, "auto-instrumentation-"),
 			set: text(func(s *Settings) *string { return field(&s.Images) })}
 	}
 	return []Setting{
@@ -141,7 +144,7 @@ func resources() []Setting {
 			}},
 		truth("enable-cr-metrics", "ENABLE_CR_METRICS", "", "false", "count collectors and their components in metrics", func(s *Settings) *bool { return &s.ResourceMetrics }),
 		truth("create-sm-operator-metrics", "CREATE_SM_OPERATOR_METRICS", "create-service-monitor-operator-metrics", "false", "make a ServiceMonitor for the metrics of the operator", func(s *Settings) *bool { return &s.ServiceMonitor }),
-		{Flag: "fips-disabled-components", Env: "FIPS_DISABLED_COMPONENTS", File: "fips-disabled-components", Help: "`components` that are refused on a host in FIPS mode, as receiver.x,exporter.y",
+		{Flag: "fips-disabled-components", rare: true, Env: "FIPS_DISABLED_COMPONENTS", File: "fips-disabled-components", Help: "`components` that are refused on a host in FIPS mode, as receiver.x,exporter.y",
 			set: words(func(s *Settings) *[]string { return &s.FIPSDisabled })},
 		noEffect(truth("ignore-missing-collector-crds", "IGNORE_MISSING_COLLECTOR_CRDS", "", "false", "", ignored), "kinds that are missing are never fatal"),
 		noEffect(truth("openshift-create-dashboard", "OPENSHIFT_CREATE_DASHBOARD", "", "false", "", ignored), "there is no dashboard"),
@@ -155,15 +158,15 @@ func logging() []Setting {
 		return text(func(s *Settings) *string { return f(&s.Log) })
 	}
 	return []Setting{
-		{Flag: "zap-devel", boolean: true, Help: "logs for developers: debug, on a console", set: setDevel},
+		{Flag: "zap-devel", rare: true, boolean: true, Help: "logs for developers: debug, on a console", set: setDevel},
 		{Flag: "zap-log-level", File: "zap.log-level", Default: "info", Help: "least `level` of logs: debug, info, error, or a number for more than debug", set: setLevel},
 		{Flag: "zap-encoder", File: "zap.encoder", Default: "console", Help: "`form` of logs: console or json", set: oneOf(func(s *Settings) *string { return &s.Log.Encoder }, "console", "json")},
-		{Flag: "zap-time-encoding", File: "zap.time-encoding", Default: "rfc3339nano", Help: "`form` of times: epoch, millis, nano, iso8601, rfc3339 or rfc3339nano",
+		{Flag: "zap-time-encoding", rare: true, File: "zap.time-encoding", Default: "rfc3339nano", Help: "`form` of times: epoch, millis, nano, iso8601, rfc3339 or rfc3339nano",
 			set: oneOf(func(s *Settings) *string { return &s.Log.TimeEncoding }, "epoch", "millis", "nano", "iso8601", "rfc3339", "rfc3339nano")},
-		{Flag: "zap-message-key", Env: "ZAP_MESSAGE_KEY", File: "zap.message-key", Default: "message", Help: "`key` of the message", set: field(func(l *Log) *string { return &l.MessageKey })},
-		{Flag: "zap-level-key", Env: "ZAP_LEVEL_KEY", File: "zap.level-key", Default: "level", Help: "`key` of the level", set: field(func(l *Log) *string { return &l.LevelKey })},
-		{Flag: "zap-time-key", Env: "ZAP_TIME_KEY", File: "zap.time-key", Default: "timestamp", Help: "`key` of the time", set: field(func(l *Log) *string { return &l.TimeKey })},
-		{Flag: "zap-level-format", Env: "ZAP_LEVEL_FORMAT", File: "zap.level-format", Default: "uppercase", Help: "`form` of levels: uppercase or lowercase",
+		{Flag: "zap-message-key", rare: true, Env: "ZAP_MESSAGE_KEY", File: "zap.message-key", Default: "message", Help: "`key` of the message", set: field(func(l *Log) *string { return &l.MessageKey })},
+		{Flag: "zap-level-key", rare: true, Env: "ZAP_LEVEL_KEY", File: "zap.level-key", Default: "level", Help: "`key` of the level", set: field(func(l *Log) *string { return &l.LevelKey })},
+		{Flag: "zap-time-key", rare: true, Env: "ZAP_TIME_KEY", File: "zap.time-key", Default: "timestamp", Help: "`key` of the time", set: field(func(l *Log) *string { return &l.TimeKey })},
+		{Flag: "zap-level-format", rare: true, Env: "ZAP_LEVEL_FORMAT", File: "zap.level-format", Default: "uppercase", Help: "`form` of levels: uppercase or lowercase",
 			set: oneOf(func(s *Settings) *string { return &s.Log.LevelFormat }, "uppercase", "lowercase")},
 		noEffect(Setting{Flag: "zap-stacktrace-level", set: anything}, "a stack is logged with defects only"),
 	}
