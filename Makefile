@@ -110,9 +110,21 @@ generate-check:
 	@$(MAKE) --no-print-directory generate
 	diff docs/custom-resources.md bin/.api && rm bin/.api/custom-resources.md && diff -r bin/.api api || { echo "api was not what the types give; it is now"; exit 1; }
 
+DEPLOY := go run ./deploy/gen $$(sed -n 's/^const Version = "\(.*\)"/\1/p' internal/app/version.go)
+
+.PHONY: deploy
+deploy: ## Generate the manifest, the kustomize base and the Helm chart
+	$(DEPLOY) deploy
+
+# What is committed must be what signalbox install prints.
+.PHONY: deploy-check
+deploy-check:
+	rm -rf bin/deploy && $(DEPLOY) bin/deploy
+	diff -r -x gen deploy bin/deploy || { echo "deploy is not what signalbox install prints: run make deploy"; exit 1; }
+
 .PHONY: lint
-lint: generate-check ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l api cmd internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+lint: generate-check deploy-check ## Check formatting, vet and staticcheck
+	@unformatted=$$(gofmt -l api cmd deploy internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./e2e ./e2e/kube
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)

@@ -17,7 +17,7 @@ import (
 )
 
 // ownImage is the image of this release.
-const ownImage = "signalbox:" + Version
+var ownImage = install.Image(Version)
 
 // installSettings are what the flags of install and uninstall both say: which
 // installation, in which cluster.

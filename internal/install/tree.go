@@ -239,6 +239,3 @@ func generic(v any) (any, error) {
 	err = kjson.UnmarshalCaseSensitivePreserveInts(data, &out)
 	return out, err
 }
-
-// quoteHelm is the string as a constant of Helm's language.
-func quoteHelm(s string) string { return fmt.Sprintf("%q", s) }
