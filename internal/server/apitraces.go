@@ -63,6 +63,7 @@ type traceAnswer struct {
 func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
 	format, compare := in.oneOf("format", "tree", "otlp"), in.duration("rank")
+	core := in.oneOf("parts", "all", "core") == "core"
 	id, err := parseTraceID(r.PathValue("id"))
 	if err != nil {
 		in.fail("id", err)
@@ -83,7 +84,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.streamTrace(w, t, ranks)
+	return s.streamTrace(w, t, ranks, core)
 }
 
 // ranksAnswer has the ranks of a trace's spans by column, in the order of its
@@ -116,8 +117,9 @@ func (s *Server) traceRanks(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, a)
 }
 
-// streamTrace writes the tree; ranks may be nil.
-func (s *Server) streamTrace(w http.ResponseWriter, t *query.Trace, ranks []query.Rank) error {
+// streamTrace writes the tree; ranks may be nil. Core leaves out of the spans what
+// is not needed to draw them, which is two thirds of the answer.
+func (s *Server) streamTrace(w http.ResponseWriter, t *query.Trace, ranks []query.Rank, core bool) error {
 	head := traceAnswer{summaryAnswer: listedTrace(&t.TraceSummary), Orphans: t.Orphans}
 	var resources indexer[*store.Resource, resourceAnswer]
 	var scopes indexer[*store.Scope, scopeAnswer]
@@ -128,10 +130,14 @@ func (s *Server) streamTrace(w http.ResponseWriter, t *query.Trace, ranks []quer
 	head.Resources, head.Scopes = resources.answers, scopes.answers
 	spans := func(yield func(any, error) bool) {
 		for i, n := range t.Nodes {
-			a := nodeAnswer{spanAnswer: spanOf(n.Span), Parent: n.Parent, Depth: n.Depth, Children: n.Children, Self: n.Self,
+			place := placeAnswer{Parent: n.Parent, Depth: n.Depth, Children: n.Children, Self: n.Self,
 				Critical: n.Critical, Orphan: n.Orphan, Resource: resources.indexes[n.Resource], Scope: scopes.indexes[n.Scope]}
 			if ranks != nil {
-				a.Rank = &rankAnswer{ranks[i].Slower, ranks[i].Of}
+				place.Rank = &rankAnswer{ranks[i].Slower, ranks[i].Of}
+			}
+			var a any = nodeAnswer{spanOf(n.Span), place}
+			if core {
+				a = coreNodeAnswer{coreOf(n.Span), marksOf(n.Events), place}
 			}
 			if !yield(a, nil) {
 				return

@@ -107,6 +107,9 @@ func (s *Server) recovered(w *statusWriter, r *http.Request, v any) (abort bool)
 	return false
 }
 
+// binaryType is of answers that hardly get smaller.
+const binaryType = "application/octet-stream"
+
 // gzipWriter compresses an answer when the client accepts it and the answer is
 // of a type that gets smaller.
 type gzipWriter struct {
@@ -151,7 +154,7 @@ func (w *gzipWriter) WriteHeader(status int) {
 		h := w.Header()
 		h.Add("Vary", "Accept-Encoding")
 		bodyless := status == http.StatusNoContent || status == http.StatusNotModified
-		if w.accepted && !bodyless && h.Get("Content-Encoding") == "" {
+		if w.accepted && !bodyless && h.Get("Content-Encoding") == "" && h.Get("Content-Type") != binaryType {
 			h.Set("Content-Encoding", "gzip")
 			h.Del("Content-Length")
 			w.gz = gzipWriters.Get().(*gzip.Writer)

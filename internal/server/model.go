@@ -127,6 +127,32 @@ func spanOf(s *store.Span) spanAnswer {
 // nodeAnswer is a span in its tree.
 type nodeAnswer struct {
 	spanAnswer
+	placeAnswer
+}
+
+// coreNodeAnswer is what is drawn of a span in its tree.
+type coreNodeAnswer struct {
+	spanCore
+	Events []markAnswer `json:"events,omitempty"`
+	placeAnswer
+}
+
+// markAnswer is what is drawn of an event.
+type markAnswer struct {
+	Time nanos  `json:"time"`
+	Name string `json:"name"`
+}
+
+func marksOf(events []store.Event) []markAnswer {
+	var marks []markAnswer
+	for i := range events {
+		marks = append(marks, markAnswer{nanos(events[i].Time), events[i].Name})
+	}
+	return marks
+}
+
+// placeAnswer is where a span is in its tree.
+type placeAnswer struct {
 	Parent   int    `json:"parent"` // index in spans; -1 at the top
 	Depth    int    `json:"depth"`
 	Children int    `json:"children"`

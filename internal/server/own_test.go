@@ -93,6 +93,7 @@ var ownAnswers = map[string]string{
 	"own_traces.json":       "traces?" + q(`{ .http.status_code >= 500 }`),
 	"own_traces_all.json":   "traces?limit=2&spans=1",
 	"own_trace.json":        "traces/" + trace1,
+	"own_trace_core.json":   "traces/" + trace1 + "?parts=core",
 	"own_trace_otlp.json":   "traces/" + trace1 + "?format=otlp",
 	"own_trace_rank.json":   "traces/" + trace2 + "?rank=1h",
 	"own_trace_ranks.json":  "traces/" + trace2 + "/ranks",
