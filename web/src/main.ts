@@ -1,32 +1,21 @@
-import "@mantine/core/styles.css";
+/**
+ * Where the page begins. This script and what it imports are small and wait for
+ * nothing, not for the style sheets either: it asks what the page shows first and
+ * has the scripts fetched that will show it, all at the same time.
+ */
+import "./app/mantine.css";
 import "./app/app.css";
-import { QueryClient } from "@tanstack/react-query";
-import { ApiError, questionOf } from "./api/client";
-import { find } from "./pages";
-import { rangeAtFirst } from "./time/TimeContext";
-import { location } from "./url/router";
+import { askEarly } from "./api/request";
+import { applyScheme } from "./app/scheme";
+import { findRoute } from "./pages/routes";
+import { rangeAtFirst } from "./time/opened";
 
-const client = new QueryClient({
-  defaultOptions: {
-    queries: {
-      refetchOnWindowFocus: false,
-      // What the server refused it refuses again; what did not reach it may.
-      retry: (failures, error) => failures < 2 && error instanceof ApiError && (error.status === 0 || error.status === 503),
-      retryDelay: 1000,
-    },
-  },
-});
-
-// What the page needs first is asked, and its scripts are fetched, before there
-// is a page: this script is small, so that it does not wait for the others.
-const { path, params } = location();
-const found = find(path);
-const ask = found?.page.first?.(params, found.rest, rangeAtFirst(params));
-if (ask) void client.prefetchQuery(questionOf(ask));
-const scripts = found?.page.load().catch(() => undefined); // what cannot be loaded is the error boundary's
-
-// Once React has shown that a page's scripts are loading, it shows that for 300 ms
-// at least. So it begins when they are there, unless they take long.
-const patience = new Promise((resolve) => setTimeout(resolve, 250));
-const [{ render }] = await Promise.all([import("./app/render"), Promise.race([scripts, patience])]);
-render(client);
+const found = findRoute(window.location.pathname);
+const params = new URLSearchParams(window.location.search);
+const ask = found?.route.first?.(params, found.rest, rangeAtFirst(params));
+if (ask) askEarly(ask);
+void found?.route.load().catch(() => undefined); // what cannot be loaded is the error boundary's
+const heavy = import("./app/render");
+applyScheme(); // reading what a browser keeps takes some milliseconds: now there is time
+const { render } = await heavy;
+await render(ask);

@@ -1,5 +1,5 @@
-import { ActionIcon, Kbd, Modal, Table, Text, Tooltip, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
-import { Component, Suspense, useEffect, useState, type ReactNode } from "react";
+import { ActionIcon, Kbd, Modal, Table, Text, useComputedColorScheme, useMantineColorScheme } from "@mantine/core";
+import { Component, Suspense, useEffect, useRef, useState, type ReactNode } from "react";
 import { find, has, home, pages } from "../pages";
 import { RangePicker } from "../time/RangePicker";
 import { useTime } from "../time/TimeContext";
@@ -14,6 +14,8 @@ export function Shell() {
   const { path } = useLocation();
   const time = useTime();
   const [help, setHelp] = useState(false);
+  const helped = useRef(false); // most readers never ask for it
+  helped.current ||= help;
   const found = find(path);
   useEffect(() => {
     document.title = found ? `${found.page.title} · Signalbox` : "Signalbox";
@@ -67,11 +69,9 @@ export function Shell() {
         <div className="shell-tools">
           {!found?.page.timeless && <RangePicker />}
           <ThemeButton />
-          <Tooltip label="Keys (?)">
-            <ActionIcon size="md" onClick={() => setHelp(true)} aria-label="Keys" className="wide-only">
-              <IconHelp size={18} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon size="md" onClick={() => setHelp(true)} aria-label="Keys" title="Keys (?)" className="wide-only">
+            <IconHelp size={18} />
+          </ActionIcon>
         </div>
       </header>
       <main id="main" className="shell-main" tabIndex={-1}>
@@ -87,7 +87,7 @@ export function Shell() {
           </Suspense>
         </Boundary>
       </main>
-      <Help opened={help} onClose={() => setHelp(false)} />
+      {helped.current && <Help opened={help} onClose={() => setHelp(false)} />}
     </div>
   );
 }
@@ -104,14 +104,12 @@ function Logo() {
 
 function ThemeButton() {
   const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme("light");
+  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const other = scheme === "dark" ? "light" : "dark";
   return (
-    <Tooltip label={`Change to ${other}`}>
-      <ActionIcon size="md" onClick={() => setColorScheme(other)} aria-label={`Change to ${other}`}>
-        {scheme === "dark" ? <IconSun size={18} /> : <IconMoon size={18} />}
-      </ActionIcon>
-    </Tooltip>
+    <ActionIcon size="md" onClick={() => setColorScheme(other)} aria-label={`Change to ${other}`} title={`Change to ${other}`}>
+      {scheme === "dark" ? <IconSun size={18} /> : <IconMoon size={18} />}
+    </ActionIcon>
   );
 }
 

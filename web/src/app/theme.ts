@@ -26,6 +26,5 @@ export const theme = createTheme({
     TextInput: { defaultProps: { size: "xs" } },
     Select: { defaultProps: { size: "xs" } },
     SegmentedControl: { defaultProps: { size: "xs" } },
-    Tooltip: { defaultProps: { openDelay: 300, withArrow: true } },
   },
 });

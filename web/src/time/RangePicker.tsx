@@ -1,10 +1,11 @@
-import { ActionIcon, Button, Divider, Group, Popover, Select, Stack, Text, TextInput, Tooltip, UnstyledButton } from "@mantine/core";
+import { ActionIcon, Button, Divider, Group, Popover, Select, Stack, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { useIsFetching } from "@tanstack/react-query";
 import { useState } from "react";
 import { IconClock, IconDown, IconRefresh, IconZoomOut } from "../ui/icons";
 import { duration, instant, near, utc } from "./format";
+import { refreshes } from "./opened";
 import { checkRange, isRelative, parseInstant, presets, widen, type TimeRange } from "./range";
-import { refreshes, useTime } from "./TimeContext";
+import { useTime } from "./TimeContext";
 
 /** RangePicker chooses the time range of the page, and how often it asks again. */
 export function RangePicker() {
@@ -32,16 +33,19 @@ export function RangePicker() {
           <Choice onDone={() => setOpened(false)} />
         </Popover.Dropdown>
       </Popover>
-      <Tooltip label="Show a longer time">
-        <ActionIcon size="md" onClick={() => time.zoom(widen(time.window, 2))} aria-label="Show a longer time" className="wide-only">
-          <IconZoomOut size={16} />
-        </ActionIcon>
-      </Tooltip>
-      <Tooltip label={time.refreshEvery === "off" ? "Ask again (r)" : `Asks again every ${time.refreshEvery}`}>
-        <ActionIcon size="md" onClick={time.refresh} aria-label="Ask again" data-busy={fetching || undefined} className="refresh">
-          <IconRefresh size={16} />
-        </ActionIcon>
-      </Tooltip>
+      <ActionIcon size="md" onClick={() => time.zoom(widen(time.window, 2))} aria-label="Show a longer time" title="Show a longer time" className="wide-only">
+        <IconZoomOut size={16} />
+      </ActionIcon>
+      <ActionIcon
+        size="md"
+        onClick={time.refresh}
+        aria-label="Ask again"
+        title={time.refreshEvery === "off" ? "Ask again (r)" : `Asks again every ${time.refreshEvery}`}
+        data-busy={fetching || undefined}
+        className="refresh"
+      >
+        <IconRefresh size={16} />
+      </ActionIcon>
     </Group>
   );
 }

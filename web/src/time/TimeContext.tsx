@@ -1,23 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
-import { decode, oneOf, text } from "../url/codec";
 import { useUrlState } from "../url/router";
-import { absolute, apiRange, initialRange, resolve, type TimeRange, type Window } from "./range";
-
-/** refreshes are how often a page can ask again, as the URL has them. */
-export const refreshes = ["off", "5s", "10s", "30s", "1m", "5m"] as const;
+import { opened, rangeFields, refreshes } from "./opened";
+import { absolute, apiRange, resolve, type TimeRange, type Window } from "./range";
 
 const refreshMs: Record<string, number> = { "5s": 5000, "10s": 10_000, "30s": 30_000, "1m": 60_000, "5m": 300_000 };
-
-const fields = { from: text(initialRange.from), to: text(initialRange.to), refresh: oneOf(...refreshes) };
-
-/** opened is what "now" means until the first refresh. */
-const opened = Date.now();
-
-/** rangeAtFirst are the parameters of requests made before the page is there. */
-export function rangeAtFirst(params: URLSearchParams): { start: string; end: string } {
-  return apiRange(resolve(decode(fields, params), opened));
-}
 
 /** Time is the time range of the page, which all pages share. */
 export interface Time {
@@ -46,7 +33,7 @@ export function useTime(): Time {
 
 /** TimeProvider keeps what "now" means, so that all parts of a page mean the same. */
 export function TimeProvider({ children }: { children: ReactNode }) {
-  const [state, set] = useUrlState(fields);
+  const [state, set] = useUrlState(rangeFields);
   const [now, setNow] = useState(opened);
   const client = useQueryClient();
 

@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import { ago, between, bytes, conditionDuration, duration, msOf, percent, short } from "./format";
+import { ago, between, bytes, conditionDuration, count, duration, msOf, percent, short } from "./format";
+
+test("counts have separators", () => {
+  expect([0, 7, 999, 1000, 170_123, 1_010_934, -12_345, 0.25, 1234.5678].map(count)).toEqual(["0", "7", "999", "1,000", "170,123", "1,010,934", "-12,345", "0.25", "1,234.568"]);
+});
 
 test("durations have three digits and a unit", () => {
   const f = (nanos: number, want: string) => expect(duration(nanos), String(nanos)).toBe(want);

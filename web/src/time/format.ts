@@ -48,11 +48,12 @@ function digits(v: number): string {
   return v.toFixed(places).replace(/\.?0+$/, (zeros) => (zeros.startsWith(".") ? "" : places === 0 ? zeros : ""));
 }
 
-const counter = new Intl.NumberFormat("en-US");
-
-/** count writes a whole number with separators. */
+/**
+ * count writes a number with separators and at most three decimals. Not by Intl,
+ * which takes 20 ms to come to life: a third of all scripts that a page begins with.
+ */
 export function count(n: number): string {
-  return counter.format(n);
+  return String(Math.round(1000 * n) / 1000).replace(/^-?\d+/, (whole) => whole.replace(/\d(?=(\d{3})+$)/g, "$&,"));
 }
 
 /** plural writes a count with its noun. */
@@ -68,7 +69,7 @@ export function short(n: number): string {
   if (a >= 999.5e6) return `${digits(n / 1e9)}G`;
   if (a >= 999.5e3) return `${digits(n / 1e6)}M`;
   if (a >= 9995) return `${digits(n / 1e3)}k`;
-  if (a >= 1 || a === 0) return a >= 1000 ? counter.format(Math.round(n)) : digits(n);
+  if (a >= 1 || a === 0) return a >= 1000 ? count(Math.round(n)) : digits(n);
   return n.toPrecision(2).replace(/\.?0+$/, "");
 }
 

@@ -2,10 +2,10 @@
  * What a view shows when it has nothing to show: it is asking, it failed, there
  * is nothing, or part of the answer is missing. Each says what to do.
  */
-import { Alert, Button, Code, CopyButton, Group, Skeleton, Stack, Text, Title, Tooltip, ActionIcon } from "@mantine/core";
+import { Alert, Button, Code, CopyButton, Group, Skeleton, Stack, Text, Title, ActionIcon } from "@mantine/core";
 import { type UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode } from "react";
-import { ApiError } from "../api/client";
+import { ApiError } from "../api/request";
 import { type Report } from "../api/types";
 import { count } from "../time/format";
 import { IconCheck, IconCopy, IconError } from "./icons";
@@ -132,11 +132,9 @@ export function CopyIcon({ text, label = "Copy" }: { text: string; label?: strin
   return (
     <CopyButton value={text} timeout={1500}>
       {({ copied, copy }) => (
-        <Tooltip label={copied ? "Copied" : label} withArrow>
-          <ActionIcon variant="subtle" color={copied ? "teal" : "gray"} size="sm" onClick={copy} aria-label={label}>
-            {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
-          </ActionIcon>
-        </Tooltip>
+        <ActionIcon variant="subtle" color={copied ? "teal" : "gray"} size="sm" onClick={copy} aria-label={label} title={copied ? "Copied" : label}>
+          {copied ? <IconCheck size={14} /> : <IconCopy size={14} />}
+        </ActionIcon>
       )}
     </CopyButton>
   );

@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { own } from "../../api/client";
+import { own } from "../../api/request";
 import { type LoadHistory } from "../../api/load";
 import { duration, plural, short } from "../../time/format";
 import { IconDownload } from "../../ui/icons";

@@ -1,7 +1,7 @@
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState, type FormEvent } from "react";
-import { own, post } from "../../api/client";
+import { own, post } from "../../api/request";
 import { type Load } from "../../api/load";
 import { useKeys } from "../../app/keys";
 import { IconError, IconPlay, IconRefresh, IconStop } from "../../ui/icons";

@@ -1,7 +1,8 @@
 import "./load.css";
 import { Alert, Text } from "@mantine/core";
 import { has } from "..";
-import { ApiError, own, useApi } from "../../api/client";
+import { useApi } from "../../api/client";
+import { ApiError, own } from "../../api/request";
 import { type Load, type LoadHistory } from "../../api/load";
 import { count, duration, percent } from "../../time/format";
 import { ErrorMark } from "../../ui/ErrorMark";

@@ -1,4 +1,4 @@
-import { own } from "../../api/client";
+import { own } from "../../api/request";
 import { type Load, type LoadTask, type LoadWorker } from "../../api/load";
 import { count, duration, percent, plural } from "../../time/format";
 import { DataTable, type Column } from "../../ui/DataTable";

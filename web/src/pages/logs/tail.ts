@@ -3,7 +3,7 @@
  * records go on arriving and wait.
  */
 import { useEffect, useRef, useState } from "react";
-import { own, urlOf } from "../../api/client";
+import { own, urlOf } from "../../api/request";
 import { type Log } from "../../api/types";
 
 /** kept is how many records a tail shows, and how many wait while it is paused. */

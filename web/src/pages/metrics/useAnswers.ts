@@ -1,6 +1,6 @@
 import { keepPreviousData, useQueries, type UseQueryResult } from "@tanstack/react-query";
 import { useCallback, useMemo } from "react";
-import { askPrometheus, prometheus, type Answered } from "../../api/client";
+import { askPrometheus, prometheus, type Answered } from "../../api/request";
 import { useTime } from "../../time/TimeContext";
 import { apart, gridOf, linesOf, numberOf, stepOf, type Line, type Matrix } from "./matrix";
 import { fitted, type Group } from "./promql";

@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { getPrometheus, prometheus, usePrometheus } from "../../api/client";
+import { usePrometheus } from "../../api/client";
+import { getPrometheus, prometheus } from "../../api/request";
 import { useTime } from "../../time/TimeContext";
 import { catalog, type Meta, type Metric } from "./catalog";
 import { find, wordsOf, type Found } from "./find";

@@ -11,6 +11,7 @@ import { useNarrow } from "../../ui/useNarrow";
 import { EmptyNote, QueryState } from "../../ui/states";
 import { Link } from "../../url/Link";
 import { hrefOf } from "../../url/router";
+import { askTrace } from "../first";
 import { compare, groupsOf, modelOf, type Difference, type Model } from "./model";
 
 /** Compare lays this trace over another, or over a typical one of the same operation. */
@@ -79,7 +80,7 @@ function Choose({ model, onOther }: { model: Model; onOther(id: string): void })
 }
 
 function Laid({ model, other, onOther }: { model: Model; other: string; onOther(id: string): void }) {
-  const answer = useApi<Trace>({ path: `traces/${encodeURIComponent(other)}`, fresh: 60_000, keep: false });
+  const answer = useApi<Trace>(askTrace(other));
   const back = (
     <Button variant="default" onClick={() => onOther("")}>
       Choose another

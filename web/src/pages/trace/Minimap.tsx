@@ -1,17 +1,17 @@
 import { CloseButton, useComputedColorScheme } from "@mantine/core";
-import { useElementSize } from "@mantine/hooks";
 import { useEffect, useRef, useState } from "react";
 import { duration } from "../../time/format";
 import { colorOf, errorColor } from "../../ui/colors";
+import { useWidth } from "../../ui/useWidth";
 import { type Model, type View } from "./model";
 
 const height = 46;
 
 /** Minimap shows the whole trace; dragging over a part of it shows that part below. */
 export function Minimap({ model, view, onView }: { model: Model; view: View; onView(view: View | undefined): void }) {
-  const { ref, width } = useElementSize<HTMLDivElement>();
+  const { ref, width } = useWidth<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
-  const scheme = useComputedColorScheme("light");
+  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const [drag, setDrag] = useState<{ from: number; to: number } | undefined>();
   useEffect(() => draw(canvas.current, model, width), [model, width, scheme]);
   const timeAt = (e: React.PointerEvent) => {

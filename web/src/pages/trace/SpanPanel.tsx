@@ -1,6 +1,7 @@
-import { ActionIcon, CloseButton, Tooltip } from "@mantine/core";
+import { ActionIcon, CloseButton } from "@mantine/core";
 import { type ReactNode } from "react";
-import { type Attribute, type Log, type Node } from "../../api/types";
+import { useApi } from "../../api/client";
+import { type Attribute, type Log, type Node, type Span } from "../../api/types";
 import { quote } from "../../condition/edit";
 import { between, clock, count, duration, instant, msOf, percent, plural } from "../../time/format";
 import { absolute } from "../../time/range";
@@ -8,7 +9,7 @@ import { ErrorMark } from "../../ui/ErrorMark";
 import { IconSearch } from "../../ui/icons";
 import { beginning, LongText, valueText } from "../../ui/LongText";
 import { ServiceName } from "../../ui/ServiceName";
-import { CopyIcon } from "../../ui/states";
+import { CopyIcon, Loading, QueryState } from "../../ui/states";
 import { Link } from "../../url/Link";
 import { hrefOf } from "../../url/router";
 import { logsOf, metricsOf, serviceHref } from "../links";
@@ -24,10 +25,20 @@ interface Props {
   onSelect(index: number | undefined): void;
 }
 
+/** askSpan asks for what the trace does not have of a span. */
+function askSpan(traceId: string, span: Node) {
+  const start = msOf(span.start);
+  const around = { start: String(Math.floor(start) - 1), end: String(Math.ceil(start) + 1) };
+  return { path: "spans", params: { ...around, q: `trace:id = ${traceId} && span:id = ${span.spanId}`, parts: "all", limit: 10 }, fresh: 60_000, keep: false };
+}
+
 /** SpanPanel has everything about one span. */
 export function SpanPanel({ model, index, rank, rankPending, rankRange, logs, onSelect }: Props) {
   const item = model.items[index]!;
-  const { span } = item;
+  const details = useApi<{ spans: Span[] }>(askSpan(model.trace.traceId, item.span));
+  // Who sends an id twice sends two spans.
+  const rest = details.data && (details.data.spans.find((s) => s.start === item.span.start) ?? details.data.spans[0]);
+  const span = { ...item.span, ...rest };
   const resource = model.trace.resources?.[span.resource];
   const scope = model.trace.scopes?.[span.scope];
   return (
@@ -43,7 +54,7 @@ export function SpanPanel({ model, index, rank, rankPending, rankRange, logs, on
       </div>
       {span.status === "error" && (
         <div className="span-error">
-          <ErrorMark size={15} /> <LongText text={span.statusMessage || "The span failed."} />
+          <ErrorMark size={15} /> <LongText text={span.statusMessage || (details.isPending ? "…" : "The span failed.")} />
         </div>
       )}
       <RankLine span={span} rank={rank} pending={rankPending} range={rankRange} hot={index === model.hottest} length={model.length} />
@@ -66,7 +77,9 @@ export function SpanPanel({ model, index, rank, rankPending, rankRange, logs, on
         </div>
       </dl>
       <Related service={span.service} start={msOf(span.start)} />
-      <Attributes title="Attributes" scope="span" attributes={span.attributes} dropped={span.droppedAttributes} />
+      <QueryState query={details} what="The attributes" loading={<Loading rows={4} height={16} />}>
+        {() => <Attributes title="Attributes" scope="span" attributes={span.attributes} dropped={span.droppedAttributes} />}
+      </QueryState>
       {logs.length > 0 && (
         <Part title="Logs" note={count(logs.length)}>
           {logs.slice(0, 200).map((l, i) => (
@@ -203,11 +216,9 @@ function Pairs({ scope, attributes }: { scope: string; attributes: Attribute[] }
             </span>
             <span className="pair-tools">
               {condition && (
-                <Tooltip label="Find traces with it">
-                  <ActionIcon component={Link} size="sm" href={hrefOf("/traces", { q: condition })} aria-label={`Find traces with ${beginning(a.key, 60)}`}>
-                    <IconSearch size={12} />
-                  </ActionIcon>
-                </Tooltip>
+                <ActionIcon component={Link} size="sm" href={hrefOf("/traces", { q: condition })} aria-label={`Find traces with ${beginning(a.key, 60)}`} title="Find traces with it">
+                  <IconSearch size={12} />
+                </ActionIcon>
               )}
               <CopyIcon text={value} label="Copy the value" />
             </span>

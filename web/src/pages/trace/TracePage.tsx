@@ -1,7 +1,8 @@
 import { Alert, Button, SegmentedControl, Text } from "@mantine/core";
 import { lazy, Suspense, useMemo } from "react";
 import { type PageProps } from "..";
-import { own, useApi } from "../../api/client";
+import { useApi } from "../../api/client";
+import { own } from "../../api/request";
 import { type Logs, type Rank, type Ranks, type SpanCore, type Trace } from "../../api/types";
 import { useKeys } from "../../app/keys";
 import { and } from "../../condition/edit";
@@ -64,7 +65,9 @@ function View({ trace }: { trace: Trace }) {
   const matching = useApi<{ spans: SpanCore[] }>({ path: state.q ? "spans" : undefined, params: { ...around, q: and(state.q, `trace:id = ${id}`), limit: 10_000 }, fresh: 60_000 });
 
   const lines = useMemo(() => logsBySpan(logs.data?.logs ?? []), [logs.data]);
-  const matches = useMemo(() => matchesOf(model, state.find, matching.data?.spans), [model, state.find, matching.data]);
+  // What is drawn has no attributes; until those are there, the rest is searched.
+  const whole = useApi<Trace>({ path: state.find.trim() ? `traces/${id}` : undefined, fresh: 60_000, keep: false });
+  const matches = useMemo(() => matchesOf(model, whole.data ?? trace, state.find, matching.data?.spans), [model, whole.data, trace, state.find, matching.data]);
   const open = model.byId.get(state.span);
   const select = (index: number | undefined) => {
     const span = index === undefined ? "" : (model.items[index]?.span.spanId ?? "");
@@ -146,15 +149,11 @@ function rankAt(ranks: Ranks | undefined, index: number): Rank | undefined {
   return slowerThan === undefined || of === undefined ? undefined : { slowerThan, of };
 }
 
-function matchesOf(model: Model, text: string, spans: SpanCore[] | undefined): number[] {
-  const found = new Set(find(model.items, text));
-  if (text.trim() === "") {
-    for (const s of spans ?? []) {
-      const i = model.byId.get(s.spanId);
-      if (i !== undefined) found.add(i);
-    }
-  }
-  return [...found].sort((a, b) => a - b);
+/** matchesOf are the spans of model that have text, in what is known of them, or else those that satisfy the condition. */
+function matchesOf(model: Model, known: Trace, text: string, spans: SpanCore[] | undefined): number[] {
+  const matching = text.trim() === "" ? (spans ?? []) : find(known.spans, text);
+  const indexes = new Set(matching.map((s) => model.byId.get(s.spanId)).filter((i) => i !== undefined));
+  return [...indexes].sort((a, b) => a - b);
 }
 
 /** Head says what the trace is. */

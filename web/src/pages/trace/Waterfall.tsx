@@ -1,4 +1,4 @@
-import { ActionIcon, CloseButton, Switch, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, CloseButton, Switch, TextInput } from "@mantine/core";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { type Log } from "../../api/types";
@@ -81,11 +81,9 @@ export function Waterfall(props: Props) {
         {(props.found !== "" || matches.length > 0) && (
           <span className="soft waterfall-matches">
             {count(matches.length)} found
-            <Tooltip label="Next (n)">
-              <ActionIcon size="sm" onClick={() => props.onStep(1)} aria-label="Next match" disabled={matches.length === 0}>
-                <IconDown size={13} />
-              </ActionIcon>
-            </Tooltip>
+            <ActionIcon size="sm" onClick={() => props.onStep(1)} aria-label="Next match" title="Next (n)" disabled={matches.length === 0}>
+              <IconDown size={13} />
+            </ActionIcon>
           </span>
         )}
         <span style={{ flex: 1 }} />

@@ -2,7 +2,7 @@
  * A trace as the views need it: times as numbers from its start, rows to show,
  * the critical path, sums by operation. Pure.
  */
-import { type Log, type Node, type Trace } from "../../api/types";
+import { type Log, type Node, type Span, type Trace } from "../../api/types";
 import { between } from "../../time/format";
 
 /** Item is one span with its times, in nanoseconds from the start of the trace. */
@@ -126,14 +126,12 @@ export function ancestors(items: Item[], index: number): string[] {
 }
 
 /** find gives the spans that have text in their name, service, status, or an attribute; letter case is ignored. */
-export function find(items: Item[], text: string): number[] {
+export function find<S extends Span>(spans: readonly S[], text: string): S[] {
   const wanted = text.trim().toLowerCase();
   if (wanted === "") return [];
   const has = (t: string | undefined) => t !== undefined && t.toLowerCase().includes(wanted);
-  return items
-    .filter(({ span }) => has(span.name) || has(span.service) || has(span.statusMessage) || has(span.spanId) ||
-      (span.attributes ?? []).some((a) => has(a.key) || has(typeof a.value === "string" ? a.value : JSON.stringify(a.value))))
-    .map((i) => i.index);
+  return spans.filter((span) => has(span.name) || has(span.service) || has(span.statusMessage) || has(span.spanId) ||
+    (span.attributes ?? []).some((a) => has(a.key) || has(typeof a.value === "string" ? a.value : JSON.stringify(a.value))));
 }
 
 /** View is the part of the trace that the waterfall shows, in nanoseconds. */

@@ -1,9 +1,9 @@
 import { useComputedColorScheme } from "@mantine/core";
-import { useElementSize } from "@mantine/hooks";
-import { useEffect, useMemo, useRef, useState, type PointerEvent } from "react";
+import { useLayoutEffect, useMemo, useRef, useState, type PointerEvent } from "react";
 import { clock, count, day, duration, near } from "../../time/format";
 import { type Window } from "../../time/range";
 import { rgb } from "../../ui/colors";
+import { useWidth } from "../../ui/useWidth";
 import { labelsOf, percentiles, sliceAt, wayOf, type Slice } from "./lines";
 import {
   bounds, boxOf, heat, nearest, paint, regionOf, scalesOf, ticks, timeTicks,
@@ -35,14 +35,15 @@ const reach = 9;
  * on a dot selects it and those beside it, dragging selects what is inside.
  */
 export function Chart(props: Props) {
-  const { view, points, cells, lines, window, region, mark } = props;
-  const { ref, width: outer } = useElementSize<HTMLDivElement>();
+  const { view, points, lines, window, region, mark } = props;
+  const cells = view === "heatmap" ? props.cells : undefined; // when they arrive, dots stay as they are
+  const { ref, width: outer } = useWidth<HTMLDivElement>();
   const width = Math.max(50, outer - gutter - 10);
   const inner = height - below - 8;
   const scales = useMemo(() => {
-    const heights = view === "heatmap" && cells ? cells.flatMap((c) => [c.low, c.high]) : points.durations;
+    const heights = cells ? cells.flatMap((c) => [c.low, c.high]) : points.durations;
     return scalesOf(width, inner, window, ...bounds(heights));
-  }, [width, inner, window, points, cells, view]);
+  }, [width, inner, window, points, cells]);
   const [hover, setHover] = useState<{ x: number; y: number } | undefined>();
   const [drag, setDrag] = useState<Box | undefined>();
   const from = useRef<{ x: number; y: number } | undefined>(undefined);
@@ -64,6 +65,7 @@ export function Chart(props: Props) {
     props.onSelect(view === "heatmap" ? cellRegion(cells ?? [], scales, at) : dotRegion(points, scales, at));
   };
   const shown = drag ?? (region ? boxOf(scales, region) : undefined);
+  if (outer === 0) return <div ref={ref} className="scatter" style={{ height }} />;
   return (
     <div ref={ref} className="scatter" style={{ height }}>
       <Axes scales={scales} />
@@ -195,9 +197,10 @@ function Axes({ scales }: { scales: Scales }) {
 
 function Canvas({ view, points, cells, scales }: { view: Props["view"]; points: Points; cells: Cell[] | undefined; scales: Scales }) {
   const ref = useRef<HTMLCanvasElement>(null);
-  const scheme = useComputedColorScheme("light");
+  const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const { width, height } = scales;
-  useEffect(() => {
+  // Before the frame is painted, or it would have an empty canvas.
+  useLayoutEffect(() => {
     const canvas = ref.current;
     const context = canvas?.getContext("2d");
     if (!canvas || !context) return;

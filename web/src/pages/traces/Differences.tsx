@@ -4,7 +4,7 @@ import { count, percent } from "../../time/format";
 import { nameOf, valueOf } from "../../ui/Facets";
 import { beginning } from "../../ui/LongText";
 import { ErrorNote, Loading, PartialNote } from "../../ui/states";
-import { type Params } from "../../api/client";
+import { type Params } from "../../api/request";
 import { differences } from "./ranking";
 import { useComparison } from "./useComparison";
 

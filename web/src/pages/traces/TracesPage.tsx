@@ -1,7 +1,8 @@
-import { Button, Drawer, Group, SegmentedControl, Tooltip } from "@mantine/core";
+import { Button, Drawer, Group, SegmentedControl } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useEffect, useMemo, useRef, useState } from "react";
-import { ApiError, useApi } from "../../api/client";
+import { useApi } from "../../api/client";
+import { ApiError } from "../../api/request";
 import { type Facets, type Report, type Traces } from "../../api/types";
 import { useKeys } from "../../app/keys";
 import { ConditionInput } from "../../condition/ConditionInput";
@@ -11,6 +12,7 @@ import { useTime } from "../../time/TimeContext";
 import { FacetList } from "../../ui/Facets";
 import { IconClose, IconFilter, IconPause, IconPlay } from "../../ui/icons";
 import { EmptyNote, Loading, PartialNote, QueryState } from "../../ui/states";
+import { useAfterPaint } from "../../ui/useAfterPaint";
 import { flag, numbers, oneOf, text } from "../../url/codec";
 import { useUrlState } from "../../url/router";
 import { askDots, roots } from "../first";
@@ -18,7 +20,7 @@ import { Chart } from "./Chart";
 import { Differences } from "./Differences";
 import { useTail } from "./live";
 import { solid, type Slice } from "./lines";
-import { append, countInside, fromColumns, percentile, type Cell, type Points, type Region } from "./scatter";
+import { append, countInside, failuresIn, fromBinary, noPoints, percentile, type Cell, type Points, type Region } from "./scatter";
 import { rowOfSpan, rowOfTrace, TraceList } from "./TraceList";
 import { Welcome } from "./Welcome";
 
@@ -32,15 +34,6 @@ const fields = {
   /** lines are the percentiles over the chart. */
   lines: oneOf("on", "off"),
 };
-
-interface PointsAnswer {
-  start: string;
-  offsetsMicros: number[];
-  durationsNanos: number[];
-  failed: number[];
-  more: boolean;
-  report: Report;
-}
 
 interface HeatmapAnswer {
   start: string;
@@ -58,24 +51,25 @@ export default function TracesPage() {
   const time = useTime();
   const [mark, setMark] = useState<{ start: number; duration: number } | undefined>();
   const [facetsOpen, drawer] = useDisclosure(false);
+  const drawn = useRef(false);
+  drawn.current ||= facetsOpen;
   const region = regionOfState(state.sel);
 
-  const rooted = useApi<PointsAnswer>(askDots(time.api, state.q));
+  const rooted = useApi<ArrayBuffer>(askDots(time.api, state.q));
+  const rootDots = useMemo(() => rooted.data && fromBinary(rooted.data), [rooted.data]);
   // Traces may have lost their roots: then every span is a dot.
-  const rootless = state.q === "" && rooted.data?.durationsNanos.length === 0 && !rooted.isPlaceholderData;
-  const all = useApi<PointsAnswer>({ path: rootless ? "traces/points" : undefined, params: { ...time.api } });
+  const rootless = state.q === "" && rootDots?.points.starts.length === 0 && !rooted.isPlaceholderData;
+  const all = useApi<ArrayBuffer>({ path: rootless ? "traces/points" : undefined, params: { ...time.api, format: "binary" } });
+  const allDots = useMemo(() => all.data && fromBinary(all.data), [all.data]);
   const query = rootless ? all : rooted;
   const base = rootless ? "" : state.q || roots;
-  const answer = query.data;
-  const stored = useMemo<Points>(
-    () => fromColumns(answer?.start ?? "0", answer?.offsetsMicros ?? [], answer?.durationsNanos ?? [], answer?.failed ?? []),
-    [answer],
-  );
-  const live = useLive(stored, base, state.live && region === undefined, time.window);
+  const answer = rootless ? allDots : rootDots;
+  const live = useLive(answer?.points ?? noPoints, base, state.live && region === undefined, time.window);
   const points = live.points;
 
   // The dots come first: what costs as much must not slow them down.
   const ready = answer !== undefined;
+  const painted = useAfterPaint(ready);
   const lined = state.lines === "on" && !state.live;
   const heat = useApi<HeatmapAnswer>({ path: state.view === "heatmap" || (lined && ready) ? "traces/heatmap" : undefined, params: { ...time.api, q: base } });
   const cells = useMemo(() => cellsOf(heat.data), [heat.data]);
@@ -133,16 +127,15 @@ export default function TracesPage() {
             onChange={(view) => set({ view: view as "scatter" | "heatmap" }, { replace: true })}
             data={[{ value: "scatter", label: "Dots" }, { value: "heatmap", label: "Heatmap" }]}
           />
-          <Tooltip label="Show traces as they arrive (l)">
-            <Button
-              variant={state.live ? "filled" : "default"}
-              leftSection={state.live ? <IconPause size={13} /> : <IconPlay size={13} />}
-              onClick={() => set({ live: !state.live, sel: undefined })}
-              aria-pressed={state.live}
-            >
-              Live
-            </Button>
-          </Tooltip>
+          <Button
+            variant={state.live ? "filled" : "default"}
+            leftSection={state.live ? <IconPause size={13} /> : <IconPlay size={13} />}
+            onClick={() => set({ live: !state.live, sel: undefined })}
+            aria-pressed={state.live}
+            title="Show traces as they arrive (l)"
+          >
+            Live
+          </Button>
         </div>
         {answer === undefined ? (
           <QueryState query={query} what="The traces" loading={<div style={{ height: 210 }}><Loading rows={5} /></div>}>{() => null}</QueryState>
@@ -153,68 +146,72 @@ export default function TracesPage() {
         )}
         <PartialNote report={answer?.report} />
       </section>
-      <div className="with-facets" data-selected={region !== undefined || undefined}>
-        <div className="stack">
-          {region && (
-            <section className="panel" aria-label="Selection">
-              <div className="panel-head">
-                <h2 className="panel-title">What differs</h2>
-                <span style={{ flex: 1 }} />
-                <Button variant="subtle" leftSection={<IconClose size={12} />} onClick={() => select(undefined)}>
-                  Remove the selection
-                </Button>
-              </div>
-              <p className="soft selection-is">
-                {plural(countInside(points, region), noun)} from {duration(region.low)} to {duration(region.high)}, {near(region.start, time.now, 0)} to {near(region.end, time.now, 0)}
-              </p>
-              <Differences all={{ ...time.api, q: base }} selected={selected} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
-            </section>
-          )}
-          <aside className="panel wide-only facets-panel" aria-label="Attributes">
-            {facets}
-          </aside>
-        </div>
-        <section className="panel" aria-label="Traces">
-          <div className="panel-head">
-            <h2 className="panel-title">{state.live ? "As they arrive" : region ? "In the selection" : state.order === "slowest" ? "Slowest first" : "Newest first"}</h2>
-            {state.live && <span className="soft">{live.note}</span>}
-            <span style={{ flex: 1 }} />
-            <Group gap="xs">
-              <Button variant="default" leftSection={<IconFilter size={13} />} className="narrow-only" onClick={drawer.open}>
-                Filter
-              </Button>
-              {!state.live && (
-                <SegmentedControl
-                  aria-label="Order"
-                  value={state.order}
-                  onChange={(order) => set({ order: order as "slowest" | "newest" }, { replace: true })}
-                  data={[{ value: "slowest", label: "Slowest" }, { value: "newest", label: "Newest" }]}
-                />
-              )}
-            </Group>
+      {painted && (
+        <div className="with-facets" data-selected={region !== undefined || undefined}>
+          <div className="stack">
+            {region && (
+              <section className="panel" aria-label="Selection">
+                <div className="panel-head">
+                  <h2 className="panel-title">What differs</h2>
+                  <span style={{ flex: 1 }} />
+                  <Button variant="subtle" leftSection={<IconClose size={12} />} onClick={() => select(undefined)}>
+                    Remove the selection
+                  </Button>
+                </div>
+                <p className="soft selection-is">
+                  {plural(countInside(points, region), noun)} from {duration(region.low)} to {duration(region.high)}, {near(region.start, time.now, 0)} to {near(region.end, time.now, 0)}
+                </p>
+                <Differences all={{ ...time.api, q: base }} selected={selected} q={state.q} onChange={(q) => set({ q, sel: undefined })} />
+              </section>
+            )}
+            <aside className="panel wide-only facets-panel" aria-label="Attributes">
+              {facets}
+            </aside>
           </div>
-          {state.live ? (
-            <TraceList rows={live.spans.map((s) => rowOfSpan(s, state.q))} now={time.now} onMark={setMark} />
-          ) : (
-            <QueryState query={list} what="The list">
-              {(data) =>
-                data.traces.length === 0 ? (
-                  <EmptyNote title="No traces in the selection">Select another part of the chart.</EmptyNote>
-                ) : (
-                  <>
-                    <PartialNote report={data.report} />
-                    <TraceList rows={data.traces.map((t) => rowOfTrace(t, state.q))} now={time.now} onMark={setMark} />
-                    {data.traces.length === 100 && <div className="soft list-end">The first {count(100)}. Select a part of the chart, or add conditions, to see others.</div>}
-                  </>
-                )
-              }
-            </QueryState>
-          )}
-        </section>
-      </div>
-      <Drawer opened={facetsOpen} onClose={drawer.close} title="Filter" position="bottom" size="80%">
-        {facets}
-      </Drawer>
+          <section className="panel" aria-label="Traces">
+            <div className="panel-head">
+              <h2 className="panel-title">{state.live ? "As they arrive" : region ? "In the selection" : state.order === "slowest" ? "Slowest first" : "Newest first"}</h2>
+              {state.live && <span className="soft">{live.note}</span>}
+              <span style={{ flex: 1 }} />
+              <Group gap="xs">
+                <Button variant="default" leftSection={<IconFilter size={13} />} className="narrow-only" onClick={drawer.open}>
+                  Filter
+                </Button>
+                {!state.live && (
+                  <SegmentedControl
+                    aria-label="Order"
+                    value={state.order}
+                    onChange={(order) => set({ order: order as "slowest" | "newest" }, { replace: true })}
+                    data={[{ value: "slowest", label: "Slowest" }, { value: "newest", label: "Newest" }]}
+                  />
+                )}
+              </Group>
+            </div>
+            {state.live ? (
+              <TraceList rows={live.spans.map((s) => rowOfSpan(s, state.q))} now={time.now} onMark={setMark} />
+            ) : (
+              <QueryState query={list} what="The list">
+                {(data) =>
+                  data.traces.length === 0 ? (
+                    <EmptyNote title="No traces in the selection">Select another part of the chart.</EmptyNote>
+                  ) : (
+                    <>
+                      <PartialNote report={data.report} />
+                      <TraceList rows={data.traces.map((t) => rowOfTrace(t, state.q))} now={time.now} onMark={setMark} />
+                      {data.traces.length === 100 && <div className="soft list-end">The first {count(100)}. Select a part of the chart, or add conditions, to see others.</div>}
+                    </>
+                  )
+                }
+              </QueryState>
+            )}
+          </section>
+        </div>
+      )}
+      {drawn.current && (
+        <Drawer opened={facetsOpen} onClose={drawer.close} title="Filter" position="bottom" size="80%">
+          {facets}
+        </Drawer>
+      )}
     </>
   );
 }
@@ -260,14 +257,19 @@ function LinesSample() {
   );
 }
 
+/** roughly is a little less or more: the durations of dots have seven digits. */
+function roughly(nanos: number, sign: -1 | 1): number {
+  return Math.round(nanos * (1 + sign * 1e-6));
+}
+
 /** QuickSelect has what is selected most, for the keyboard and for those who do not want to aim. */
 function QuickSelect({ points, window, onSelect, onErrors }: { points: Points; window: { start: number; end: number }; onSelect(r: Region): void; onErrors(): void }) {
-  const failures = points.failed.reduce((a, b) => a + b, 0);
+  const failures = useMemo(() => failuresIn(points), [points]);
   return (
     <Group gap={4} className="wide-only">
       <Button
         variant="subtle"
-        onClick={() => onSelect({ start: Math.floor(window.start), end: Math.ceil(window.end), low: Math.floor(percentile(points.durations, 0.99)), high: Math.ceil(percentile(points.durations, 1)) })}
+        onClick={() => onSelect({ start: Math.floor(window.start), end: Math.ceil(window.end), low: roughly(percentile(points.durations, 0.99), -1), high: roughly(percentile(points.durations, 1), 1) })}
       >
         Slowest 1 %
       </Button>

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { own, urlOf } from "../../api/client";
+import { own, urlOf } from "../../api/request";
 import { type SpanCore } from "../../api/types";
 
 /** Tail is what arrived since a live tail was opened, newest first. */

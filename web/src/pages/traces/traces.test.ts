@@ -1,11 +1,27 @@
 import { expect, test } from "vitest";
 import { type Facets } from "../../api/types";
 import { differences } from "./ranking";
-import { append, bounds, boxOf, countInside, fromColumns, heat, nearest, paint, percentile, regionOf, scalesOf, ticks, timeTicks } from "./scatter";
+import { append, bounds, boxOf, countInside, fromBinary, heat, nearest, paint, percentile, regionOf, scalesOf, ticks, timeTicks } from "./scatter";
 import { labelsOf, sliceAt, solid, wayOf } from "./lines";
 
 const window = { start: 1_000_000, end: 1_060_000 };
-const points = fromColumns("1000000000000", [10_000_000, 20_000_000, 30_000_000], [1e6, 5e6, 2e9], [2]);
+
+/** answer is what the server answers with these points, starts being in milliseconds after the window's. */
+function answer(starts: number[], durations: number[], failed: number[]): ArrayBuffer {
+  const start = `${window.start}000000`;
+  const head = JSON.stringify({ start, stepNanos: 1000, count: starts.length, failed: failed.length, more: false, report: {} });
+  const bytes = new TextEncoder().encode(head.padEnd(4 * Math.ceil(head.length / 4)));
+  const out = new Uint8Array(4 + bytes.length + 8 * starts.length + 4 * failed.length);
+  new DataView(out.buffer).setUint32(0, bytes.length, true);
+  out.set(bytes, 4);
+  new Uint32Array(out.buffer, 4 + bytes.length).set(starts.map((s) => 1000 * s));
+  new Float32Array(out.buffer, 4 + bytes.length + 4 * starts.length).set(durations);
+  new Uint32Array(out.buffer, 4 + bytes.length + 8 * starts.length).set(failed);
+  return out.buffer;
+}
+
+const pointsOf = (...columns: Parameters<typeof answer>) => fromBinary(answer(...columns)).points;
+const points = pointsOf([10_000, 20_000, 30_000], [1e6, 5e6, 2e9], [2]);
 
 test("columns become points", () => {
   expect([...points.starts]).toEqual([1_010_000, 1_020_000, 1_030_000]);
@@ -41,6 +57,21 @@ test("points are painted where they are, failed ones as crosses", () => {
   };
   expect(at(0)).toEqual([0, 255]);
   expect(at(2)).toEqual([255, 0]);
+});
+
+test("points on each other are stronger, and cut off at the edge", () => {
+  const s = scalesOf(60, 20, window, 1e5, 1e10);
+  const alone = pointsOf([10_000, 0, 70_000], [5e6, 5e6, 5e6], []);
+  const twice = pointsOf([10_000, 10_000, 0], [5e6, 5e6, 5e6], [1]);
+  const alphas = (p: typeof alone) => {
+    const pixels = new Uint8ClampedArray(4 * 60 * 20);
+    paint(pixels, 60, 20, p, s, 1, [0, 0, 255], [255, 0, 0]);
+    const row = 4 * 60 * Math.round(s.y(5e6));
+    return [0, 1, 5, 10, 59].map((x) => [...pixels.subarray(row + 4 * x, row + 4 * x + 4)]);
+  };
+  expect(alphas(alone)).toEqual([[0, 0, 255, 204], [0, 0, 255, 204], [0, 0, 0, 0], [0, 0, 255, 204], [0, 0, 0, 0]]);
+  // 0.9 of the cross, and 0.8 of what it leaves of the disc.
+  expect(alphas(twice)[3]).toEqual([234, 0, 21, 250]);
 });
 
 test("live points push out old ones", () => {

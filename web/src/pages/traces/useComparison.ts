@@ -1,5 +1,5 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
-import { get, own, type Params } from "../../api/client";
+import { get, own, type Params } from "../../api/request";
 import { type Facets, type FieldInfo } from "../../api/types";
 
 /** Comparison has the values of the same attributes among all records and among those selected. */

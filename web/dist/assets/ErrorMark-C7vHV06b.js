@@ -1,1 +1,0 @@
-import{n as e}from"./colors-DZ3PeNl7.js";import{l as t}from"./icons-CDCJAvaa.js";import{t as n}from"./jsx-runtime-DyZJNswf.js";var r=n();function i({size:n=14,title:i=`error`}){return(0,r.jsx)(`span`,{style:{color:e,display:`inline-flex`},title:i,children:(0,r.jsx)(t,{size:n,title:i})})}export{i as t};

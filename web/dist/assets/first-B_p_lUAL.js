@@ -1,1 +1,0 @@
-var e=`span:parentID = nil`;function t(e,t){return{path:`traces/points`,params:{...e,q:t||`span:parentID = nil`}}}function n(e){return{path:`traces/${encodeURIComponent(e)}`,fresh:6e4,keep:!1}}export{n,e as r,t};

@@ -1,1 +1,0 @@
-import{t as e}from"./use-media-query-JPZGWzwI.js";function t(){return e(`(max-width: 768px)`,void 0,{getInitialValueInEffect:!1})}export{t};
