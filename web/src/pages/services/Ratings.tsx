@@ -20,6 +20,8 @@ interface Props {
   reversed: boolean;
   onSort(by: Sort): void;
   height?: number | string;
+  /** tall has room for three lines in the first column on narrow screens. */
+  tall?: boolean;
 }
 
 /** Ratings is a table of rate, errors, durations and impact. */
@@ -34,7 +36,7 @@ export function Ratings(props: Props) {
       rows={props.rows}
       rowKey={(r) => keyOf(r.row)}
       href={props.href}
-      rowHeight={46}
+      rowHeight={props.tall && narrow ? 60 : 46}
       height={props.height ?? "70vh"}
       sorted={{ id: sort, descending: ascending === reversed }}
       onSort={(id) => props.onSort(id as Sort)}

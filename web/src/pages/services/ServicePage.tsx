@@ -141,11 +141,12 @@ function Operations({ service }: { service: string }) {
               <Ratings
                 label="Operations"
                 rows={sorted(rate(data.services, earlier.data?.services), state.sort, state.reversed)}
+                tall
                 name={{
                   title: "Operation",
                   cell: (r) => (
-                    <span className="two-lines" title={r.row.operation && beginning(r.row.operation, 300)}>
-                      <bdi>{beginning(r.row.operation || "(no name)", 200)}</bdi>
+                    <span className="operation" title={r.row.operation && beginning(r.row.operation, 300)}>
+                      <bdi className="two-lines">{beginning(r.row.operation || "(no name)", 200)}</bdi>
                       <span className="kind">{r.row.kind}</span>
                     </span>
                   ),

@@ -1,0 +1,1 @@
+export{F as render}from"./core-Bk2UacF8.js";

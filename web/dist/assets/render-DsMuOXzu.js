@@ -1,1 +1,0 @@
-export{F as render}from"./core-7skci1Nx.js";
