@@ -78,6 +78,7 @@ export async function slowTraceInThreeClicks({ box, browser }) {
   if (!/Slower than (99(\.\d)?|100) % of \d+ guestbook\.insert/.test(rank)) throw new Error(`the rank says: ${rank}`);
   await t.page.waitForSelector(".span-panel >> text=the index is being built");
   await t.page.waitForSelector(".span-panel >> text=db.collection.name");
+  await t.page.waitForSelector(".span-panel summary >> text=Resource");
   equal(await reopened(browser, t.page.url(), ".span-head h2"), "guestbook.insert", "the span in a new browser");
   equal(t.inputs, { clicks: 3, keys: 0 }, "what it took");
   equal(t.problems, [], "complaints");

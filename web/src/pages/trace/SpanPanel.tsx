@@ -38,7 +38,7 @@ export function SpanPanel({ model, index, rank, rankPending, rankRange, logs, on
   const details = useApi<{ spans: Span[] }>(askSpan(model.trace.traceId, item.span));
   // Who sends an id twice sends two spans.
   const rest = details.data && (details.data.spans.find((s) => s.start === item.span.start) ?? details.data.spans[0]);
-  const span = { ...item.span, ...rest };
+  const span: Node = { ...rest, ...item.span, ...(rest?.events ? { events: rest.events } : {}) };
   const resource = model.trace.resources?.[span.resource];
   const scope = model.trace.scopes?.[span.scope];
   return (

@@ -1,0 +1,1 @@
+export{F as render}from"./core-CxhpHuAV.js";

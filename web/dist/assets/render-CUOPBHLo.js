@@ -1,1 +1,0 @@
-export{F as render}from"./core-Bk2UacF8.js";
