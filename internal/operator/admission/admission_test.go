@@ -232,11 +232,10 @@ add /spec/networkPolicy {"enabled":true}`)
 
 // What an instrumentation gets, and how its images stay known as defaults.
 func TestInstrumentationDefaults(t *testing.T) {
-	handler := (&testHooks{t: t}).handler()
 	f := func(metadata, spec string, want map[string]any) {
 		t.Helper()
 		head := strings.Replace(instrumentations.head, "{name: test", "{"+metadata+"name: test", 1)
-		got := call(t, handler, instrumentations.mutate, admit(t, "", head+spec+"}"))
+		got := call(t, (&testHooks{t: t}).handler(), instrumentations.mutate, admit(t, "", head+spec+"}"))
 		var operations []struct {
 			Path  string
 			Value any
@@ -272,6 +271,13 @@ func TestInstrumentationDefaults(t *testing.T) {
 	f("annotations: {a: b}, ", "{}", with(map[string]any{
 		prefix + "java-image": images.Java, "/spec/java": map[string]any{"image": images.Java, "resources": resources("50m", "64Mi")},
 	}))
+	// Where the operator knows no image, none is written.
+	known := images
+	images.Java = ""
+	f("annotations: {a: b}, ", "{}", with(map[string]any{
+		"/spec/java": map[string]any{"resources": resources("50m", "64Mi")},
+	}))
+	images = known
 	// The image was a default of an operator before this one, and is still marked
 	// as that for the upgrade.
 	f("annotations: {instrumentation.opentelemetry.io/default-auto-instrumentation-java-image: 'agents/java:1'}, ",

@@ -3,9 +3,11 @@ package admission
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	jsonpatch "gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
@@ -93,12 +95,12 @@ type patcher struct {
 
 // set sets one field of written.
 func (p *patcher) set(written, defaults map[string]any, f field) {
+	value, ok, err := unstructured.NestedFieldNoCopy(defaults, f.path...)
+	if err != nil || !ok || value == nil || value == "" {
+		return // has no default
+	}
 	parent, pointer, within := written, "", false
 	for i, key := range f.path {
-		value, ok := defaults[key]
-		if !ok || value == nil {
-			return // has no default
-		}
 		pointer += "/" + escape.Replace(key)
 		was, there := parent[key]
 		there = there && was != nil
@@ -107,7 +109,7 @@ func (p *patcher) set(written, defaults map[string]any, f field) {
 			return
 		}
 		if last || !there {
-			parent[key] = nest(defaults, f.path[i:])
+			parent[key] = nest(value, f.path[i+1:])
 			if !within {
 				p.operations = append(p.operations, jsonpatch.NewOperation("add", pointer, parent[key]))
 			}
@@ -118,20 +120,15 @@ func (p *patcher) set(written, defaults map[string]any, f field) {
 		if parent, ok = was.(map[string]any); !ok {
 			return
 		}
-		if defaults, ok = value.(map[string]any); !ok {
-			return
-		}
 	}
 }
 
-// nest is what path[0] becomes so that only path is in it.
-func nest(defaults map[string]any, path []string) any {
-	value := defaults[path[0]]
-	if len(path) == 1 {
-		return value
+// nest is a value with the objects around it that lead there.
+func nest(value any, path []string) any {
+	for _, key := range slices.Backward(path) {
+		value = map[string]any{key: value}
 	}
-	inner, _ := value.(map[string]any)
-	return map[string]any{path[1]: nest(inner, path[1:])}
+	return value
 }
 
 // escape writes a key into a JSON pointer.

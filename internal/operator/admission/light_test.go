@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +199,7 @@ func (c cluster) with(f func(cluster)) func(*testing.T) {
 // A real API server calls the webhooks, and kubectl says what they say.
 func TestOnAPIServer(t *testing.T) {
 	c := startCluster(t)
+	t.Run("seeds", c.with(cluster.seeds))
 	t.Run("refused", c.with(cluster.refused))
 	t.Run("warned", c.with(cluster.warned))
 	t.Run("defaulted", c.with(cluster.defaulted))
@@ -205,6 +208,34 @@ func TestOnAPIServer(t *testing.T) {
 	t.Run("broken", c.with(cluster.broken))
 	t.Run("invalid", c.with(cluster.invalid))
 	t.Run("rights", c.with(cluster.rights))
+}
+
+// What tutorials apply is taken as it is.
+func (c cluster) seeds() {
+	files, err := filepath.Glob("../../migrate/testdata/seeds/*.yaml")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.kubectl("", "create", "namespace", "otel-collector")
+	applied := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, document := range strings.Split(string(text), "\n---\n") {
+			if !strings.Contains(document, "apiVersion: opentelemetry.io/") {
+				continue
+			}
+			applied++
+			if got, err := c.said(strings.ReplaceAll(document, "${K8S_NS}", "otel-collector"), "apply", "-f", "-"); err != nil {
+				c.t.Errorf("%s: %v: %s", file, err, got)
+			}
+		}
+	}
+	if applied < 5 {
+		c.t.Errorf("got %d resources in the seeds; want at least 5", applied)
+	}
 }
 
 const misspelt = `apiVersion: opentelemetry.io/v1beta1
