@@ -42,13 +42,15 @@ type trouble struct {
 	pod     *corev1.Pod
 	// container is the one that ended, whose last line may say why.
 	container string
+	// settles is when the container that ended has run long enough, if it stays.
+	settles time.Duration
 	// silent says that the kubelet does not repeat why an image was not pulled.
 	silent bool
 }
 
 // trouble finds the worst problem, nil when all is well, or only young.
 func (s *State) trouble(n counts) *trouble {
-	if s.Workload == nil || n.done() {
+	if s.Workload == nil {
 		return nil
 	}
 	var worst *trouble
@@ -60,6 +62,14 @@ func (s *State) trouble(n counts) *trouble {
 				worst = t
 			}
 		}
+	}
+	if n.done() {
+		// Without a readiness probe a container that crashes is ready in between.
+		if worst != nil && worst.rank == rankCrash {
+			s.explain(worst)
+			return worst
+		}
+		return nil
 	}
 	if w := workloadTrouble(s.Workload); w != nil && (worst == nil || w.rank < worst.rank) {
 		return w
@@ -174,12 +184,9 @@ func (s *State) waits(n counts) string {
 
 // podTrouble says what is wrong with a pod; nil when it is ready or just starts.
 func podTrouble(p *corev1.Pod, now time.Time) *trouble {
-	if podReady(p) {
-		return nil
-	}
 	t := containersTrouble(p, now)
 	switch {
-	case t != nil:
+	case t != nil || podReady(p):
 	case p.Status.Phase == corev1.PodFailed:
 		t = &trouble{reason: cmp.Or(p.Status.Reason, "Failed"), message: cmp.Or(p.Status.Message, "the pod has failed"), rank: rankCrash}
 	case p.Status.Phase == corev1.PodPending:
@@ -219,8 +226,13 @@ func containersTrouble(p *corev1.Pod, now time.Time) *trouble {
 }
 
 func containerTrouble(p *corev1.Pod, c *corev1.ContainerStatus, now time.Time) *trouble {
-	if ended := ended(c, now); ended != nil && !c.Ready {
-		return crashed(p, c, ended)
+	if ended := ended(c); ended != nil {
+		wait, running := settles(c, ended, now)
+		if !running || wait > 0 {
+			t := crashed(p, c, ended)
+			t.settles = wait
+			return t
+		}
 	}
 	w := c.State.Waiting
 	if w == nil {
@@ -241,14 +253,29 @@ func containerTrouble(p *corev1.Pod, c *corev1.ContainerStatus, now time.Time) *
 	return &trouble{reason: w.Reason, message: fmt.Sprintf("container %s cannot be made: %s", c.Name, cmp.Or(w.Message, w.Reason)), lasting: true, rank: rankConfig}
 }
 
-// settled is how long a container that ended badly has to run until something
-// else is why it is not ready.
-const settled = 5 * time.Minute
+// A container that ended badly and runs again counts as mended when it has run
+// for shortest, or for twice as long as it did before, longest at most; one that
+// had run for longest before, at once. The kubelet forgets crashes likewise.
+const shortest, longest = 30 * time.Second, 10 * time.Minute
+
+// settles says how long a container that ended has still to run; running is false
+// for one that does not run.
+func settles(c *corev1.ContainerStatus, ended *corev1.ContainerStateTerminated, now time.Time) (wait time.Duration, running bool) {
+	r := c.State.Running
+	if r == nil {
+		return 0, false
+	}
+	lasted := ended.FinishedAt.Sub(ended.StartedAt.Time)
+	if lasted >= longest {
+		return 0, true
+	}
+	return max(0, min(max(shortest, 2*lasted), longest)-now.Sub(r.StartedAt.Time)), true
+}
 
 // ended is how the container ended last, nil when it did not or ended well, as
-// init containers do, or has long been running again.
-func ended(c *corev1.ContainerStatus, now time.Time) *corev1.ContainerStateTerminated {
-	if r := c.State.Running; r != nil && now.Sub(r.StartedAt.Time) > settled {
+// init containers do.
+func ended(c *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+	if t := c.State.Terminated; t != nil && t.ExitCode == 0 {
 		return nil
 	}
 	for _, e := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
@@ -265,7 +292,11 @@ func ended(c *corev1.ContainerStatus, now time.Time) *corev1.ContainerStateTermi
 func crashed(p *corev1.Pod, c *corev1.ContainerStatus, e *corev1.ContainerStateTerminated) *trouble {
 	t := &trouble{reason: crash, lasting: true, rank: rankCrash, container: c.Name}
 	var times string
-	if c.RestartCount > 0 {
+	switch c.RestartCount {
+	case 0:
+	case 1:
+		times = ", restarted once"
+	default:
 		times = fmt.Sprintf(", restarted %d times", c.RestartCount)
 	}
 	if e.Reason == outOfMem {

@@ -130,9 +130,12 @@ func Judge(s State) Judgement {
 	return j
 }
 
-// again says when events may tell what keeps pods, which nothing announces.
+// again says when time tells: a container that ended runs long enough, or events
+// say what keeps pods, which nothing announces.
 func (s *State) again(n counts, t *trouble) time.Duration {
 	switch {
+	case t != nil && t.settles > 0:
+		return t.settles
 	case s.Look.LastWarning == nil:
 		return 0
 	case t != nil && t.rank == rankCreating && !s.slow(t.pod):
@@ -196,7 +199,7 @@ func (s *State) ready(n counts, t *trouble) metav1.Condition {
 	switch {
 	case s.Err != nil:
 		return condition(Ready, false, ReconcileError, s.Err.Error())
-	case s.Workload == nil || n.done():
+	case s.Workload == nil || n.done() && t == nil:
 		return condition(Ready, true, Reconciled, reconciledMessage)
 	case t != nil:
 		return condition(Ready, false, t.reason, n.String()+": "+t.message)
@@ -226,7 +229,7 @@ func (s *State) progressing(n counts, t *trouble) metav1.Condition {
 	case s.Workload == nil && s.Injected.Stale > 0:
 		return condition(Progressing, true, StaleSidecars, fmt.Sprintf(
 			"%d of %d pods have the sidecar with an older configuration; they get the new one when they are restarted", s.Injected.Stale, s.Injected.Pods))
-	case s.Workload == nil || n.done():
+	case s.Workload == nil || n.done() && t == nil:
 		return condition(Progressing, false, RolledOut, n.String())
 	case t != nil && t.reason == deadline:
 		return condition(Progressing, false, deadline, t.message)

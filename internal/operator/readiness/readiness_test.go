@@ -151,7 +151,7 @@ func TestJudge(t *testing.T) {
 				c.State.Running = &corev1.ContainerStateRunning{StartedAt: now}
 				c.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 2}
 			})}},
-			hold("CrashLoopBackOff: pod a: container otc-container ended with exit code 2, restarted 1 times"),
+			hold("CrashLoopBackOff: pod a: container otc-container ended with exit code 2, restarted once"),
 			"0/1",
 		},
 		"out of memory": {
@@ -247,9 +247,9 @@ func TestJudge(t *testing.T) {
 				pod("a", waiting("ContainerCreating", "")), pod("c", crashes(1, 1, "Error")), pod("b", crashes(1, 1, "Error")),
 			}},
 			map[string]string{
-				Ready:   "False CrashLoopBackOff: 0 of 3 pods are ready: pod b: container otc-container ended with exit code 1, restarted 1 times (and 1 more like it)",
+				Ready:   "False CrashLoopBackOff: 0 of 3 pods are ready: pod b: container otc-container ended with exit code 1, restarted once (and 1 more like it)",
 				Applied: applied, Progressing: "True RollingOut: 0 of 3 pods are ready",
-				Degraded: "True CrashLoopBackOff: pod b: container otc-container ended with exit code 1, restarted 1 times (and 1 more like it)",
+				Degraded: "True CrashLoopBackOff: pod b: container otc-container ended with exit code 1, restarted once (and 1 more like it)",
 			},
 			"0/3",
 		},

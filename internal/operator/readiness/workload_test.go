@@ -1,6 +1,7 @@
 package readiness
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,49 @@ func TestAgain(t *testing.T) {
 		if got := Judge(State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{p}, Now: now, Look: look}).Again; got != test.want {
 			t.Errorf("a pod that is %s old: again after %s; want %s", test.age, got, test.want)
 		}
+	}
+}
+
+// Without a readiness probe a container that crashes again and again is ready in
+// between: it has to stay for a while.
+func TestReadyBetweenCrashes(t *testing.T) {
+	ago := func(d time.Duration) metav1.Time { return metav1.NewTime(now.Add(-d)) }
+	for _, test := range []struct {
+		lasted, runs time.Duration
+		ready        string
+		again        time.Duration
+	}{
+		{2 * time.Second, 5 * time.Second, "False CrashLoopBackOff", 25 * time.Second},
+		{2 * time.Second, 30 * time.Second, "True Reconciled", 0},
+		{time.Minute, 30 * time.Second, "False CrashLoopBackOff", 90 * time.Second},
+		{9 * time.Minute, 5 * time.Minute, "False CrashLoopBackOff", 5 * time.Minute},
+		{time.Hour, time.Second, "True Reconciled", 0},
+	} {
+		p := pod("a", nil)
+		c := &p.Status.ContainerStatuses[0]
+		c.State.Running.StartedAt, c.RestartCount = ago(test.runs), 1
+		c.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, StartedAt: ago(test.runs + test.lasted), FinishedAt: ago(test.runs)}
+		j := Judge(State{Workload: deployment(1, 1, 1, 1), Pods: []corev1.Pod{p}, Now: now})
+		got, _, _ := strings.Cut(lines(j.Conditions)[Ready], ":")
+		if got != test.ready || j.Again != test.again {
+			t.Errorf("after a run of %s one of %s: got %s, again after %s; want %s, %s", test.lasted, test.runs, got, j.Again, test.ready, test.again)
+		}
+	}
+}
+
+// An init container that has succeeded after all is no problem.
+func TestInitContainer(t *testing.T) {
+	p := pod("a", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+		waiting("PodInitializing", "")(p, c)
+		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
+			Name: "copy", Ready: true, RestartCount: 1,
+			State:                corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}},
+			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}},
+		}}
+	})
+	got := lines(Judge(State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{p}, Now: now}).Conditions)[Ready]
+	if want := "False RollingOut: 0 of 1 pods are ready: pod a is starting"; got != want {
+		t.Errorf("got %s; want %s", got, want)
 	}
 }
 
