@@ -30,6 +30,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/operator/pods"
 	"github.com/signalbox-otel/signalbox/internal/operator/reach"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
+	"github.com/signalbox-otel/signalbox/internal/operator/upgrade"
 )
 
 const (
@@ -234,6 +235,7 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 	errs := []error{
 		controllers.Add(mgr, work),
 		pods.AddRollout(mgr, sidecars),
+		upgrade.Add(mgr, s.EnabledAgents()),
 		defaults.Add(mgr, defaults.Config{Client: o.client, Namespace: s.Namespace, Logger: o.Logger}),
 	}
 	if s.ResourceMetrics {

@@ -106,6 +106,24 @@ type Languages struct {
 	Multi, Java, NodeJS, Python, DotNet, Go, ApacheHTTPD, Nginx bool
 }
 
+// EnabledAgents are the images of agents that may be injected; those of others are
+// empty.
+func (s *Settings) EnabledAgents() v1alpha1.Images {
+	images, l := s.Images.Agents, s.Languages
+	for _, language := range []struct {
+		on    bool
+		image *string
+	}{
+		{l.Java, &images.Java}, {l.NodeJS, &images.NodeJS}, {l.Python, &images.Python}, {l.DotNet, &images.DotNet},
+		{l.Go, &images.Go}, {l.ApacheHTTPD, &images.ApacheHttpd}, {l.Nginx, &images.Nginx},
+	} {
+		if !language.on {
+			*language.image = ""
+		}
+	}
+	return images
+}
+
 // Facts are what render has to know of these settings. What the cluster has, and
 // whether rights may be granted, is not among it.
 func (s *Settings) Facts() render.Facts {
