@@ -17,6 +17,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -54,8 +55,8 @@ type Config struct {
 	Images v1alpha1.Images
 	// Gates are settings that defaults depend on.
 	Gates v1beta1.Gates
-	// Denied are the components, as receiver.zipkin, that may not be used, which
-	// a cluster in FIPS mode asks for.
+	// Denied are the components, as receiver.zipkin, that may not be used on hosts
+	// in FIPS mode, of which the operator's own stands for all.
 	Denied []string
 	// User is the operator's own name at the API server. It passes on what users
 	// were asked about, so of it nothing is asked.
@@ -72,6 +73,9 @@ type hooks struct {
 // Add serves admission and conversion at the manager's webhook server.
 func Add(mgr ctrl.Manager, c Config) error {
 	api := mgr.GetClient()
+	if !hostIsFIPS() {
+		c.Denied = nil
+	}
 	h := &hooks{
 		Config: c, decoder: admission.NewDecoder(mgr.GetScheme()),
 		authorizer: newAuthorizer(func(ctx context.Context, review *authorizationv1.SubjectAccessReview) error {
@@ -80,6 +84,13 @@ func Add(mgr ctrl.Manager, c Config) error {
 	}
 	h.register(mgr.GetWebhookServer())
 	return nil
+}
+
+// hostIsFIPS reports whether the kernel is in FIPS mode. Kernels that do not know
+// it have no such file.
+func hostIsFIPS() bool {
+	text, err := os.ReadFile("/proc/sys/crypto/fips_enabled")
+	return err == nil && strings.TrimSpace(string(text)) == "1"
 }
 
 // register serves every path.
