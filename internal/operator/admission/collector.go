@@ -43,7 +43,7 @@ func (h *hooks) validateCollector(ctx context.Context, r request[*v1beta1.OpenTe
 	}
 	checkNulls(s.Config.Map(), v)
 	h.checkDenied(s.Config.Map(), v)
-	h.checkConfig(ctx, c, facts, v)
+	h.checkConfig(ctx, r, facts, v)
 	h.checkPlan(ctx, r, facts, v)
 }
 
@@ -236,11 +236,11 @@ func (h *hooks) checkDenied(config map[string]any, v *verdict) {
 
 // checkConfig asks those who know the components. A collector of another image
 // may have others, so there nothing is refused.
-func (h *hooks) checkConfig(ctx context.Context, c *v1beta1.OpenTelemetryCollector, facts render.Facts, v *verdict) {
+func (h *hooks) checkConfig(ctx context.Context, r request[*v1beta1.OpenTelemetryCollector], facts render.Facts, v *verdict) {
 	if h.Check == nil {
 		return
 	}
-	config, err := render.Configuration(c, facts)
+	config, err := render.Configuration(r.object, facts)
 	if err != nil {
 		return // checkPlan says so
 	}
@@ -252,16 +252,24 @@ func (h *hooks) checkConfig(ctx context.Context, c *v1beta1.OpenTelemetryCollect
 		f.Path = append([]string{"spec", "config"}, f.Path...)
 		findings = append(findings, f)
 	}
-	v.found(findings, lenient(c, facts))
+	v.found(findings, lenient(r, facts))
 }
 
-// lenient says why errors in a configuration are none for sure; nothing where
-// they are.
-func lenient(c *v1beta1.OpenTelemetryCollector, facts render.Facts) string {
-	if c.Spec.Image == "" || c.Spec.Image == facts.CollectorImage {
-		return ""
+// lenient says why errors in a configuration do not refuse it; nothing where they
+// do. Another image may have other components, and a collector that runs with
+// what is wrong, or is held back at an earlier version for it, can be edited
+// elsewhere.
+func lenient(r request[*v1beta1.OpenTelemetryCollector], facts render.Facts) string {
+	ours := func(c *v1beta1.OpenTelemetryCollector) bool {
+		return c.Spec.Image == "" || c.Spec.Image == facts.CollectorImage
 	}
-	return "not refused, because spec.image may know better"
+	switch {
+	case !ours(r.object):
+		return "not refused, because spec.image may know better"
+	case r.update && ours(r.old) && reflect.DeepEqual(r.object.Spec.Config.Map(), r.old.Spec.Config.Map()):
+		return "not refused, because it was so before"
+	}
+	return ""
 }
 
 // checkPlan renders the collector and its target allocator: what cannot be
@@ -276,7 +284,7 @@ func (h *hooks) checkPlan(ctx context.Context, r request[*v1beta1.OpenTelemetryC
 	v.found(slices.DeleteFunc(plan.Findings, func(f migrate.Finding) bool {
 		// Check says it better.
 		return h.Check != nil && (f.Rule == "undefined-component" || f.Rule == "port-clash")
-	}), lenient(c, facts))
+	}), lenient(r, facts))
 	plans := []render.Plan{plan}
 	if c.Spec.TargetAllocator.Enabled {
 		allocator, err := render.Allocator(render.EmbeddedAllocator(c), []*v1beta1.OpenTelemetryCollector{c}, granting(facts))

@@ -215,6 +215,9 @@ func TestCheck(t *testing.T) {
 		t.Errorf("got %v checked; want the migrated configuration", checked["exporters"])
 	}
 	h.refused(collectors, "", "{image: 'ours:1', "+old+"}", refused)
+	// What was so before can be edited elsewhere, unless the image was another.
+	h.refused(collectors, "{"+old+"}", "{replicas: 2, "+old+"}", "")
+	h.refused(collectors, "{image: 'theirs:1', "+old+"}", "{"+old+"}", refused)
 	h.warned(collectors, "{image: 'theirs:1', "+valid+"}", `
 spec.config.exporters.otpl: no exporter is called otpl; did you mean otlp? (not refused, because spec.image may know better)
 spec.config.receivers.zipkin: no pipeline uses it`)
