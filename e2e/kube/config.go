@@ -43,14 +43,25 @@ type settings struct {
 	DNSIP        string
 	PauseImage   string
 	CoreDNSImage string
+	Volumes      []string // folders that pods can claim
 }
 
 func newSettings(state, cniPlugins, snapshotter string) settings {
 	return settings{
 		State: state, CNIPlugins: cniPlugins, Snapshotter: snapshotter,
 		NodeName: nodeName, PodBridge: podBridge, PodSubnet: podSubnet, ClusterCIDR: clusterCIDR,
-		DNSIP: dnsIP, PauseImage: pauseImage, CoreDNSImage: corednsImage,
+		DNSIP: dnsIP, PauseImage: pauseImage, CoreDNSImage: corednsImage, Volumes: volumes(state),
 	}
+}
+
+// volumes are the folders of the volumes that pods can claim, as a machine with
+// as many disks would have them.
+func volumes(state string) []string {
+	var all []string
+	for i := range 8 {
+		all = append(all, filepath.Join(state, "volumes", strconv.Itoa(i)))
+	}
+	return all
 }
 
 // fill returns the file of that name in conf, filled in.
@@ -66,7 +77,7 @@ func (s settings) fill(name string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// write fills in the configuration files of the node.
+// write fills in the configuration files of the node, and makes its volumes.
 func (s settings) write() error {
 	for name, dir := range map[string]string{
 		"10-bridge.conflist": "cni/conf",
@@ -84,6 +95,11 @@ func (s settings) write() error {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, dir := range s.Volumes {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}

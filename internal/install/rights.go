@@ -13,10 +13,11 @@ const leaderRole = "opentelemetry-operator-leader-election-role"
 
 // rights are the operator's ServiceAccount, and its roles and their bindings.
 func rights() ([]part, error) {
-	manager, err := rules(needs.Rights())
+	manager, err := rules(append(needs.Rights(), needs.Grants()...))
 	if err != nil {
 		return nil, err
 	}
+	manager = append(manager, each{sub("operator.rules")})
 	own, err := rules(needs.NamespaceRights())
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 )
 
 // DefaultValues are the values that hold when nothing is said, each with what it
@@ -37,6 +38,7 @@ type Operator struct {
 	HostNetwork          bool                        `json:"hostNetwork"`
 	CertManager          bool                        `json:"certManager"`
 	NetworkPolicy        bool                        `json:"networkPolicy"`
+	Rules                []rbacv1.PolicyRule         `json:"rules"`
 	Args                 []string                    `json:"args"`
 	Env                  []corev1.EnvVar             `json:"env"`
 	Resources            corev1.ResourceRequirements `json:"resources"`

@@ -6,8 +6,8 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
-// Rights are what the operator may do in every namespace. Secrets are not among
-// what it reads.
+// Rights are what the operator may do in every namespace, besides Grants. Secrets
+// are not among what it reads.
 func Rights() []rbacv1.PolicyRule {
 	read := []string{"get", "list", "watch"}
 	own := append([]string{"create", "patch", "update", "delete"}, read...)
