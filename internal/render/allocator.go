@@ -102,7 +102,7 @@ func (a *allocator) gather(collectors []*v1beta1.OpenTelemetryCollector) error {
 	return nil
 }
 
-func (a *allocator) object() string  { return name("%s-targetallocator", a.meta.Name) }
+func (a *allocator) object() string  { return AllocatorName(a.meta.GetObjectMeta()) }
 func (a *allocator) account() string { return cmp.Or(a.spec.ServiceAccount, a.object()) }
 func (a *allocator) tls() bool       { return a.spec.MTLS != nil && a.spec.MTLS.Enabled }
 

@@ -74,7 +74,7 @@ func Bridge(cr *v1alpha1.OpAMPBridge, facts Facts) (Plan, error) {
 	return *plan, nil
 }
 
-func (b *bridge) object() string  { return name("%s-opamp-bridge", b.meta.Name) }
+func (b *bridge) object() string  { return BridgeName(b.meta.GetObjectMeta()) }
 func (b *bridge) account() string { return cmp.Or(b.spec.ServiceAccount, b.object()) }
 
 // can reports whether the bridge offers one of the capabilities.

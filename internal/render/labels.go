@@ -29,6 +29,16 @@ func Selector(component string, resource metav1.Object) map[string]string {
 	}
 }
 
+// AllocatorName is the name of the workload and most other objects of a target
+// allocator, or of that which a collector makes.
+func AllocatorName(resource metav1.Object) string {
+	return name("%s-targetallocator", resource.GetName())
+}
+
+// BridgeName is the name of the workload and most other objects of an OpAMP
+// bridge.
+func BridgeName(resource metav1.Object) string { return name("%s-opamp-bridge", resource.GetName()) }
+
 // owner is a resource that objects are made for, and what these have of it.
 type owner struct {
 	meta      metav1.ObjectMeta

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -182,11 +183,17 @@ const (
 	usersAnnotation  = "openshift.io/sa.scc.uid-range"
 )
 
+// namespaceTimeout bounds the wait for the cache of namespaces.
+const namespaceTimeout = 10 * time.Second
+
 // fsGroup is the first group that pods of a namespace may have; nil when the
 // namespace does not say.
 func (w *Watcher) fsGroup(namespace string) *int64 {
 	ns := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"}}
-	if err := w.namespaces.Get(context.Background(), client.ObjectKey{Name: namespace}, ns); err != nil {
+	// A cache that may not list namespaces never fills.
+	ctx, cancel := context.WithTimeout(context.Background(), namespaceTimeout)
+	defer cancel()
+	if err := w.namespaces.Get(ctx, client.ObjectKey{Name: namespace}, ns); err != nil {
 		if !apierrors.IsNotFound(err) {
 			w.log.Warn("the groups of a namespace are not known", "namespace", namespace, "error", err)
 		}

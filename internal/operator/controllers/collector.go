@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -33,7 +35,7 @@ func (s *shared) collectors() *kind {
 			return s.upgradeCollector(ctx, o.(*v1beta1.OpenTelemetryCollector), facts, out)
 		},
 		report:  s.reportCollector,
-		related: []related{{&v1alpha1.TargetAllocator{}, s.collectorsOfAllocator}},
+		related: []related{{&v1alpha1.TargetAllocator{}, s.collectorsOfAllocator}, {&appsv1.Deployment{}, collectorOfPart}},
 	}
 }
 
@@ -67,6 +69,16 @@ func (s *shared) upgradeCollector(ctx context.Context, c *v1beta1.OpenTelemetryC
 		out.plan, err = s.planCollector(ctx, out.upgrade.Old, facts)
 	}
 	return err
+}
+
+// collectorOfPart asks for the collector that a target allocator, of which this is
+// the deployment, may be a part of: such a one has its name.
+func collectorOfPart(_ context.Context, o client.Object) []reconcile.Request {
+	by := metav1.GetControllerOf(o)
+	if by == nil || by.Kind != "TargetAllocator" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: by.Name}}}
 }
 
 // collectorsOfAllocator asks for the collectors that name a target allocator.

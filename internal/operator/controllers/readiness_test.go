@@ -31,6 +31,36 @@ func (b *bed) awaitReason(name, reason string) string {
 	return message
 }
 
+const allocated = `
+apiVersion: opentelemetry.io/v1beta1
+kind: OpenTelemetryCollector
+metadata: {name: scraper}
+spec:
+  mode: statefulset
+  targetAllocator: {enabled: true, nodeSelector: {disk: fast}}
+  config:
+    receivers: {prometheus: {config: {scrape_configs: [{job_name: shop}]}}}
+    exporters: {debug: {}}
+    service:
+      pipelines:
+        metrics: {receivers: [prometheus], exporters: [debug]}
+`
+
+// TestPartNotReady shows that a collector is not ready without its allocator.
+func TestPartNotReady(t *testing.T) {
+	b := newBed(t)
+	b.apply(allocated)
+	b.start()
+	if got, want := b.awaitReason("scraper", "Unschedulable"), "target allocator: 0 of 1 pods are ready: pod scraper-targetallocator-"; !strings.HasPrefix(got, want) {
+		t.Errorf("got %s; want %s", got, want)
+	}
+	b.apply(strings.Replace(allocated, ", nodeSelector: {disk: fast}", "", 1))
+	b.awaitReady("scraper")
+	if got, want := b.kubectl("", "-n", b.namespace, "get", "events", "--field-selector", "involvedObject.kind=TargetAllocator", "-o", "jsonpath={.items[*].reason}"), "Unschedulable"; !strings.Contains(got, want) {
+		t.Errorf("events of the allocator have reasons %s; want %s", got, want)
+	}
+}
+
 // TestReasons shows what keeps pods away, as scheduler and quota say it, and that
 // it leaves the status with its cause.
 func TestReasons(t *testing.T) {

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -38,14 +39,6 @@ func (f failure) Error() string {
 // Reason is that of conditions.
 func (f failure) Reason() string { return f[0].Reason }
 
-// reason is that of an event about an error.
-func reason(err error) string {
-	if f, ok := err.(failure); ok {
-		return f.Reason()
-	}
-	return readiness.ReconcileError
-}
-
 // failure is what went wrong, nil when nothing did.
 func (o outcome) failure() error {
 	if o.err != nil {
@@ -77,6 +70,14 @@ func (s *shared) reportCollector(ctx context.Context, o client.Object, out outco
 		if state.Injected, err = s.Injected(ctx, c); err != nil {
 			return 0, err
 		}
+	}
+	if c.Spec.TargetAllocator.Enabled && c.Spec.Mode != v1beta1.ModeSidecar {
+		part, err := s.part(ctx, c, render.ComponentAllocator, render.AllocatorName(c))
+		if err != nil {
+			return 0, err
+		}
+		part.Name = "target allocator"
+		state.Parts = append(state.Parts, part)
 	}
 	j := readiness.Judge(state)
 	st := &c.Status
@@ -117,25 +118,52 @@ func (s *shared) upgraded(c *v1beta1.OpenTelemetryCollector, u upgrade.Outcome) 
 }
 
 // tell tells of a resource without conditions what was done, and of each problem
-// once while it lasts.
-func (s *shared) tell(o client.Object, out outcome) {
+// of its objects or its pods, which a deployment runs, once while it lasts. It
+// says when to look again.
+func (s *shared) tell(ctx context.Context, o client.Object, out outcome, component, deployment string) (time.Duration, error) {
 	s.events.changes(o, out.result.Changes)
-	text := ""
-	err := out.failure()
+	state := readiness.State{Now: metav1.Now(), Err: out.failure(), Look: s.Look}
+	part, err := s.part(ctx, o, component, deployment)
 	if err != nil {
-		text = err.Error()
+		return 0, err
+	}
+	state.Workload, state.Pods = part.Workload, part.Pods
+	j := readiness.Judge(state)
+	degraded := meta.FindStatusCondition(j.Conditions, readiness.Degraded)
+	key := ""
+	if degraded.Status == metav1.ConditionTrue {
+		// Messages name pods, which come and go while the problem stays.
+		key = fmt.Sprintf("%d %s", o.GetGeneration(), degraded.Reason)
+		if state.Err != nil {
+			key = state.Err.Error()
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.told[o.GetUID()] == text {
-		return
-	}
-	if err == nil {
+	switch {
+	case s.told[o.GetUID()] == key:
+	case key == "":
 		delete(s.told, o.GetUID())
-		return
+	default:
+		s.told[o.GetUID()] = key
+		s.events.problem(o, apply.Problem{Reason: degraded.Reason, Message: degraded.Message})
 	}
-	s.told[o.GetUID()] = text
-	s.events.problem(o, apply.Problem{Reason: reason(err), Message: text})
+	return j.Again, nil
+}
+
+// part is a deployment with the pods of a component of a resource.
+func (s *shared) part(ctx context.Context, o client.Object, component, deployment string) (p readiness.Part, err error) {
+	d := &appsv1.Deployment{}
+	err = s.mgr.GetCache().Get(ctx, types.NamespacedName{Namespace: o.GetNamespace(), Name: deployment}, d)
+	switch {
+	case apierrors.IsNotFound(err):
+		return p, nil
+	case err != nil:
+		return p, err
+	}
+	p.Workload = d
+	p.Pods, err = s.pods(ctx, render.Selector(component, o), o.GetNamespace())
+	return p, err
 }
 
 // warn tells of problems that the status did not have before.
@@ -208,8 +236,11 @@ func (s *shared) reportAllocator(ctx context.Context, o client.Object, out outco
 			a.Status.Version = s.Version
 		}
 	}
-	s.tell(a, out)
-	return 0, s.patchStatus(ctx, a, before, a.Status == before.Status)
+	again, err := s.tell(ctx, a, out, render.ComponentAllocator, render.AllocatorName(a))
+	if err != nil {
+		return 0, err
+	}
+	return again, s.patchStatus(ctx, a, before, a.Status == before.Status)
 }
 
 // reportBridge writes the status of an OpAMP bridge.
@@ -220,8 +251,11 @@ func (s *shared) reportBridge(ctx context.Context, o client.Object, out outcome)
 	if b.Spec.Image == "" {
 		b.Status.Version = s.Version
 	}
-	s.tell(b, out)
-	return 0, s.patchStatus(ctx, b, before, b.Status == before.Status)
+	again, err := s.tell(ctx, b, out, render.ComponentBridge, render.BridgeName(b))
+	if err != nil {
+		return 0, err
+	}
+	return again, s.patchStatus(ctx, b, before, b.Status == before.Status)
 }
 
 // patchStatus writes the status unless it is the same.

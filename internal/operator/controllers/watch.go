@@ -25,7 +25,10 @@ func (r *reconciler) all(ctx context.Context, _ client.Object) []reconcile.Reque
 // ofPod asks for the resource that a pod is of.
 func (r *reconciler) ofPod(ctx context.Context, o client.Object) []reconcile.Request {
 	labels := o.GetLabels()
-	if labels[v1beta1.LabelComponent] != r.kind.component {
+	switch component := labels[v1beta1.LabelComponent]; {
+	case component == r.kind.component:
+	case r.kind.component == render.ComponentCollector && component == render.ComponentAllocator: // which may be a part of it
+	default:
 		return nil
 	}
 	return r.requests(ctx, client.InNamespace(o.GetNamespace()), client.MatchingFields{instanceIndex: labels[v1beta1.LabelInstance]})

@@ -75,6 +75,8 @@ type State struct {
 	Workload client.Object
 	// Pods that the workload selects.
 	Pods []corev1.Pod
+	// Parts are what the resource needs besides, which has a workload of its own.
+	Parts []Part
 	// Injected counts the pods with the sidecar, of a resource of mode sidecar.
 	Injected Injected
 	// Findings of the plan.
@@ -85,6 +87,15 @@ type State struct {
 
 	// Look asks the cluster for what the statuses of pods do not have.
 	Look Look
+}
+
+// Part is something with pods of its own without which the resource is not ready.
+type Part struct {
+	// Name for people.
+	Name string
+	// Workload and Pods are as in State.
+	Workload client.Object
+	Pods     []corev1.Pod
 }
 
 // Look asks the cluster about something that went wrong. Its functions may be
@@ -118,16 +129,51 @@ func Judge(s State) Judgement {
 		j.Scale.StatusReplicas = fmt.Sprintf("%d/%d", n.ready, n.replicas)
 	}
 	trouble := s.trouble(n)
-	for _, c := range []metav1.Condition{s.ready(n, trouble), s.applied(), s.progressing(n, trouble), s.degraded(trouble)} {
+	ready, progressing, degraded := s.ready(n, trouble), s.progressing(n, trouble), s.degraded(trouble)
+	j.Again = s.again(n, trouble)
+	for _, p := range s.Parts {
+		again := s.judgePart(p, &ready, &progressing, &degraded)
+		if again > 0 && (j.Again == 0 || again < j.Again) {
+			j.Again = again
+		}
+	}
+	for _, c := range []metav1.Condition{ready, s.applied(), progressing, degraded} {
 		s.set(&j.Conditions, c)
 	}
-	j.Again = s.again(n, trouble)
 	if c, found := s.findings(); found {
 		s.set(&j.Conditions, c)
 	} else {
 		j.Conditions = slices.DeleteFunc(j.Conditions, func(c metav1.Condition) bool { return c.Type == Findings })
 	}
 	return j
+}
+
+// judgePart puts into conditions that are good what is not good about a part.
+func (s *State) judgePart(p Part, ready, progressing, degraded *metav1.Condition) (again time.Duration) {
+	if p.Workload == nil {
+		if ready.Status == metav1.ConditionTrue {
+			*ready = condition(Ready, false, RollingOut, p.Name+": it is not there yet")
+		}
+		return 0
+	}
+	part := State{Conditions: s.Conditions, Now: s.Now, Workload: p.Workload, Pods: p.Pods, Look: s.Look}
+	n := count(p.Workload)
+	t := part.trouble(n)
+	for _, c := range []struct {
+		of   *metav1.Condition
+		good metav1.ConditionStatus
+		part metav1.Condition
+	}{
+		{ready, metav1.ConditionTrue, part.ready(n, t)},
+		{progressing, metav1.ConditionFalse, part.progressing(n, t)},
+		{degraded, metav1.ConditionFalse, part.degraded(t)},
+	} {
+		if c.of.Status == c.good && c.part.Status != c.good {
+			*c.of = c.part
+			c.of.Message = p.Name + ": " + c.part.Message
+		}
+	}
+	return part.again(n, t)
 }
 
 // again says when time tells: a container that ended runs long enough, or events

@@ -53,6 +53,49 @@ func TestWorkloads(t *testing.T) {
 	}
 }
 
+// A resource is ready when its parts are.
+func TestParts(t *testing.T) {
+	ready := State{Workload: deployment(1, 1, 1, 1), Now: now}
+	for name, test := range map[string]struct {
+		part Part
+		want map[string]string
+	}{
+		"ready": {
+			Part{Workload: deployment(1, 1, 1, 1)},
+			map[string]string{Ready: "True Reconciled: Successfully reconciled", Progressing: "False RolledOut: 1 of 1 pods are ready", Degraded: "False AsExpected: Nothing is wrong"},
+		},
+		"not there": {
+			Part{},
+			map[string]string{Ready: "False RollingOut: target allocator: it is not there yet", Progressing: "False RolledOut: 1 of 1 pods are ready", Degraded: "False AsExpected: Nothing is wrong"},
+		},
+		"starting": {
+			Part{Workload: deployment(1, 1, 1, 0)},
+			map[string]string{Ready: "False RollingOut: target allocator: 0 of 1 pods are ready", Progressing: "True RollingOut: target allocator: 0 of 1 pods are ready", Degraded: "False AsExpected: Nothing is wrong"},
+		},
+		"broken": {
+			Part{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", crashes(1, 2, "Error"))}},
+			map[string]string{
+				Ready:       "False CrashLoopBackOff: target allocator: 0 of 1 pods are ready: pod a: container otc-container ended with exit code 1, restarted 2 times",
+				Progressing: "True RollingOut: target allocator: 0 of 1 pods are ready",
+				Degraded:    "True CrashLoopBackOff: target allocator: pod a: container otc-container ended with exit code 1, restarted 2 times",
+			},
+		},
+	} {
+		test.part.Name = "target allocator"
+		ready.Parts = []Part{test.part}
+		got := lines(Judge(ready).Conditions)
+		delete(got, Applied)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	// What is wrong with the resource itself comes first.
+	ready.Workload = deployment(1, 1, 1, 0)
+	if got, want := lines(Judge(ready).Conditions)[Ready], "False RollingOut: 0 of 1 pods are ready"; got != want {
+		t.Errorf("got %s; want %s", got, want)
+	}
+}
+
 // Statefulsets and daemonsets have no conditions that say why there are no pods.
 func TestPodsRefused(t *testing.T) {
 	w := statefulSet(1, 0, 0, 0, "")
