@@ -62,11 +62,7 @@ func (g *gatherer) collectors(ctx context.Context, namespace string, w inject.Wi
 	}
 	for _, reader := range []client.Reader{g.cache, g.live} {
 		var list v1beta1.OpenTelemetryCollectorList
-		options := []client.ListOption{client.InNamespace(namespace)}
-		if reader == g.cache {
-			options = append(options, client.UnsafeDisableDeepCopy)
-		}
-		if err := reader.List(ctx, &list, options...); err != nil {
+		if err := reader.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("listing OpenTelemetryCollectors of namespace %s: %w", namespace, err)
 		}
 		var sidecars []*v1beta1.OpenTelemetryCollector

@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,9 +11,9 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 )
 
@@ -40,24 +41,21 @@ func (h *admitter) Handle(ctx context.Context, req admission.Request) (response 
 	ctx, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
 
-	// Most pods ask for nothing: their metadata says so.
-	var meta metav1.PartialObjectMetadata
-	if err := json.Unmarshal(req.Object.Raw, &meta); err != nil {
-		h.log.Warn("pod left as it is", "resource", req.Namespace+"/"+req.Name, "error", err)
-		return response
-	}
 	namespace, err := h.gatherer.namespace(ctx, req.Namespace)
 	if err != nil {
 		h.log.Warn("annotations of the namespace are not considered", "resource", req.Namespace, "error", err)
 	}
-	wish := inject.SidecarWish(&corev1.Pod{ObjectMeta: meta.ObjectMeta}, namespace)
-	if wish.Empty() {
+	// Most pods ask for nothing, and are not worth being parsed to find out.
+	if !bytes.Contains(req.Object.Raw, []byte(v1beta1.AnnotationSidecar)) && inject.SidecarWish(new(corev1.Pod), namespace).Empty() {
 		return response
 	}
-
 	pod := new(corev1.Pod)
 	if err := json.Unmarshal(req.Object.Raw, pod); err != nil {
 		h.log.Warn("pod left as it is", "resource", req.Namespace+"/"+req.Name, "error", err)
+		return response
+	}
+	wish := inject.SidecarWish(pod, namespace)
+	if wish.Empty() {
 		return response
 	}
 	owners := h.gatherer.owners.of(ctx, req.Namespace, pod)

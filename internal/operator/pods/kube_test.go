@@ -56,7 +56,7 @@ var _ webhook.Server = server{}
 // cluster is an API server whose pods pass through the webhook.
 type cluster struct {
 	*kube.Cluster
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	client   client.WithWatch
 	registry *prometheus.Registry
@@ -95,7 +95,7 @@ func until[T client.Object](c *cluster, list client.ObjectList, namespace string
 	panic("unreachable")
 }
 
-func up(t *testing.T) *cluster {
+func up(t testing.TB) *cluster {
 	if testing.Short() {
 		t.Skip("starts an API server")
 	}
@@ -119,6 +119,7 @@ func up(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
+	config.QPS = -1 // the API server has its own priorities
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {

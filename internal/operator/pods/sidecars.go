@@ -34,9 +34,10 @@ type Sidecars struct {
 // injectedIndex finds pods by the label that names the collector.
 const injectedIndex = "signalbox.injected"
 
-// NewSidecars makes the manager watch those pods. They have a cache of their own,
-// for that of the manager has the pods that the operator made.
-func NewSidecars(mgr ctrl.Manager, facts func(namespace string) render.Facts) (*Sidecars, error) {
+// NewSidecars makes the manager watch those pods, in these namespaces or in all.
+// They have a cache of their own, for that of the manager has the pods that the
+// operator made.
+func NewSidecars(mgr ctrl.Manager, facts func(namespace string) render.Facts, namespaces ...string) (*Sidecars, error) {
 	injected, err := labels.NewRequirement(v1beta1.LabelInjected, selection.Exists, nil)
 	if err != nil {
 		return nil, fmt.Errorf("selecting pods with sidecars: %w", err)
@@ -46,8 +47,12 @@ func NewSidecars(mgr ctrl.Manager, facts func(namespace string) render.Facts) (*
 		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
 		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
 	)
+	in := map[string]cache.Config{}
+	for _, n := range namespaces {
+		in[n] = cache.Config{}
+	}
 	c, err := cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(),
+		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: in,
 		ByObject: map[client.Object]cache.ByObject{
 			podMeta(): {Label: labels.NewSelector().Add(*injected), Field: running, Transform: slim},
 		},

@@ -1,0 +1,208 @@
+package pods
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+	"sigs.k8s.io/yaml"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+)
+
+// memory is a reader of a namespace and the collectors in it, as quick as a
+// cache.
+type memory struct {
+	namespace  metav1.ObjectMeta
+	collectors []v1beta1.OpenTelemetryCollector
+	err        error
+	// panics at every question.
+	panics bool
+}
+
+func (m memory) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	if m.panics {
+		panic("asked for " + key.String())
+	}
+	if m.err != nil {
+		return m.err
+	}
+	switch o := o.(type) {
+	case *metav1.PartialObjectMetadata:
+		if o.Kind == "Namespace" && key.Name == m.namespace.Name {
+			o.ObjectMeta = *m.namespace.DeepCopy()
+			return nil
+		}
+	case *v1beta1.OpenTelemetryCollector:
+		for i := range m.collectors {
+			if client.ObjectKeyFromObject(&m.collectors[i]) == key {
+				m.collectors[i].DeepCopyInto(o)
+				return nil
+			}
+		}
+	}
+	return apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+}
+
+func (m memory) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if l, ok := list.(*v1beta1.OpenTelemetryCollectorList); ok {
+		l.Items = m.collectors
+	}
+	return m.err
+}
+
+// noEvents writes none.
+type noEvents struct{}
+
+func (noEvents) Eventf(_, _ runtime.Object, _, _, _, _ string, _ ...any) {}
+
+var _ events.EventRecorder = noEvents{}
+
+func newAdmitter(t testing.TB, reader client.Reader, recorder_ events.EventRecorder) *admitter {
+	t.Helper()
+	counter, err := injections(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	return &admitter{
+		log: log, recorder: &recorder{events: recorder_, decisions: counter, log: log},
+		gatherer: &gatherer{
+			cache: reader, live: reader, native: func() bool { return true },
+			rendered: &rendered{facts: facts}, owners: newOwners(reader, time.Now),
+		},
+	}
+}
+
+func collector(t testing.TB) v1beta1.OpenTelemetryCollector {
+	t.Helper()
+	var cr v1beta1.OpenTelemetryCollector
+	if err := yaml.Unmarshal([]byte(sidecarCR), &cr); err != nil {
+		t.Fatal(err)
+	}
+	cr.Namespace, cr.UID, cr.ResourceVersion = "shop", "1", "1"
+	return cr
+}
+
+// request is the admission of a pod of a deployment, about as large as pods are.
+func request(t testing.TB, annotations map[string]string) admission.Request {
+	t.Helper()
+	controller := true
+	p := &corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "cart-6f7d5c8b9-", Annotations: annotations, Labels: map[string]string{"app": "cart", "pod-template-hash": "6f7d5c8b9"},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "cart-6f7d5c8b9", UID: "2", Controller: &controller}},
+		},
+	}
+	for i := range 3 {
+		c := corev1.Container{Name: fmt.Sprintf("app-%d", i), Image: "example.org/cart:1", Ports: []corev1.ContainerPort{{ContainerPort: int32(8080 + i)}}}
+		for j := range 30 {
+			c.Env = append(c.Env, corev1.EnvVar{Name: fmt.Sprintf("SETTING_%d", j), Value: "a value of some length, as they are"})
+		}
+		c.VolumeMounts = []corev1.VolumeMount{{Name: "kube-api-access-x2b4d", MountPath: "/var/run/secrets/kubernetes.io/serviceaccount", ReadOnly: true}}
+		p.Spec.Containers = append(p.Spec.Containers, c)
+	}
+	raw, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{UID: "3", Namespace: "shop", Object: runtime.RawExtension{Raw: raw}}}
+}
+
+// BenchmarkAdmission is what one admission costs, from request to patch, without
+// HTTP.
+func BenchmarkAdmission(b *testing.B) {
+	reader := memory{namespace: metav1.ObjectMeta{Name: "shop"}, collectors: []v1beta1.OpenTelemetryCollector{collector(b)}}
+	for _, c := range []struct {
+		name        string
+		annotations map[string]string
+		patched     bool
+	}{
+		{"asks for nothing", nil, false},
+		{"sidecar", map[string]string{v1beta1.AnnotationSidecar: "true"}, true},
+		{"not found", map[string]string{v1beta1.AnnotationSidecar: "other"}, false},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			h, req := newAdmitter(b, reader, noEvents{}), request(b, c.annotations)
+			b.ReportAllocs()
+			began := processor(b)
+			for b.Loop() {
+				if r := h.Handle(b.Context(), req); !r.Allowed || (r.Patch != nil) != c.patched {
+					b.Fatalf("got %+v", r)
+				}
+			}
+			b.ReportMetric(float64((processor(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
+	}
+}
+
+// processor is the processor time of this process so far: others may be at work.
+func processor(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkAPIServer creates 50 pods a second on a real API server, as a dry run,
+// with and without a sidecar, and reports how long that takes.
+func BenchmarkAPIServer(b *testing.B) {
+	c := up(b)
+	c.kubectl("", "create", "namespace", "shop")
+	c.kubectl(sidecarCR, "apply", "-n", "shop", "-f", "-")
+	for _, inject := range []string{"false", "true"} {
+		b.Run("inject="+inject, func(b *testing.B) {
+			var mu sync.Mutex
+			var took []time.Duration
+			var all sync.WaitGroup
+			tick := time.NewTicker(time.Second / 50)
+			defer tick.Stop()
+			for b.Loop() {
+				<-tick.C
+				all.Go(func() {
+					p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "cart-", Namespace: "shop", Annotations: map[string]string{v1beta1.AnnotationSidecar: inject}}}
+					p.Spec.Containers = []corev1.Container{{Name: "app", Image: "cart"}}
+					began := time.Now()
+					if err := c.client.Create(c.ctx, p, client.DryRunAll); err != nil {
+						b.Error(err)
+						return
+					}
+					d := time.Since(began)
+					if hasSidecar(p) != (inject == "true") {
+						b.Errorf("inject=%s, and the pod has these init containers: %v", inject, p.Spec.InitContainers)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					took = append(took, d)
+				})
+			}
+			all.Wait()
+			slices.Sort(took)
+			for _, q := range []struct {
+				name string
+				at   float64
+			}{{"p50-ms", 0.5}, {"p99-ms", 0.99}} {
+				b.ReportMetric(float64(took[int(q.at*float64(len(took)-1))])/1e6, q.name)
+			}
+		})
+	}
+}
