@@ -45,7 +45,21 @@ const (
 	OutOfLimits      Reason = "OutOfLimits"
 	OverQuota        Reason = "OverQuota"
 	InvalidPod       Reason = "InvalidPod"
-	Internal         Reason = "Internal"
+	// Of instrumentation alone:
+	LanguageOff        Reason = "LanguageOff"
+	NoImage            Reason = "NoImage"
+	BadContainers      Reason = "BadContainers"
+	UnnamedContainers  Reason = "UnnamedContainers"
+	UnknownContainer   Reason = "UnknownContainer"
+	InitContainer      Reason = "InitContainer"
+	ValueFromElsewhere Reason = "ValueFromElsewhere"
+	OtherAgent         Reason = "OtherAgent"
+	BadPlatform        Reason = "BadPlatform"
+	NoTarget           Reason = "NoTarget"
+	SeveralContainers  Reason = "SeveralContainers"
+	ProcessesHidden    Reason = "ProcessesHidden"
+	PodSecurity        Reason = "PodSecurity"
+	Internal           Reason = "Internal"
 )
 
 // Decision says what became of one wish of a pod.

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
@@ -27,6 +28,15 @@ type Facts struct {
 	// Limits and Quotas are those of the namespace.
 	Limits []corev1.LimitRangeItem `json:"limits,omitempty"`
 	Quotas []corev1.ResourceQuota  `json:"quotas,omitempty"`
+
+	// Images are the operator's own images of agents.
+	Images v1alpha1.Images `json:"images,omitzero"`
+	// LanguagesOff are not injected. OneLanguage allows a pod only one.
+	LanguagesOff []Kind `json:"languagesOff,omitempty"`
+	OneLanguage  bool   `json:"oneLanguage,omitempty"`
+	// ConfigMaps of the pod's namespace, with the keys that they have: what a
+	// container takes its environment from, as far as that may be read.
+	ConfigMaps map[string][]string `json:"configMaps,omitempty"`
 }
 
 // maxVariable is the longest environment variable that Linux starts a program

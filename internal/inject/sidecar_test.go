@@ -15,13 +15,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
 // TestGolden gives the pod in pod.yaml what it asks for, with the namespace in
 // namespace.yaml, the collectors in collectors.yaml and the facts in facts.yaml,
-// and compares decision and pod with want.yaml. UPDATE=1 rewrites what is wanted.
+// the Instrumentations in instrumentations.yaml, and compares decisions and pod
+// with want.yaml. UPDATE=1 rewrites what is wanted.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -98,29 +100,46 @@ func injectArchive(t *testing.T, archive *txtar.Archive) []byte {
 	facts.Sidecar = func(cr *v1beta1.OpenTelemetryCollector) (render.Sidecar, error) {
 		return render.SidecarOf(cr, facts.Render)
 	}
+	var instrumentations []*v1alpha1.Instrumentation
+	for text := range strings.SplitSeq(string(member(archive, "instrumentations.yaml")), "---\n") {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		i := new(v1alpha1.Instrumentation)
+		if err := yaml.UnmarshalStrict([]byte(text), i); err != nil {
+			t.Fatal("instrumentations.yaml:", err)
+		}
+		instrumentations = append(instrumentations, i)
+	}
 	before := pod.DeepCopy()
+	var decisions []Decision
 	result := AddSidecar(&pod, namespace.ObjectMeta, collectors, facts.Facts)
+	if result.Decision.Kind != "" {
+		decisions = append(decisions, result.Decision)
+	}
+	after, more := AddInstrumentation(result.Pod, namespace.ObjectMeta, instrumentations, facts.Facts)
+	decisions = append(decisions, more...)
 	if diff := cmp.Diff(before, &pod); diff != "" {
 		t.Errorf("injecting changes the pod it is given (-before +after):\n%s", diff)
 	}
-	if d := result.Decision; d.Outcome != Injected && d.Outcome != Unchanged && result.Pod != &pod {
-		t.Errorf("%s, and yet the pod is another", d.Outcome)
+	if after != &pod && !slices.ContainsFunc(decisions, func(d Decision) bool { return d.Outcome == Injected || d.Outcome == Unchanged }) {
+		t.Error("nothing is injected, and yet the pod is another")
 	}
-	checkPatch(t, &pod, result.Pod)
-	return printed(t, result)
+	checkPatch(t, &pod, after)
+	return printed(t, decisions, after)
 }
 
-func printed(t *testing.T, r Result) []byte {
+func printed(t *testing.T, decisions []Decision, pod *corev1.Pod) []byte {
 	t.Helper()
-	decision, err := yaml.Marshal(r.Decision)
+	why, err := yaml.Marshal(decisions)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod, err := yaml.Marshal(r.Pod)
+	what, err := yaml.Marshal(pod)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.Concat(decision, []byte("---\n"), pod)
+	return slices.Concat(why, []byte("---\n"), what)
 }
 
 // checkPatch applies the patch of two pods to the first.
