@@ -43,13 +43,13 @@ func Light(ctx context.Context, dir string, nodes int) (*Cluster, error) {
 		return nil, err
 	}
 	s := newSupervisor(dir)
-	stopThread, err := startTied(s, p.etcd(), p.apiserver(), p.controllerManager(), p.scheduler())
+	start, stopThread := tiedStarter(s)
 	stop := func() error {
 		err := s.stop()
 		stopThread()
 		return err
 	}
-	if err != nil {
+	if err := start(p.etcd(), p.apiserver()); err != nil {
 		return nil, errors.Join(err, stop())
 	}
 	started, cancel := context.WithTimeoutCause(ctx, lightTimeout, fmt.Errorf("not up after %s", lightTimeout))
@@ -57,6 +57,11 @@ func Light(ctx context.Context, dir string, nodes int) (*Cluster, error) {
 	started, stopWatching := s.watched(started)
 	defer stopWatching()
 	if err := p.waitReady(started); err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	// They end when the API server does not answer in ten seconds, which it does
+	// not on a machine that does much else.
+	if err := start(p.controllerManager(), p.scheduler()); err != nil {
 		return nil, errors.Join(err, stop())
 	}
 	k, err := startKubelet(started, p, nodes)
@@ -68,16 +73,21 @@ func Light(ctx context.Context, dir string, nodes int) (*Cluster, error) {
 	}}, nil
 }
 
-// startTied starts the programs so that they end with this process, which needs a
+// tiedStarter starts programs so that they end with this process, which needs a
 // thread that lives as long as they are to; stop ends the thread.
-func startTied(s *supervisor, programs ...program) (stop func(), err error) {
-	result, done := make(chan error), make(chan struct{})
+func tiedStarter(s *supervisor) (start func(...program) error, stop func()) {
+	calls, results := make(chan []program), make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		result <- s.start(true, programs...)
-		<-done
+		for programs := range calls {
+			results <- s.start(true, programs...)
+		}
 	}()
-	return func() { close(done) }, <-result
+	start = func(programs ...program) error {
+		calls <- programs
+		return <-results
+	}
+	return start, func() { close(calls) }
 }
 
 // freePorts finds ports that nobody listens on.

@@ -127,10 +127,10 @@ func (f *full) up(ctx context.Context, cniPlugins string, progress io.Writer, im
 	}
 	ctx, stopWatching := f.processes.watched(ctx)
 	defer stopWatching()
-	if err := f.processes.start(false, f.containerd(), f.etcd(), f.apiserver(), f.controllerManager(), f.scheduler()); err != nil {
+	if err := f.processes.start(false, f.containerd(), f.etcd(), f.apiserver()); err != nil {
 		return err
 	}
-	// All the others try until what they need answers; the kubelet ends.
+	// The kubelet ends when the runtime does not answer.
 	if err := f.waitRuntime(ctx); err != nil {
 		return err
 	}
@@ -143,7 +143,9 @@ func (f *full) up(ctx context.Context, cniPlugins string, progress io.Writer, im
 		return errors.Join(err, <-loaded)
 	}
 	say("the API server is ready")
-	if err := f.processes.start(false, f.proxy()); err != nil {
+	// The controllers end when the API server does not answer in ten seconds, which
+	// it does not on a machine that does much else.
+	if err := f.processes.start(false, f.controllerManager(), f.scheduler(), f.proxy()); err != nil {
 		return errors.Join(err, <-loaded)
 	}
 	c := f.cluster()
