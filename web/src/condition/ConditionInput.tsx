@@ -1,12 +1,13 @@
 import { CloseButton, Combobox, Group, Pill, Text, TextInput, useCombobox } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useApi } from "../api/client";
 import { type FieldInfo, type Value } from "../api/types";
 import { useTime } from "../time/TimeContext";
 import { short } from "../time/format";
 import { IconSearch } from "../ui/icons";
 import { beginning } from "../ui/LongText";
+import { useAfterPaint } from "../ui/useAfterPaint";
 import { operatorsFor, placeAt, replace, words, type Place } from "./completion";
 import { add, join, split } from "./edit";
 
@@ -33,6 +34,13 @@ export function ConditionInput({ kind, value, onChange, error, placeholder }: Pr
   const place = placeAt(draft, cursor);
   const { options, busy } = useOptions(kind, place, combobox.dropdownOpened);
   const parts = split(value);
+
+  // A field without completion is drawn sooner. Who is in it already stays there.
+  const painted = useAfterPaint(true);
+  const inside = useRef(false);
+  useLayoutEffect(() => {
+    if (painted && inside.current) input.current?.focus();
+  }, [painted]);
 
   const moved = useRef<number | undefined>(undefined);
   useEffect(() => {
@@ -72,89 +80,98 @@ export function ConditionInput({ kind, value, onChange, error, placeholder }: Pr
     input.current?.focus();
   };
 
+  const field = (
+    <TextInput
+      ref={input}
+      data-search
+      size="sm"
+      aria-label="Condition"
+      placeholder={parts.length > 0 ? "and …" : (placeholder ?? "status = error, duration > 200ms, or plain words")}
+      leftSection={<IconSearch size={15} />}
+      rightSection={
+        parts.length > 0 || draft !== "" ? (
+          <CloseButton
+            size="sm"
+            aria-label="Remove all conditions"
+            onClick={() => {
+              setDraft("");
+              onChange("");
+            }}
+          />
+        ) : (
+          <Text size="xs" c="dimmed" className="wide-only">
+            /
+          </Text>
+        )
+      }
+      value={draft}
+      spellCheck={false}
+      autoCapitalize="off"
+      autoComplete="off"
+      onChange={(e) => {
+        setDraft(e.currentTarget.value);
+        setCursor(e.currentTarget.selectionStart ?? e.currentTarget.value.length);
+        combobox.openDropdown();
+        combobox.resetSelectedOption();
+      }}
+      onSelect={(e) => setCursor(e.currentTarget.selectionStart ?? 0)}
+      onFocus={() => {
+        inside.current = true;
+        combobox.openDropdown();
+      }}
+      onClick={() => combobox.openDropdown()}
+      onBlur={() => {
+        inside.current = false;
+        combobox.closeDropdown();
+        submit();
+      }}
+      onKeyDown={(e) => {
+        if (e.key === "Enter" && combobox.getSelectedOptionIndex() < 0) {
+          e.preventDefault();
+          submit();
+        }
+        if (e.key === "Tab" && !e.shiftKey && combobox.dropdownOpened && draft !== "" && options[0]) {
+          e.preventDefault();
+          choose(options[Math.max(0, combobox.getSelectedOptionIndex())]?.text ?? options[0].text);
+        }
+        if (e.key === "Escape") {
+          if (!combobox.dropdownOpened) e.currentTarget.blur();
+          combobox.closeDropdown();
+        }
+        if (e.key === "Backspace" && draft === "" && parts.length > 0) {
+          e.preventDefault();
+          edit(parts.at(-1)!);
+        }
+      }}
+      error={error}
+    />
+  );
   return (
     <div className="condition">
-      <Combobox store={combobox} onOptionSubmit={choose} withinPortal position="bottom-start" width="min(520px, 94vw)" shadow="md">
-        <Combobox.Target>
-          <TextInput
-            ref={input}
-            data-search
-            size="sm"
-            aria-label="Condition"
-            placeholder={parts.length > 0 ? "and …" : (placeholder ?? "status = error, duration > 200ms, or plain words")}
-            leftSection={<IconSearch size={15} />}
-            rightSection={
-              parts.length > 0 || draft !== "" ? (
-                <CloseButton
-                  size="sm"
-                  aria-label="Remove all conditions"
-                  onClick={() => {
-                    setDraft("");
-                    onChange("");
-                  }}
-                />
-              ) : (
-                <Text size="xs" c="dimmed" className="wide-only">
-                  /
-                </Text>
-              )
-            }
-            value={draft}
-            spellCheck={false}
-            autoCapitalize="off"
-            autoComplete="off"
-            onChange={(e) => {
-              setDraft(e.currentTarget.value);
-              setCursor(e.currentTarget.selectionStart ?? e.currentTarget.value.length);
-              combobox.openDropdown();
-              combobox.resetSelectedOption();
-            }}
-            onSelect={(e) => setCursor(e.currentTarget.selectionStart ?? 0)}
-            onFocus={() => combobox.openDropdown()}
-            onClick={() => combobox.openDropdown()}
-            onBlur={() => {
-              combobox.closeDropdown();
-              submit();
-            }}
-            onKeyDown={(e) => {
-              if (e.key === "Enter" && combobox.getSelectedOptionIndex() < 0) {
-                e.preventDefault();
-                submit();
-              }
-              if (e.key === "Tab" && !e.shiftKey && combobox.dropdownOpened && draft !== "" && options[0]) {
-                e.preventDefault();
-                choose(options[Math.max(0, combobox.getSelectedOptionIndex())]?.text ?? options[0].text);
-              }
-              if (e.key === "Escape") {
-                if (!combobox.dropdownOpened) e.currentTarget.blur();
-                combobox.closeDropdown();
-              }
-              if (e.key === "Backspace" && draft === "" && parts.length > 0) {
-                e.preventDefault();
-                edit(parts.at(-1)!);
-              }
-            }}
-            error={error}
-          />
-        </Combobox.Target>
-        <Combobox.Dropdown hidden={options.length === 0 && !busy}>
-          <Combobox.Options mah={320} style={{ overflowY: "auto" }}>
-            {options.map((o) => (
-              <Combobox.Option key={o.text} value={o.text}>
-                <Group gap="xs" wrap="nowrap" justify="space-between">
-                  <span className="mono ellipsis">
-                    <bdi>{beginning(o.text, 120)}</bdi>
-                  </span>
-                  <Text span size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
-                    {o.note}
-                  </Text>
-                </Group>
-              </Combobox.Option>
-            ))}
-            {options.length === 0 && <Combobox.Empty>Looking …</Combobox.Empty>}
-          </Combobox.Options>
-        </Combobox.Dropdown>
-      </Combobox>
+      {painted ? (
+        <Combobox store={combobox} onOptionSubmit={choose} withinPortal position="bottom-start" width="min(520px, 94vw)" shadow="md">
+          <Combobox.Target>{field}</Combobox.Target>
+          <Combobox.Dropdown hidden={options.length === 0 && !busy}>
+            <Combobox.Options mah={320} style={{ overflowY: "auto" }}>
+              {options.map((o) => (
+                <Combobox.Option key={o.text} value={o.text}>
+                  <Group gap="xs" wrap="nowrap" justify="space-between">
+                    <span className="mono ellipsis">
+                      <bdi>{beginning(o.text, 120)}</bdi>
+                    </span>
+                    <Text span size="xs" c="dimmed" style={{ whiteSpace: "nowrap" }}>
+                      {o.note}
+                    </Text>
+                  </Group>
+                </Combobox.Option>
+              ))}
+              {options.length === 0 && <Combobox.Empty>Looking …</Combobox.Empty>}
+            </Combobox.Options>
+          </Combobox.Dropdown>
+        </Combobox>
+      ) : (
+        field
+      )}
       {parts.length > 0 && (
         <Group gap={6} role="list" aria-label="Conditions">
           {parts.map((part) => (

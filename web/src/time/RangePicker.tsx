@@ -2,6 +2,7 @@ import { ActionIcon, Button, Divider, Group, Popover, Select, Stack, Text, TextI
 import { useIsFetching } from "@tanstack/react-query";
 import { useState } from "react";
 import { IconClock, IconDown, IconRefresh, IconZoomOut } from "../ui/icons";
+import { useAfterPaint } from "../ui/useAfterPaint";
 import { duration, instant, near, utc } from "./format";
 import { refreshes } from "./opened";
 import { checkRange, isRelative, parseInstant, presets, widen, type TimeRange } from "./range";
@@ -12,27 +13,33 @@ export function RangePicker() {
   const time = useTime();
   const [opened, setOpened] = useState(false);
   const fetching = useIsFetching() > 0;
+  const painted = useAfterPaint(true); // a button alone is drawn in a third of the time
+  const button = (
+    <Button
+      variant="default"
+      size="xs"
+      leftSection={<IconClock size={14} />}
+      rightSection={<IconDown size={12} />}
+      onClick={() => setOpened(!opened)}
+      aria-expanded={opened}
+      title={`${instant(time.window.start)} to ${instant(time.window.end)}\n${utc(time.window.start)} to ${utc(time.window.end)}`}
+      className="range-button"
+    >
+      {labelOf(time.range, time.now)}
+    </Button>
+  );
   return (
     <Group gap={2} wrap="nowrap">
-      <Popover opened={opened} onChange={setOpened} position="bottom-end" shadow="md" trapFocus withinPortal>
-        <Popover.Target>
-          <Button
-            variant="default"
-            size="xs"
-            leftSection={<IconClock size={14} />}
-            rightSection={<IconDown size={12} />}
-            onClick={() => setOpened(!opened)}
-            aria-expanded={opened}
-            title={`${instant(time.window.start)} to ${instant(time.window.end)}\n${utc(time.window.start)} to ${utc(time.window.end)}`}
-            className="range-button"
-          >
-            {labelOf(time.range, time.now)}
-          </Button>
-        </Popover.Target>
-        <Popover.Dropdown p="sm">
-          <Choice onDone={() => setOpened(false)} />
-        </Popover.Dropdown>
-      </Popover>
+      {painted ? (
+        <Popover opened={opened} onChange={setOpened} position="bottom-end" shadow="md" trapFocus withinPortal>
+          <Popover.Target>{button}</Popover.Target>
+          <Popover.Dropdown p="sm">
+            <Choice onDone={() => setOpened(false)} />
+          </Popover.Dropdown>
+        </Popover>
+      ) : (
+        button
+      )}
       <ActionIcon size="md" onClick={() => time.zoom(widen(time.window, 2))} aria-label="Show a longer time" title="Show a longer time" className="wide-only">
         <IconZoomOut size={16} />
       </ActionIcon>

@@ -2,6 +2,7 @@ import { CloseButton, useComputedColorScheme } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { duration } from "../../time/format";
 import { colorOf, errorColor } from "../../ui/colors";
+import { useAfterPaint } from "../../ui/useAfterPaint";
 import { useWidth } from "../../ui/useWidth";
 import { type Model, type View } from "./model";
 
@@ -13,7 +14,10 @@ export function Minimap({ model, view, onView }: { model: Model; view: View; onV
   const canvas = useRef<HTMLCanvasElement>(null);
   const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const [drag, setDrag] = useState<{ from: number; to: number } | undefined>();
-  useEffect(() => draw(canvas.current, model, width), [model, width, scheme]);
+  const painted = useAfterPaint(true); // the rows come first
+  useEffect(() => {
+    if (painted) draw(canvas.current, model, width);
+  }, [painted, model, width, scheme]);
   const timeAt = (e: React.PointerEvent) => {
     const box = e.currentTarget.getBoundingClientRect();
     return Math.max(0, Math.min(1, (e.clientX - box.left) / box.width)) * model.length;

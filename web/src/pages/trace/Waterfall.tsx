@@ -8,6 +8,7 @@ import { colorOf, inkOn } from "../../ui/colors";
 import { ErrorMark } from "../../ui/ErrorMark";
 import { IconChevron, IconDown, IconSearch } from "../../ui/icons";
 import { beginning, valueText } from "../../ui/LongText";
+import { useAfterPaint } from "../../ui/useAfterPaint";
 import { Minimap } from "./Minimap";
 import { ancestors, barOf, clampView, marks, rowsOf, type Item, type Model, type Row, type View } from "./model";
 
@@ -43,7 +44,8 @@ export function Waterfall(props: Props) {
   const view = clampView(props.zoom, model.length);
   const matched = useMemo(() => new Set(matches), [matches]);
   const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 16 });
+  const painted = useAfterPaint(true); // rows out of sight come after those in sight
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: painted ? 16 : 1 });
 
   const toggle = (id: string) => {
     const next = new Set(collapsed);

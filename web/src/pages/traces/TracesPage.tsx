@@ -1,6 +1,6 @@
 import { Button, Drawer, Group, SegmentedControl } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { useApi } from "../../api/client";
 import { ApiError } from "../../api/request";
 import { type Facets, type Report, type Traces } from "../../api/types";
@@ -13,7 +13,7 @@ import { FacetList } from "../../ui/Facets";
 import { IconClose, IconFilter, IconPause, IconPlay } from "../../ui/icons";
 import { EmptyNote, Loading, PartialNote, QueryState } from "../../ui/states";
 import { useAfterPaint } from "../../ui/useAfterPaint";
-import { flag, numbers, oneOf, text } from "../../url/codec";
+import { flag, numbers, oneOf, text, type StateOf } from "../../url/codec";
 import { useUrlState } from "../../url/router";
 import { askDots, roots } from "../first";
 import { Chart } from "./Chart";
@@ -89,7 +89,7 @@ export default function TracesPage() {
   const part = useApi<Facets>({ path: region && ready ? "facets" : undefined, params: { ...selected, values: 50 }, keep: false });
 
   const wrong = query.error instanceof ApiError && query.error.kind === "bad_query" ? query.error.message : undefined;
-  const input = <ConditionInput kind="spans" value={state.q} onChange={(q) => set({ q, sel: undefined })} error={wrong} />;
+  const input = useMemo(() => <ConditionInput kind="spans" value={state.q} onChange={(q) => set({ q, sel: undefined })} error={wrong} />, [state.q, set, wrong]);
   if (wrong) return <>{input}<EmptyNote title="The condition is not complete">Correct it, or remove it.</EmptyNote></>;
   const empty = answer !== undefined && !query.isPlaceholderData && points.starts.length === 0;
   if (empty) return <>{input}<Welcome filtered={state.q !== ""} onClear={() => set({ q: "" })} /></>;
@@ -111,31 +111,7 @@ export default function TracesPage() {
           <span className="soft wide-only">by start and duration{state.q ? "" : ", one dot each"}</span>
           <span style={{ flex: 1 }} />
           <QuickSelect points={points} window={time.window} onSelect={select} onErrors={() => set({ q: and(state.q, "status = error"), sel: undefined })} />
-          <Button
-            variant="default"
-            className="lines-toggle"
-            aria-pressed={state.lines === "on"}
-            onClick={() => set({ lines: state.lines === "on" ? "off" : "on" }, { replace: true })}
-            title="Percentiles of the durations over time (p)"
-            leftSection={<LinesSample />}
-          >
-            p50 p95 p99
-          </Button>
-          <SegmentedControl
-            aria-label="View"
-            value={state.view}
-            onChange={(view) => set({ view: view as "scatter" | "heatmap" }, { replace: true })}
-            data={[{ value: "scatter", label: "Dots" }, { value: "heatmap", label: "Heatmap" }]}
-          />
-          <Button
-            variant={state.live ? "filled" : "default"}
-            leftSection={state.live ? <IconPause size={13} /> : <IconPlay size={13} />}
-            onClick={() => set({ live: !state.live, sel: undefined })}
-            aria-pressed={state.live}
-            title="Show traces as they arrive (l)"
-          >
-            Live
-          </Button>
+          <Views view={state.view} lines={state.lines} live={state.live} set={set} />
         </div>
         {answer === undefined ? (
           <QueryState query={query} what="The traces" loading={<div style={{ height: 210 }}><Loading rows={5} /></div>}>{() => null}</QueryState>
@@ -256,6 +232,41 @@ function LinesSample() {
     </svg>
   );
 }
+
+type Set = (patch: Partial<StateOf<typeof fields>>, options?: { replace?: boolean }) => void;
+
+/** Views is how the chart shows what it shows. It is drawn before there are dots, and not again for them. */
+const Views = memo(function Views({ view, lines, live, set }: Pick<StateOf<typeof fields>, "view" | "lines" | "live"> & { set: Set }) {
+  return (
+    <>
+      <Button
+        variant="default"
+        className="lines-toggle"
+        aria-pressed={lines === "on"}
+        onClick={() => set({ lines: lines === "on" ? "off" : "on" }, { replace: true })}
+        title="Percentiles of the durations over time (p)"
+        leftSection={<LinesSample />}
+      >
+        p50 p95 p99
+      </Button>
+      <SegmentedControl
+        aria-label="View"
+        value={view}
+        onChange={(v) => set({ view: v as "scatter" | "heatmap" }, { replace: true })}
+        data={[{ value: "scatter", label: "Dots" }, { value: "heatmap", label: "Heatmap" }]}
+      />
+      <Button
+        variant={live ? "filled" : "default"}
+        leftSection={live ? <IconPause size={13} /> : <IconPlay size={13} />}
+        onClick={() => set({ live: !live, sel: undefined })}
+        aria-pressed={live}
+        title="Show traces as they arrive (l)"
+      >
+        Live
+      </Button>
+    </>
+  );
+});
 
 /** roughly is a little less or more: the durations of dots have seven digits. */
 function roughly(nanos: number, sign: -1 | 1): number {

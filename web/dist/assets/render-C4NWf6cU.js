@@ -1,1 +1,0 @@
-export{F as render}from"./core-CxhpHuAV.js";

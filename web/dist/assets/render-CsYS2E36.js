@@ -1,0 +1,1 @@
+export{P as render}from"./core-BEQLod8a.js";
