@@ -55,6 +55,9 @@ func NewManager(config *rest.Config, options ctrl.Options) (ctrl.Manager, error)
 	namespaces := options.Cache.DefaultNamespaces
 	options.Scheme, options.Cache = scheme, controllers.CacheOptions()
 	options.Cache.DefaultNamespaces = namespaces
+	// The queue with priorities holds its lock for ever when it ends while all
+	// workers are busy, and the process with it until its time is up.
+	options.Controller.UsePriorityQueue = new(false)
 	// The API server itself shares its time out fairly; a limit here would only
 	// keep hundreds of collectors waiting after an upgrade.
 	config = rest.CopyConfig(config)
