@@ -2,8 +2,10 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -106,7 +108,7 @@ func define(ctx context.Context) error {
 
 // until asks again until it is so.
 func until(ctx context.Context, so func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
@@ -118,7 +120,7 @@ func until(ctx context.Context, so func() (bool, error)) error {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return fmt.Errorf("after a minute: %w", context.Cause(ctx))
+			return fmt.Errorf("after five minutes: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -147,6 +149,8 @@ type bed struct {
 	changed chan event.GenericEvent
 	// open was the work that earlier operators left undone when they ended.
 	open float64
+
+	network network
 
 	stop   context.CancelFunc
 	ended  chan error
@@ -197,6 +201,7 @@ func (b *bed) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	config.Dial = b.network.dial
 	config.Wrap(func(rt http.RoundTripper) http.RoundTripper { b.writes.next = rt; return b.writes })
 	again := true
 	mgr, err := operator.NewManager(config, ctrl.Options{
@@ -216,6 +221,11 @@ func (b *bed) start() {
 		b.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	if b.writes.left > 0 {
+		b.writes.kill = cancel
+	} else {
+		b.writes.kill = nil
+	}
 	b.stop, b.ended = cancel, make(chan error, 1)
 	go func() { b.ended <- mgr.Start(ctx) }()
 }
@@ -270,24 +280,43 @@ func (b *bed) during(times int, do func()) {
 	}
 }
 
-// writes counts the requests of the operator that write.
+// writes counts the requests of the operator that write; events are among them.
 type writes struct {
 	next http.RoundTripper
 	mu   sync.Mutex
 	made []string
-	// last is when anything was asked.
-	last time.Time
+	// left is after how many more writes, events apart, kill ends the operator.
+	// The last of them reaches the API server, but not its answer the operator.
+	left int
+	kill func()
 }
 
 // RoundTrip counts a request.
 func (w *writes) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet {
-		w.mu.Lock()
-		w.made = append(w.made, r.Method+" "+r.URL.Path)
-		w.mu.Unlock()
+	if r.Method == http.MethodGet {
+		return w.next.RoundTrip(r)
 	}
-	return w.next.RoundTrip(r)
+	w.mu.Lock()
+	w.made = append(w.made, r.Method+" "+r.URL.Path)
+	last, killed := false, false
+	if w.kill != nil && !strings.Contains(r.URL.Path, "/events") {
+		w.left--
+		last, killed = w.left == 0, w.left < 0
+	}
+	w.mu.Unlock()
+	if killed {
+		return nil, errKilled
+	}
+	response, err := w.next.RoundTrip(r)
+	if last && err == nil {
+		response.Body.Close()
+		w.kill()
+		return nil, errKilled
+	}
+	return response, err
 }
+
+var errKilled = errors.New("the operator was killed")
 
 func (w *writes) take() []string {
 	w.mu.Lock()
@@ -295,6 +324,39 @@ func (w *writes) take() []string {
 	made := w.made
 	w.made = nil
 	return made
+}
+
+// network is what is between the operator and the API server.
+type network struct {
+	mu    sync.Mutex
+	conns []net.Conn
+	cut   bool
+}
+
+func (n *network) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cut {
+		return nil, errors.New("the network is cut")
+	}
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil {
+		n.conns = append(n.conns, c)
+	}
+	return c, err
+}
+
+// set cuts the network, all connections with it, or mends it.
+func (n *network) set(cut bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut = cut
+	if cut {
+		for _, c := range n.conns {
+			c.Close()
+		}
+		n.conns = nil
+	}
 }
 
 func named(namespace, name string) metav1.ObjectMeta {

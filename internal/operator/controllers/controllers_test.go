@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
@@ -24,15 +23,23 @@ spec:
         traces: {receivers: [otlp], processors: [k8s_attributes], exporters: [debug]}
 `
 
+// ready reports whether a collector is ready in its present generation.
+func (b *bed) ready(name string) bool {
+	b.t.Helper()
+	c := &v1beta1.OpenTelemetryCollector{}
+	if !get(b, name, c) {
+		return false
+	}
+	ready := meta.FindStatusCondition(c.Status.Conditions, "Ready")
+	return ready != nil && ready.Status == "True" && ready.ObservedGeneration == c.Generation
+}
+
 // awaitReady waits until a collector is ready in its present generation.
 func (b *bed) awaitReady(name string) *v1beta1.OpenTelemetryCollector {
 	b.t.Helper()
+	err := until(b.t.Context(), func() (bool, error) { return b.ready(name), nil })
 	c := &v1beta1.OpenTelemetryCollector{}
-	err := until(b.t.Context(), func() (bool, error) {
-		err := b.Get(b.t.Context(), types.NamespacedName{Namespace: b.namespace, Name: name}, c)
-		ready := meta.FindStatusCondition(c.Status.Conditions, "Ready")
-		return ready != nil && ready.Status == "True" && ready.ObservedGeneration == c.Generation, err
-	})
+	get(b, name, c)
 	if err != nil {
 		b.t.Fatalf("%v; the status of %s is %+v", err, name, c.Status)
 	}
