@@ -9,6 +9,7 @@ package rollout
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -94,6 +95,9 @@ func (c *Cluster) await(ctx context.Context, done func() (bool, string, error)) 
 		if ctx.Err() != nil && !ok && said != "" {
 			return fmt.Errorf("%s (%w)", said, context.Cause(ctx))
 		}
+		if passing(err) {
+			waiting, err = err.Error(), nil
+		}
 		if err != nil || ok {
 			return err
 		}
@@ -107,6 +111,17 @@ func (c *Cluster) await(ctx context.Context, done func() (bool, string, error)) 
 		case <-tick.C:
 		}
 	}
+}
+
+// passing reports whether an error is one of a cluster that is restarted or busy,
+// rather than an answer.
+func passing(err error) bool {
+	if err == nil {
+		return false
+	}
+	var answer apierrors.APIStatus
+	return !errors.As(err, &answer) || apierrors.IsServiceUnavailable(err) || apierrors.IsTooManyRequests(err) ||
+		apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err)
 }
 
 // named is the object of that kind and name, to ask for.
