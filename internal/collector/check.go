@@ -19,9 +19,12 @@ import (
 
 // What Check looks at is bounded, as anybody may write it.
 const (
-	maxDepth    = 50     // mappings and lists in each other
-	maxValues   = 50_000 // of all kinds
-	maxFindings = 100
+	maxDepth      = 50     // mappings and lists in each other
+	maxValues     = 50_000 // of all kinds
+	maxComponents = 1000   // in one section
+	maxPipelines  = 500
+	maxFindings   = 100
+	maxChecks     = 2 // at a time; others wait, as each may need as much memory
 )
 
 // Check says what is wrong with a configuration that another process will run,
@@ -29,7 +32,8 @@ const (
 // this distribution; whether their word counts for the image that will run is
 // for the caller to say.
 //
-// Nothing is built, opened or looked up: a value with references such as
+// Its time and memory are bounded, whatever conf holds; a check that ctx ends
+// says so in a warning. Nothing is built, opened or looked up: a value with references such as
 // ${env:HOST} is known only there, and is no mistake whatever it is. conf is
 // not changed. What migration changes when the configuration is loaded is among
 // the findings.
@@ -38,38 +42,58 @@ func Check(ctx context.Context, conf map[string]any) []migrate.Finding {
 	if err != nil {
 		return []migrate.Finding{mistake("factories", nil, err.Error())}
 	}
+	select {
+	case checks <- struct{}{}:
+		defer func() { <-checks }()
+	case <-ctx.Done():
+		return []migrate.Finding{unchecked(ctx)}
+	}
 	n := &nodes{left: maxValues}
 	root := n.of(conf, nil)
+	n.count(root)
 	if len(n.findings) > 0 {
-		return n.findings
+		return n.findings[:1]
 	}
 	found := slices.DeleteFunc(migrate.Config(root, migrate.Options{InPod: true}), func(f migrate.Finding) bool {
 		return f.Rule == "pod-endpoint" || f.Rule == "pod-metrics" // what the operator does for pods
 	})
 	tree, _ := treeOf(root).(map[string]any)
 	d := &decoder{
-		conf:    confmap.NewFromStringMap(filled(tree, nil, "", nil).(map[string]any)),
 		source:  &source{root, map[*yaml.Node]string{}},
 		refused: refusals(found),
 		rules:   true,
-		tree:    tree,
+		body:    body{tree: tree},
 	}
 	d.findings = slices.Concat(d.unused(found), n.nulls)
 	cfg := d.config(ctx, factories)
-	d.check(cfg, factories)
-	if err := ctx.Err(); err != nil {
-		d.warn("unchecked", nil, "not all of it was checked: "+err.Error())
+	if ctx.Err() == nil {
+		d.check(cfg, factories)
+	} else {
+		d.findings = append(d.findings, unchecked(ctx))
 	}
 	findings := ordered(d.withoutBroken())
+	for i := range findings {
+		findings[i].Why = short(findings[i].Why)
+	}
 	if more := len(findings) - maxFindings; more > 0 {
 		findings = append(worst(findings)[:maxFindings:maxFindings], mistake("more", nil, fmt.Sprintf("there are %d more findings", more)))
 	}
 	return findings
 }
 
-// factoriesOnce are the components for checks, which share them: they keep
-// nothing of what they decode.
-var factoriesOnce = sync.OnceValues(Factories)
+// All checks of the process share the components, which keep nothing of what
+// they decode, and take turns.
+var (
+	factoriesOnce = sync.OnceValues(Factories)
+	checks        = make(chan struct{}, maxChecks)
+)
+
+// unchecked says that there was no time for all of it.
+func unchecked(ctx context.Context) migrate.Finding {
+	f := mistake("unchecked", nil, "not all of it was checked: "+context.Cause(ctx).Error())
+	f.Severity = migrate.Warning
+	return f
+}
 
 // withoutBroken leaves out that what is refused is not used either.
 func (d *decoder) withoutBroken() []migrate.Finding {
@@ -96,14 +120,13 @@ type nodes struct {
 // of is the node of a value that stands at path.
 func (n *nodes) of(v any, path []string) *yaml.Node {
 	n.left--
+	if m, ok := v.(map[string]any); n.left < 0 || ok && len(m) > n.left {
+		n.findings = append(n.findings, mistake("too-large", nil, fmt.Sprintf("has more than %d values", maxValues)))
+	} else if len(path) > maxDepth {
+		n.findings = append(n.findings, mistake("too-deep", path[:4], fmt.Sprintf("has more than %d levels", maxDepth)))
+	}
 	if len(n.findings) > 0 {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}
-	}
-	if n.left < 0 {
-		n.findings = append(n.findings, mistake("too-large", nil, fmt.Sprintf("has more than %d values", maxValues)))
-	}
-	if len(path) > maxDepth {
-		n.findings = append(n.findings, mistake("too-deep", path[:4], fmt.Sprintf("has more than %d levels", maxDepth)))
 	}
 	scalar := func(tag, text string) *yaml.Node {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
@@ -143,6 +166,21 @@ func (n *nodes) of(v any, path []string) *yaml.Node {
 		return l
 	}
 	return scalar("!!str", fmt.Sprint(v))
+}
+
+// count refuses what has more parts than anybody writes by hand or by program.
+func (n *nodes) count(root *yaml.Node) {
+	s := &source{root: root}
+	limits := map[string]int{"service" + confmap.KeyDelimiter + "pipelines": maxPipelines}
+	for _, section := range sections[:5] {
+		limits[section] = maxComponents
+	}
+	for key, most := range limits {
+		path := strings.Split(key, confmap.KeyDelimiter)
+		if at := s.at(path); at != nil && len(at.Content)/2 > most {
+			n.findings = append(n.findings, mistake("too-large", path, fmt.Sprintf("has more than %d parts", most)))
+		}
+	}
 }
 
 // null adds a warning about a component, or a part of one, that has no body:

@@ -3,6 +3,7 @@ package collector
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -73,4 +74,39 @@ func TestCheckOfGoodConfigurations(t *testing.T) {
 			t.Errorf("%s: got\n%s\nwant no error", file, got)
 		}
 	}
+}
+
+// What a check costs a process that runs many: time, garbage, and what stays.
+func BenchmarkCheck(b *testing.B) {
+	for _, file := range []string{"testdata/gateway.good.yaml", "testdata/daemonset.good.yaml", "testdata/check/environment.txtar", "testdata/check/unknown.txtar"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if a := txtar.Parse(text); len(a.Files) > 0 {
+			text = a.Files[0].Data
+		}
+		var conf map[string]any
+		if err := yaml.Unmarshal(text, &conf); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)), func(b *testing.B) {
+			Check(b.Context(), conf) // makes the factories
+			before := liveHeap()
+			b.ReportAllocs()
+			for b.Loop() {
+				Check(b.Context(), conf)
+			}
+			b.ReportMetric(float64(liveHeap()-before), "B-kept")
+		})
+	}
+}
+
+// liveHeap is the size of what the heap holds after garbage collection.
+func liveHeap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

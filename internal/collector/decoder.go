@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -22,7 +23,7 @@ import (
 // decoder turns a resolved configuration into the components' own structs, and
 // collects what is wrong with it.
 type decoder struct {
-	conf     *confmap.Conf
+	body
 	source   *source
 	findings []migrate.Finding
 	// refused is what migration found that cannot be kept.
@@ -33,15 +34,57 @@ type decoder struct {
 	// broken are components and sections that are there but could not be
 	// decoded: what follows from that is no finding of its own.
 	broken map[string]bool
-	// tree is conf with marks where the environment of the collector, which is
-	// another than that of this process, decides; nil when all of it is known.
+}
+
+// body is a mapping in a configuration: one of the two that it holds.
+type body struct {
+	// conf is all of it, as it was resolved here.
+	conf *confmap.Conf
+	// tree has marks where the environment of the collector, which is another
+	// than that of this process, decides. A check works on it alone, as each part
+	// of a confmap.Conf is a copy.
 	tree map[string]any
+}
+
+// keys are the keys of a mapping.
+func (b body) keys() []string {
+	if b.conf != nil {
+		return slices.Collect(maps.Keys(b.conf.ToStringMap()))
+	}
+	return slices.Collect(maps.Keys(b.tree))
+}
+
+// sub is the mapping below a key, empty where there is nothing or what stands
+// there is not known.
+func (b body) sub(key string) (body, error) {
+	if b.conf != nil {
+		sub, err := b.conf.Sub(key)
+		return body{conf: sub}, err
+	}
+	switch v := b.tree[key].(type) {
+	case map[string]any:
+		return body{tree: v}, nil
+	case nil, mark:
+		return body{tree: map[string]any{}}, nil
+	}
+	return body{}, errNoMapping
+}
+
+var errNoMapping = errors.New("no mapping")
+
+// drop takes out a key of the mapping below another.
+func (b body) drop(key, below string) {
+	if b.conf != nil {
+		b.conf.Delete(key + confmap.KeyDelimiter + below)
+	} else if m, ok := b.tree[key].(map[string]any); ok {
+		delete(m, below)
+	}
 }
 
 // decode decodes once more what was checked already. Components keep maps by
 // the address of their configuration, so every use needs its own.
 func decode(conf *confmap.Conf, factories otelcol.Factories) (*otelcol.Config, error) {
-	d := &decoder{conf: conf}
+	d := &decoder{body: body{conf: conf}}
 	cfg := d.config(context.Background(), factories)
 	return cfg, invalid(d.findings)
 }
@@ -60,6 +103,10 @@ func (d *decoder) warn(rule string, path []string, why string) {
 	d.findings = append(d.findings, d.source.locate(f))
 }
 
+// enough reports whether there are more findings than anybody reads, so that
+// looking for more of the same kind can end.
+func (d *decoder) enough() bool { return len(d.findings) > 2*maxFindings }
+
 // mistakes are the findings that refuse the configuration.
 func (d *decoder) mistakes() []migrate.Finding {
 	return slices.DeleteFunc(slices.Clone(d.findings), func(f migrate.Finding) bool { return f.Severity != migrate.Error })
@@ -69,7 +116,7 @@ func (d *decoder) mistakes() []migrate.Finding {
 var sections = []string{"receivers", "processors", "exporters", "connectors", "extensions", "service"}
 
 func (d *decoder) config(ctx context.Context, factories otelcol.Factories) *otelcol.Config {
-	for key := range d.conf.ToStringMap() {
+	for _, key := range d.keys() {
 		if !slices.Contains(sections, key) {
 			d.add("unknown-section", []string{key}, "unknown section"+didYouMean(key, sections))
 		}
@@ -89,14 +136,12 @@ func (d *decoder) config(ctx context.Context, factories otelcol.Factories) *otel
 func (d *decoder) service(factories otelcol.Factories) service.Config {
 	fresh := func() any { return &service.Config{Telemetry: factories.Telemetry.CreateDefaultConfig()} }
 	path := []string{"service"}
-	sub, err := d.conf.Sub("service")
-	if err != nil {
+	sub, err := d.sub("service")
+	if err != nil || d.unknown("service") {
 		d.broken["service"] = true
-		d.add("wrong-type", path, "must be a mapping")
-		return *fresh().(*service.Config)
-	}
-	if d.unknown("service") {
-		d.broken["service"] = true
+		if !d.unknown("service") {
+			d.add("wrong-type", path, "must be a mapping")
+		}
 		return *fresh().(*service.Config)
 	}
 	d.dropUnknownSignals(sub)
@@ -109,20 +154,17 @@ func (d *decoder) service(factories otelcol.Factories) service.Config {
 
 // dropUnknownSignals takes pipelines of signals that do not exist out of the section
 // service, so that the others can be decoded.
-func (d *decoder) dropUnknownSignals(sub *confmap.Conf) {
-	flows, err := sub.Sub("pipelines")
+func (d *decoder) dropUnknownSignals(service body) {
+	flows, err := service.sub("pipelines")
 	if err != nil {
 		return // which decoding finds too
 	}
-	for key := range flows.ToStringMap() {
+	for _, key := range flows.keys() {
 		var id pipeline.ID
 		if err := id.UnmarshalText([]byte(key)); err != nil {
 			name, _, _ := strings.Cut(key, "/")
 			d.add("unknown-signal", []string{"service", "pipelines", strings.TrimSpace(key)}, err.Error()+didYouMean(name, signalNames))
-			sub.Delete("pipelines" + confmap.KeyDelimiter + key)
-			if flows, ok := d.inTree("service", "pipelines").(map[string]any); ok {
-				delete(flows, key)
-			}
+			service.drop("pipelines", key)
 			d.broken["service"] = true
 		}
 	}
@@ -135,7 +177,7 @@ var signalNames = []string{pipeline.SignalLogs.String(), pipeline.SignalMetrics.
 // every mistake is found.
 func decodeSection[F component.Factory](ctx context.Context, d *decoder, section string, factories map[component.Type]F) map[component.ID]component.Config {
 	configs := map[component.ID]component.Config{}
-	sub, err := d.conf.Sub(section)
+	sub, err := d.sub(section)
 	if err != nil || d.unknown(section) {
 		d.broken[section] = true
 		if !d.unknown(section) {
@@ -143,7 +185,7 @@ func decodeSection[F component.Factory](ctx context.Context, d *decoder, section
 		}
 		return configs
 	}
-	for key := range sub.ToStringMap() {
+	for _, key := range sub.keys() {
 		if ctx.Err() != nil {
 			return configs // which the caller says
 		}
@@ -164,7 +206,7 @@ func decodeSection[F component.Factory](ctx context.Context, d *decoder, section
 			d.add("twice", path, "is there twice: spaces do not count")
 			continue
 		}
-		body, err := sub.Sub(key)
+		body, err := sub.sub(key)
 		if err != nil {
 			d.add("wrong-type", path, "must be a mapping")
 			continue
@@ -179,22 +221,25 @@ func decodeSection[F component.Factory](ctx context.Context, d *decoder, section
 
 // component decodes the configuration of one component, and asks the component
 // about it. It is false when it could not be decoded.
-func (d *decoder) component(path []string, typ component.Type, body *confmap.Conf, fresh func() any) (any, bool) {
-	if d.tree == nil {
-		return d.attempt(path, body, fresh)
+func (d *decoder) component(path []string, typ component.Type, b body, fresh func() any) (any, bool) {
+	if b.conf != nil {
+		return d.attempt(path, b.conf, fresh)
 	}
 	if d.unknown(path...) {
 		return fresh(), true
 	}
-	raw, _ := d.inTree(path...).(map[string]any)
-	if raw == nil {
-		raw = map[string]any{}
+	if b.tree == nil {
+		b.tree = map[string]any{}
 	}
-	blind(path[0], typ, raw)
-	if marked(raw) {
-		return d.guessed(path, raw, fresh)
+	if why := tooCostly(path[0], typ, b.tree); why != "" {
+		d.warn("too-large", path, "is not checked: "+why)
+		return fresh(), true
 	}
-	return d.attempt(path, confmap.NewFromStringMap(raw), fresh)
+	blind(path[0], typ, b.tree)
+	if marked(b.tree) {
+		return d.guessed(path, b.tree, fresh)
+	}
+	return d.attempt(path, confmap.NewFromStringMap(b.tree), fresh)
 }
 
 // attempt decodes with all values as they are in body.
@@ -385,6 +430,9 @@ func (d *decoder) addDecoding(path []string, err error, known map[string]string)
 			continue
 		}
 		for key := range strings.SplitSeq(m[2], ", ") {
+			if d.enough() {
+				return
+			}
 			d.add("unknown-key", d.source.below(at, key), unknownKey(key, known))
 		}
 	}

@@ -83,12 +83,22 @@ func messages(err error) []string {
 	return all
 }
 
+// maxNameLength is how long a name can be that somebody meant.
+const maxNameLength = 100
+
 // didYouMean is `; did you mean "x"?` with the known name nearest to name, or
 // "" when none is near.
 func didYouMean(name string, known []string) string {
 	best, distance := "", max(1, len(name)/3)+1
+	if name = squash(name); len(name) > maxNameLength {
+		return ""
+	}
 	for _, k := range slices.Sorted(slices.Values(known)) {
-		d := editDistance(squash(name), squash(k))
+		squashed := squash(k)
+		if n := len(squashed) - len(name); n >= distance || -n >= distance {
+			continue // as many letters differ at least
+		}
+		d := editDistance(name, squashed)
 		if d < distance {
 			best, distance = k, d
 		}
@@ -100,9 +110,9 @@ func didYouMean(name string, known []string) string {
 }
 
 // squash drops what people vary in component names.
-func squash(name string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(name))
-}
+func squash(name string) string { return separators.Replace(strings.ToLower(name)) }
+
+var separators = strings.NewReplacer("_", "", "-", "", " ", "")
 
 // editDistance counts the letters to insert, delete, replace or swap with
 // their neighbour to make b of a.

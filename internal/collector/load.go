@@ -30,7 +30,7 @@ func load(ctx context.Context, s Settings, factories otelcol.Factories) (*loaded
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{conf: resolved.conf, source: src, refused: refusals(resolved.found), rules: true}
+	d := &decoder{body: body{conf: resolved.conf}, source: src, refused: refusals(resolved.found), rules: true}
 	d.findings = slices.Clone(d.refused)
 	cfg := d.config(ctx, factories)
 	if err := ctx.Err(); err != nil {

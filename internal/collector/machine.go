@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"fmt"
+
 	"go.opentelemetry.io/collector/component"
 )
 
@@ -27,6 +29,66 @@ func blind(section string, typ component.Type, body map[string]any) {
 		compaction, _ := body["compaction"].(map[string]any)
 		replace(body, "/", "directory")
 		replace(compaction, "/", "directory")
+	}
+}
+
+// What the language of transformations, OTTL, is given to read. Its parser needs
+// time by the square of a statement's length, and by more for brackets in each
+// other.
+const (
+	maxStatement  = 4 << 10  // bytes
+	maxStatements = 32 << 10 // bytes of all in a component
+	maxBrackets   = 20       // in each other
+)
+
+// tooCostly says why a component's configuration is not read, "" when it is.
+func tooCostly(section string, typ component.Type, tree map[string]any) string {
+	switch section + "::" + typ.String() {
+	case "processors::transform", "processors::filter", "processors::tail_sampling", "connectors::routing", "connectors::count":
+	default:
+		return ""
+	}
+	all, longest, deepest := 0, 0, 0
+	eachText(tree, func(text string) {
+		all += len(text)
+		longest = max(longest, len(text))
+		depth := 0
+		for _, c := range []byte(text) {
+			switch c {
+			case '(', '[', '{':
+				depth++
+				deepest = max(deepest, depth)
+			case ')', ']', '}':
+				depth--
+			}
+		}
+	})
+	switch {
+	case longest > maxStatement:
+		return fmt.Sprintf("it has a statement of more than %d bytes", maxStatement)
+	case all > maxStatements:
+		return fmt.Sprintf("it has more than %d bytes of statements", maxStatements)
+	case deepest > maxBrackets:
+		return fmt.Sprintf("it has a statement with more than %d brackets in each other", maxBrackets)
+	}
+	return ""
+}
+
+// eachText calls f for every text in a tree.
+func eachText(v any, f func(string)) {
+	switch v := v.(type) {
+	case string:
+		f(v)
+	case mark:
+		f(string(v))
+	case map[string]any:
+		for _, e := range v {
+			eachText(e, f)
+		}
+	case []any:
+		for _, e := range v {
+			eachText(e, f)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -125,19 +126,24 @@ func (d *decoder) ids(section string, cfg *otelcol.Config) []string {
 
 // references checks that what a list names is configured in one of the sections.
 func (d *decoder) references(path []string, refs []component.ID, cfg *otelcol.Config, among ...string) {
-	var configured []string
+	configured := map[string]bool{}
 	for _, section := range among {
 		if d.broken[section] || d.unknown(section) {
 			return
 		}
-		configured = append(configured, d.ids(section, cfg)...)
+		for _, id := range d.ids(section, cfg) {
+			configured[id] = true
+		}
 	}
 	for i, ref := range refs {
-		if ref == (component.ID{}) || slices.Contains(configured, ref.String()) {
+		if ref == (component.ID{}) || configured[ref.String()] {
 			continue // the zero value stands for one that is not known here
 		}
+		if d.enough() {
+			return // which says enough
+		}
 		d.add("undefined-component", slices.Concat(path, []string{fmt.Sprint(i)}),
-			fmt.Sprintf("%s %q is not configured%s", strings.TrimSuffix(among[0], "s"), ref, d.instead(ref.String(), configured, cfg)))
+			fmt.Sprintf("%s %q is not configured%s", strings.TrimSuffix(among[0], "s"), ref, d.instead(ref.String(), slices.Sorted(maps.Keys(configured)), cfg)))
 	}
 }
 

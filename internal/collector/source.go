@@ -357,27 +357,29 @@ func child(node *yaml.Node, key string) (k, v *yaml.Node) {
 // path itself followed by key when there is none or several.
 func (s *source) below(path []string, key string) []string {
 	if node := s.at(path); node != nil {
-		if found := keysBelow(node, path, key); len(found) == 1 {
+		if found := keysBelow(node, slices.Clone(path), key); len(found) == 1 {
 			return found[0]
 		}
 	}
 	return append(slices.Clone(path), key)
 }
 
+// keysBelow are the paths to the keys of a name at or below node, which stands
+// at path. What path has room for is overwritten.
 func keysBelow(node *yaml.Node, path []string, key string) [][]string {
 	var found [][]string
 	if node.Kind == yaml.SequenceNode {
 		for i, e := range node.Content {
-			found = append(found, keysBelow(e, append(slices.Clone(path), strconv.Itoa(i)), key)...)
+			found = append(found, keysBelow(e, append(path, strconv.Itoa(i)), key)...)
 		}
 	}
 	if node.Kind != yaml.MappingNode {
 		return found
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
-		at := append(slices.Clone(path), node.Content[i].Value)
+		at := append(path, node.Content[i].Value)
 		if node.Content[i].Value == key {
-			found = append(found, at)
+			found = append(found, slices.Clone(at))
 		}
 		found = append(found, keysBelow(node.Content[i+1], at, key)...)
 	}

@@ -22,12 +22,13 @@ func expand(text string) any {
 		return text
 	}
 	var b strings.Builder
+	last := strings.LastIndexByte(text, '}')
 	for i := 0; i < len(text); i++ {
 		switch {
 		case strings.HasPrefix(text[i:], "$$"):
 			b.WriteByte('$')
 			i++
-		case strings.HasPrefix(text[i:], "${") && strings.Contains(text[i:], "}"):
+		case strings.HasPrefix(text[i:], "${") && i < last:
 			return mark(text)
 		default:
 			b.WriteByte(text[i])
@@ -182,6 +183,9 @@ func (d *decoder) guessed(path []string, raw map[string]any, fresh func() any) (
 		d.findings = append(d.findings, f)
 	}
 	sure := len(a.findings) == len(doubtful)
+	if path[0] == "service" {
+		doubtful = nil // names of components are not guessed
+	}
 	for _, guess := range guesses {
 		if len(doubtful) == 0 {
 			break
@@ -193,9 +197,6 @@ func (d *decoder) guessed(path []string, raw map[string]any, fresh func() any) (
 		}
 	}
 	for _, f := range doubtful {
-		if path[0] == "service" {
-			break // lists of names are not guessed
-		}
 		f.Severity = migrate.Warning
 		d.findings = append(d.findings, f)
 	}
