@@ -148,6 +148,9 @@ func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, al
 	}
 	var found []*v1alpha1.Instrumentation
 	var names []string
+	if facts.Instrumentation != nil {
+		all, found = nil, []*v1alpha1.Instrumentation{facts.Instrumentation}
+	}
 	for _, i := range all {
 		if i.DeletionTimestamp == nil && (w.Only && i.Namespace == namespace.Name || !w.Only && i.Namespace == w.Namespace && i.Name == w.Name) {
 			found, names = append(found, i), append(names, i.Name)

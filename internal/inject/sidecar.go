@@ -31,6 +31,9 @@ type Facts struct {
 
 	// Images are the operator's own images of agents.
 	Images v1alpha1.Images `json:"images,omitzero"`
+	// Instrumentation, where it is not nil, is used for all that ask for one,
+	// whatever they name.
+	Instrumentation *v1alpha1.Instrumentation `json:"instrumentation,omitempty"`
 	// LanguagesOff are not injected. OneLanguage allows a pod only one.
 	LanguagesOff []Kind `json:"languagesOff,omitempty"`
 	OneLanguage  bool   `json:"oneLanguage,omitempty"`

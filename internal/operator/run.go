@@ -17,7 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
 	"github.com/signalbox-otel/signalbox/internal/operator/admission"
 	"github.com/signalbox-otel/signalbox/internal/operator/certs"
@@ -248,7 +250,10 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 				Gates: v1beta1.Gates{NetworkPolicies: s.Gates.OperandNetworkPolicy},
 				User:  "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount,
 			}),
-			pods.Add(mgr, pods.Config{Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, Registry: counts, Log: o.Logger}))
+			pods.Add(mgr, pods.Config{
+				Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, Registry: counts, Log: o.Logger,
+				Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
+			}))
 	}
 	if s.Webhooks.Enabled && s.SelfTest > 0 {
 		errs = append(errs, reach.Add(mgr, reach.Config{
@@ -263,6 +268,32 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 		})))
 	}
 	return errors.Join(errs...)
+}
+
+// languagesOff are those that the settings do not allow.
+func languagesOff(l settings.Languages) []inject.Kind {
+	var off []inject.Kind
+	for _, x := range []struct {
+		kind inject.Kind
+		on   bool
+	}{
+		{inject.Java, l.Java}, {inject.NodeJS, l.NodeJS}, {inject.Python, l.Python}, {inject.DotNet, l.DotNet},
+		{inject.Go, l.Go}, {inject.ApacheHttpd, l.ApacheHTTPD}, {inject.Nginx, l.Nginx},
+	} {
+		if !x.on {
+			off = append(off, x.kind)
+		}
+	}
+	return off
+}
+
+// only is the Instrumentation for all pods where those of the cluster are not
+// looked for.
+func only(s *settings.Settings) *v1alpha1.Instrumentation {
+	if s.Instrumentations {
+		return nil
+	}
+	return s.Instrumentation
 }
 
 // everywhere is something that runs on every replica.

@@ -24,15 +24,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	"sigs.k8s.io/yaml"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/inject"
 )
 
 // memory is a reader of a namespace and the collectors in it, as quick as a
 // cache.
 type memory struct {
-	namespace  metav1.ObjectMeta
-	collectors []v1beta1.OpenTelemetryCollector
-	err        error
+	namespace        metav1.ObjectMeta
+	collectors       []v1beta1.OpenTelemetryCollector
+	instrumentations []v1alpha1.Instrumentation
+	err              error
 	// panics at every question.
 	panics bool
 }
@@ -62,8 +65,11 @@ func (m memory) Get(_ context.Context, key client.ObjectKey, o client.Object, _ 
 }
 
 func (m memory) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	if l, ok := list.(*v1beta1.OpenTelemetryCollectorList); ok {
+	switch l := list.(type) {
+	case *v1beta1.OpenTelemetryCollectorList:
 		l.Items = m.collectors
+	case *v1alpha1.InstrumentationList:
+		l.Items = m.instrumentations
 	}
 	return m.err
 }
@@ -87,6 +93,7 @@ func newAdmitter(t testing.TB, reader client.Reader, recorder_ events.EventRecor
 		gatherer: &gatherer{
 			cache: reader, live: reader, native: func() bool { return true },
 			rendered: &rendered{facts: facts}, owners: newOwners(reader, time.Now),
+			settings: inject.Facts{Images: v1alpha1.Images{Python: "python:1"}},
 		},
 	}
 }
@@ -130,7 +137,10 @@ func request(t testing.TB, annotations map[string]string) admission.Request {
 // BenchmarkAdmission is what one admission costs, from request to patch, without
 // HTTP.
 func BenchmarkAdmission(b *testing.B) {
-	reader := memory{namespace: metav1.ObjectMeta{Name: "shop"}, collectors: []v1beta1.OpenTelemetryCollector{collector(b)}}
+	reader := memory{
+		namespace: metav1.ObjectMeta{Name: "shop"}, collectors: []v1beta1.OpenTelemetryCollector{collector(b)},
+		instrumentations: []v1alpha1.Instrumentation{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"}}},
+	}
 	for _, c := range []struct {
 		name        string
 		annotations map[string]string
@@ -138,6 +148,7 @@ func BenchmarkAdmission(b *testing.B) {
 	}{
 		{"asks for nothing", nil, false},
 		{"sidecar", map[string]string{v1beta1.AnnotationSidecar: "true"}, true},
+		{"sidecar and Python", map[string]string{v1beta1.AnnotationSidecar: "true", v1beta1.InstrumentationPrefix + "inject-python": "true"}, true},
 		{"not found", map[string]string{v1beta1.AnnotationSidecar: "other"}, false},
 	} {
 		b.Run(c.name, func(b *testing.B) {

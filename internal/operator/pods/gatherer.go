@@ -3,6 +3,8 @@ package pods
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/render"
@@ -24,6 +27,8 @@ type gatherer struct {
 	native      func() bool
 	rendered    *rendered
 	owners      *owners
+	// settings are facts that do not change.
+	settings inject.Facts
 }
 
 // namespace is its metadata.
@@ -78,9 +83,89 @@ func (g *gatherer) collectors(ctx context.Context, namespace string, w inject.Wi
 	return nil, nil
 }
 
+// instrumentations are those that wishes may mean. They belong to the cache:
+// nobody may change them.
+func (g *gatherer) instrumentations(ctx context.Context, namespace string, wanted []inject.Wanted) ([]*v1alpha1.Instrumentation, error) {
+	if g.settings.Instrumentation != nil {
+		return nil, nil
+	}
+	var all []*v1alpha1.Instrumentation
+	asked := map[inject.Wish]bool{}
+	for _, w := range wanted {
+		if asked[w.Wish] || w.Wish.Off {
+			continue
+		}
+		asked[w.Wish] = true
+		found, err := g.instrumentation(ctx, namespace, w.Wish)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range found {
+			if !slices.ContainsFunc(all, func(o *v1alpha1.Instrumentation) bool { return o.UID == i.UID }) {
+				all = append(all, i)
+			}
+		}
+	}
+	return all, nil
+}
+
+func (g *gatherer) instrumentation(ctx context.Context, namespace string, w inject.Wish) ([]*v1alpha1.Instrumentation, error) {
+	for _, reader := range []client.Reader{g.cache, g.live} {
+		if w.Only {
+			var list v1alpha1.InstrumentationList
+			if err := reader.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+				return nil, fmt.Errorf("listing Instrumentations of namespace %s: %w", namespace, err)
+			}
+			if len(list.Items) > 0 {
+				var all []*v1alpha1.Instrumentation
+				for i := range list.Items {
+					all = append(all, &list.Items[i])
+				}
+				return all, nil
+			}
+			continue
+		}
+		if w.Name == "" {
+			return nil, nil
+		}
+		i, key := new(v1alpha1.Instrumentation), client.ObjectKey{Namespace: w.Namespace, Name: w.Name}
+		err := reader.Get(ctx, key, i)
+		if err == nil {
+			return []*v1alpha1.Instrumentation{i}, nil
+		}
+		if !apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("reading Instrumentation %s: %w", key, err)
+		}
+	}
+	return nil, nil
+}
+
+// configMaps are the keys of the ConfigMaps that containers take their
+// environment from. One that cannot be read in time is one that was not seen.
+func (g *gatherer) configMaps(ctx context.Context, namespace string, pod *corev1.Pod) map[string][]string {
+	ctx, cancel := context.WithTimeout(ctx, ownerBudget)
+	defer cancel()
+	seen := map[string][]string{}
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for _, c := range list {
+			for _, source := range c.EnvFrom {
+				if source.ConfigMapRef == nil || seen[source.ConfigMapRef.Name] != nil {
+					continue
+				}
+				var m corev1.ConfigMap
+				if err := g.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: source.ConfigMapRef.Name}, &m); err == nil {
+					seen[source.ConfigMapRef.Name] = slices.AppendSeq([]string{}, maps.Keys(m.Data))
+				}
+			}
+		}
+	}
+	return seen
+}
+
 // facts are what inject has to know besides, but for the pod's owners.
 func (g *gatherer) facts(ctx context.Context, namespace string) (inject.Facts, error) {
-	facts := inject.Facts{Sidecar: g.rendered.sidecar, NativeSidecars: g.native()}
+	facts := g.settings
+	facts.Sidecar, facts.NativeSidecars = g.rendered.sidecar, g.native()
 	var ranges corev1.LimitRangeList
 	if err := g.cache.List(ctx, &ranges, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return facts, fmt.Errorf("listing LimitRanges of namespace %s: %w", namespace, err)

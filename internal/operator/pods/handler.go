@@ -11,6 +11,7 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
@@ -33,8 +34,8 @@ func (h *admitter) Handle(ctx context.Context, req admission.Request) (response 
 	response = admission.Allowed("")
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("defect in the webhook of pods", "panic", p, "stack", string(debug.Stack()))
-			h.recorder.decisions.WithLabelValues(string(inject.Sidecar), string(inject.Failed), string(inject.Internal)).Inc()
+			h.defect(p)
+			h.recorder.decisions.WithLabelValues("any", string(inject.Failed), string(inject.Internal)).Inc()
 			response = admission.Allowed("")
 		}
 	}()
@@ -46,7 +47,7 @@ func (h *admitter) Handle(ctx context.Context, req admission.Request) (response 
 		h.log.Warn("annotations of the namespace are not considered", "resource", req.Namespace, "error", err)
 	}
 	// Most pods ask for nothing, and are not worth being parsed to find out.
-	if !bytes.Contains(req.Object.Raw, []byte(v1beta1.AnnotationSidecar)) && inject.SidecarWish(new(corev1.Pod), namespace).Empty() {
+	if !mentions(req.Object.Raw) && !wishes(new(corev1.Pod), namespace) {
 		return response
 	}
 	pod := new(corev1.Pod)
@@ -54,31 +55,22 @@ func (h *admitter) Handle(ctx context.Context, req admission.Request) (response 
 		h.log.Warn("pod left as it is", "resource", req.Namespace+"/"+req.Name, "error", err)
 		return response
 	}
-	wish := inject.SidecarWish(pod, namespace)
-	if wish.Empty() {
+	if !wishes(pod, namespace) {
 		return response
 	}
-	owners := h.gatherer.owners.of(ctx, req.Namespace, pod)
-	result := h.guarded(inject.Sidecar, pod, func() (inject.Result, error) {
-		collectors, err := h.gatherer.collectors(ctx, req.Namespace, wish)
-		if err != nil {
-			return inject.Result{}, err
-		}
-		facts, err := h.gatherer.facts(ctx, req.Namespace)
-		facts.Owners = owners
-		return inject.AddSidecar(pod, namespace, collectors, facts), err
-	})
-	decisions := []inject.Decision{result.Decision}
-	if patch, err := inject.Patch(pod, result.Pod); err != nil {
-		decisions[0] = failed(pod, inject.Sidecar, err).Decision
+	v := &visit{admitter: h, pod: pod, after: pod, namespace: namespace, owners: h.gatherer.owners.of(ctx, req.Namespace, pod)}
+	v.sidecar(ctx)
+	v.instrumentation(ctx)
+	if patch, err := inject.Patch(pod, v.after); err != nil {
+		v.fail(err)
 	} else if patch != nil {
 		kind := admissionv1.PatchTypeJSONPatch
 		response.Patch, response.PatchType = patch, &kind
 	}
 	if req.DryRun == nil || !*req.DryRun {
-		h.recorder.record(req.Namespace, pod, owners, decisions)
+		h.recorder.record(req.Namespace, pod, v.owners, v.decisions)
 	}
-	for _, d := range decisions {
+	for _, d := range v.decisions {
 		if d.Outcome == inject.Refused || d.Outcome == inject.Failed {
 			response.Warnings = append(response.Warnings, fmt.Sprintf("%s not injected: %s", d.Kind, d.Message))
 		}
@@ -86,24 +78,100 @@ func (h *admitter) Handle(ctx context.Context, req admission.Request) (response 
 	return response
 }
 
-// guarded comes to a decision whatever happens on the way: what is asked for by
-// one annotation does not depend on what is asked for by another.
-func (h *admitter) guarded(kind inject.Kind, pod *corev1.Pod, decide func() (inject.Result, error)) (result inject.Result) {
-	defer func() {
-		if p := recover(); p != nil {
-			h.log.Error("defect in the webhook of pods", "panic", p, "stack", string(debug.Stack()))
-			result = failed(pod, kind, fmt.Errorf("defect: %v", p))
-		}
-	}()
-	result, err := decide()
-	if err != nil {
-		return failed(pod, kind, err)
-	}
-	return result
+func (h *admitter) defect(p any) {
+	h.log.Error("defect in the webhook of pods", "panic", p, "stack", string(debug.Stack()))
 }
 
-func failed(pod *corev1.Pod, kind inject.Kind, err error) inject.Result {
-	return inject.Result{Pod: pod, Decision: inject.Decision{
-		Kind: kind, Outcome: inject.Failed, Reason: inject.Internal, Message: err.Error(),
-	}}
+// mentions reports whether the text of a pod may have an annotation that asks
+// for something.
+func mentions(raw []byte) bool {
+	return bytes.Contains(raw, []byte(v1beta1.AnnotationSidecar)) || bytes.Contains(raw, []byte(v1beta1.InstrumentationPrefix+"inject-"))
+}
+
+// wishes reports whether a pod, or its namespace for it, asks for something.
+func wishes(pod *corev1.Pod, namespace metav1.ObjectMeta) bool {
+	return !inject.SidecarWish(pod, namespace).Empty() || len(inject.InstrumentationWishes(pod, namespace)) > 0
+}
+
+// visit is one pod on its way through the webhook. What is asked for by one
+// annotation does not depend on what is asked for by another: instrumentation
+// goes on where the sidecar failed, and the other way round.
+type visit struct {
+	*admitter
+	pod, after *corev1.Pod
+	namespace  metav1.ObjectMeta
+	owners     []inject.Owner
+	decisions  []inject.Decision
+}
+
+func (v *visit) sidecar(ctx context.Context) {
+	wish := inject.SidecarWish(v.pod, v.namespace)
+	if wish.Empty() {
+		return
+	}
+	v.decide(ctx, []inject.Kind{inject.Sidecar}, func(facts inject.Facts) (*corev1.Pod, []inject.Decision, error) {
+		collectors, err := v.gatherer.collectors(ctx, v.namespace.Name, wish)
+		if err != nil {
+			return nil, nil, err
+		}
+		r := inject.AddSidecar(v.after, v.namespace, collectors, facts)
+		return r.Pod, []inject.Decision{r.Decision}, nil
+	})
+}
+
+func (v *visit) instrumentation(ctx context.Context) {
+	wanted := inject.InstrumentationWishes(v.pod, v.namespace)
+	if len(wanted) == 0 {
+		return
+	}
+	var kinds []inject.Kind
+	for _, w := range wanted {
+		kinds = append(kinds, w.Kind)
+	}
+	v.decide(ctx, kinds, func(facts inject.Facts) (*corev1.Pod, []inject.Decision, error) {
+		instrumentations, err := v.gatherer.instrumentations(ctx, v.namespace.Name, wanted)
+		if err != nil {
+			return nil, nil, err
+		}
+		facts.ConfigMaps = v.gatherer.configMaps(ctx, v.namespace.Name, v.pod)
+		after, decisions := inject.AddInstrumentation(v.after, v.namespace, instrumentations, facts)
+		return after, decisions, nil
+	})
+}
+
+// decide comes to a decision about each kind whatever happens on the way.
+func (v *visit) decide(ctx context.Context, kinds []inject.Kind, add func(inject.Facts) (*corev1.Pod, []inject.Decision, error)) {
+	failed := func(err error) {
+		for _, k := range kinds {
+			v.decisions = append(v.decisions, inject.Decision{Kind: k, Outcome: inject.Failed, Reason: inject.Internal, Message: err.Error()})
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			v.defect(p)
+			failed(fmt.Errorf("defect: %v", p))
+		}
+	}()
+	facts, err := v.gatherer.facts(ctx, v.namespace.Name)
+	if err != nil {
+		failed(err)
+		return
+	}
+	facts.Owners = v.owners
+	after, decisions, err := add(facts)
+	if err != nil {
+		failed(err)
+		return
+	}
+	v.after, v.decisions = after, append(v.decisions, decisions...)
+}
+
+// fail takes back what was decided: the pod stays as it was.
+func (v *visit) fail(err error) {
+	v.after = v.pod
+	for i := range v.decisions {
+		if d := &v.decisions[i]; d.Outcome == inject.Injected {
+			d.Outcome, d.Reason, d.Message, d.Containers = inject.Failed, inject.Internal, err.Error(), nil
+		}
+	}
 }

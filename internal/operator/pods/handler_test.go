@@ -18,7 +18,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
 // told are the events that were written.
@@ -43,13 +45,13 @@ func TestFailsOpen(t *testing.T) {
 	}{
 		"the API server does not answer": {
 			reader: memory{err: errors.New("connection refused")}, request: func() admission.Request { return request(t, wants) },
-			warning:  "sidecar not injected: listing OpenTelemetryCollectors of namespace shop: connection refused",
-			event:    "ReplicaSet/cart-6f7d5c8b9 Warning Internal: sidecar: listing OpenTelemetryCollectors of namespace shop: connection refused",
+			warning:  "sidecar not injected: listing LimitRanges of namespace shop: connection refused",
+			event:    "ReplicaSet/cart-6f7d5c8b9 Warning Internal: sidecar: listing LimitRanges of namespace shop: connection refused",
 			decision: [3]string{"sidecar", "failed", "Internal"},
 		},
 		"a defect": {
 			reader: memory{panics: true}, request: func() admission.Request { return request(t, wants) },
-			decision: [3]string{"sidecar", "failed", "Internal"},
+			decision: [3]string{"any", "failed", "Internal"},
 		},
 		"no JSON": {
 			reader: memory{namespace: shop}, request: func() admission.Request {
@@ -107,6 +109,33 @@ func TestFailsOpen(t *testing.T) {
 				t.Errorf("decision %v is not counted", c.decision)
 			}
 		})
+	}
+}
+
+// What fails for the sidecar does not keep the instrumentation away, be it an
+// error or a defect.
+func TestIndependent(t *testing.T) {
+	reader := memory{
+		namespace:        metav1.ObjectMeta{Name: "shop"},
+		collectors:       []v1beta1.OpenTelemetryCollector{collector(t)},
+		instrumentations: []v1alpha1.Instrumentation{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all", UID: "4"}}},
+	}
+	events := new(told)
+	h := newAdmitter(t, reader, events)
+	h.gatherer.settings.Images.Python = "python:1"
+	h.gatherer.rendered.facts = func(string) render.Facts { panic("no facts") }
+	r := h.Handle(t.Context(), request(t, map[string]string{
+		v1beta1.AnnotationSidecar: "true", v1beta1.InstrumentationPrefix + "inject-python": "true",
+	}))
+	if patch := string(r.Patch); !strings.Contains(patch, "PYTHONPATH") || strings.Contains(patch, "otc-container") {
+		t.Errorf("got patch %s; want Python and no sidecar", patch)
+	}
+	want := []string{
+		"ReplicaSet/cart-6f7d5c8b9 Warning Internal: sidecar: defect: no facts",
+		"ReplicaSet/cart-6f7d5c8b9 Normal Injected: python: python of Instrumentation shop/all is added to container app-0",
+	}
+	if diff := cmp.Diff(want, events.events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 

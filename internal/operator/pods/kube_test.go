@@ -33,6 +33,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/signalbox-otel/signalbox/api/crds"
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/e2e/kube"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
@@ -121,7 +122,7 @@ func up(t testing.TB) *cluster {
 	}
 	config.QPS = -1 // the API server has its own priorities
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1beta1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -191,6 +192,7 @@ func (c *cluster) start(config *rest.Config) {
 	}
 	if err := Add(c.mgr, Config{
 		Facts:          facts,
+		Images:         v1alpha1.Images{Python: "python:1"},
 		NativeSidecars: func() bool { return true },
 		Registry:       c.registry,
 	}); err != nil {
@@ -322,6 +324,23 @@ func TestKubernetes(t *testing.T) {
 		c.kubectl(deployment("safe", "true", restricted), "apply", "-n", "strict", "-f", "-")
 		if p := until(c, new(corev1.PodList), "strict", pod("safe")); !hasSidecar(p) {
 			t.Error("the pod has no sidecar")
+		}
+	})
+	t.Run("instrumented", func(t *testing.T) {
+		c.kubectl(`
+apiVersion: opentelemetry.io/v1alpha1
+kind: Instrumentation
+metadata: {name: all, namespace: strict}
+spec: {exporter: {endpoint: "http://localhost:4318"}}
+`, "apply", "-f", "-")
+		flask := strings.ReplaceAll(deployment("flask", "true", restricted), "annotations: {", `annotations: {instrumentation.opentelemetry.io/inject-python: "true", `)
+		c.kubectl(flask, "apply", "-n", "strict", "-f", "-")
+		p := until(c, new(corev1.PodList), "strict", pod("flask"))
+		if n := len(p.Spec.InitContainers); n != 2 || !hasSidecar(p) {
+			t.Errorf("the pod has %d init containers; want the sidecar, and what copies the agent", n)
+		}
+		if !slices.ContainsFunc(p.Spec.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "PYTHONPATH" }) {
+			t.Errorf("the program does not find the agent: %v", p.Spec.Containers[0].Env)
 		}
 	})
 	t.Run("quota", func(t *testing.T) {

@@ -15,7 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
@@ -27,6 +29,13 @@ type Config struct {
 	// NativeSidecars says whether the cluster restarts init containers that want
 	// to be.
 	NativeSidecars func() bool
+	// Images are the operator's own images of agents, LanguagesOff what is never
+	// injected, and OneLanguage allows a pod only one.
+	Images       v1alpha1.Images
+	LanguagesOff []inject.Kind
+	OneLanguage  bool
+	// Instrumentation is used instead of the cluster's; nil uses those.
+	Instrumentation *v1alpha1.Instrumentation
 	// Registry counts decisions; nil is controller-runtime's.
 	Registry prometheus.Registerer
 	// Log takes what went wrong; nil is slog's default.
@@ -53,6 +62,7 @@ func Add(mgr ctrl.Manager, c Config) error {
 		gatherer: &gatherer{
 			cache: mgr.GetCache(), live: mgr.GetAPIReader(), native: c.NativeSidecars,
 			rendered: &rendered{facts: c.Facts}, owners: newOwners(mgr.GetAPIReader(), time.Now),
+			settings: inject.Facts{Images: c.Images, LanguagesOff: c.LanguagesOff, OneLanguage: c.OneLanguage, Instrumentation: c.Instrumentation},
 		},
 		recorder: &recorder{events: mgr.GetEventRecorder(needs.EventSource), decisions: counter, log: c.Log},
 	}
@@ -74,7 +84,7 @@ func (warmer) NeedLeaderElection() bool { return false }
 // tried again when a pod needs it. All but the collectors are small: names and
 // annotations of namespaces, and limits.
 func (w warmer) Start(ctx context.Context) error {
-	for _, kind := range []client.Object{namespaceMeta(), new(v1beta1.OpenTelemetryCollector), new(corev1.LimitRange), new(corev1.ResourceQuota)} {
+	for _, kind := range []client.Object{namespaceMeta(), new(v1beta1.OpenTelemetryCollector), new(v1alpha1.Instrumentation), new(corev1.LimitRange), new(corev1.ResourceQuota)} {
 		if _, err := w.cache.GetInformer(ctx, kind); err != nil && ctx.Err() == nil {
 			w.log.Warn("watching what injection needs", "kind", fmt.Sprintf("%T", kind), "error", err)
 		}

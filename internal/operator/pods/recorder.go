@@ -62,8 +62,9 @@ func (r *recorder) record(namespace string, pod *corev1.Pod, owners []inject.Own
 		if len(note) > maxNote {
 			note = note[:maxNote-len("…")] + "…"
 		}
-		// The recorder counts what repeats itself, instead of writing it again.
-		r.events.Eventf(about(namespace, pod, owners), nil, kind, reason, "Inject", "%s", note)
+		// The recorder counts what repeats itself, instead of writing it again; what
+		// the text says does not tell events apart, the action does.
+		r.events.Eventf(about(namespace, pod, owners), nil, kind, reason, "inject-"+string(d.Kind), "%s", note)
 	}
 }
 
