@@ -42,7 +42,8 @@ type trouble struct {
 	pod     *corev1.Pod
 	// container is the one that ended, whose last line may say why.
 	container string
-	// settles is when the container that ended has run long enough, if it stays.
+	// settles is when time decides: a container that ended has run long enough, or
+	// one that is not ready for too long.
 	settles time.Duration
 	// silent says that the kubelet does not repeat why an image was not pulled.
 	silent bool
@@ -192,7 +193,7 @@ func podTrouble(p *corev1.Pod, now time.Time) *trouble {
 	case p.Status.Phase == corev1.PodPending:
 		t = pendingTrouble(p)
 	case p.Status.Phase == corev1.PodRunning:
-		t = unreadyTrouble(p)
+		t = unreadyTrouble(p, now)
 	}
 	if t != nil {
 		t.pod, t.message = p, "pod "+p.Name+": "+t.message
@@ -369,17 +370,32 @@ func why(message string) string {
 	return message
 }
 
-// unreadyTrouble is that of containers that run and do not say that they are
-// ready.
-func unreadyTrouble(p *corev1.Pod) *trouble {
+// unreadyLimit is how long a pod may run without being ready until that is no
+// longer its start.
+const unreadyLimit = 5 * time.Minute
+
+// unreadyTrouble is that of a pod whose containers run: they do not say that they
+// are ready, or the pod waits for something else.
+func unreadyTrouble(p *corev1.Pod, now time.Time) *trouble {
+	c := podCondition(p, corev1.PodReady)
+	if c == nil {
+		return nil
+	}
 	var names []string
 	for _, c := range p.Status.ContainerStatuses {
 		if !c.Ready && c.State.Running != nil {
 			names = append(names, c.Name)
 		}
 	}
-	if len(names) == 0 {
-		return nil
+	t := &trouble{reason: notReady, rank: rankNotReady, settles: max(0, unreadyLimit-now.Sub(c.LastTransitionTime.Time))}
+	t.lasting = t.settles == 0
+	switch {
+	case len(names) > 0:
+		t.message = "its readiness probe does not succeed: " + strings.Join(names, ", ")
+	case c.Message != "":
+		t.reason, t.message = cmp.Or(c.Reason, notReady), c.Message
+	default:
+		t.message = "its containers are ready and the pod is not: node " + p.Spec.NodeName + " may be gone"
 	}
-	return &trouble{reason: notReady, message: "its readiness probe does not succeed: " + strings.Join(names, ", "), rank: rankNotReady}
+	return t
 }

@@ -176,8 +176,8 @@ func (s *State) judgePart(p Part, ready, progressing, degraded *metav1.Condition
 	return part.again(n, t)
 }
 
-// again says when time tells: a container that ended runs long enough, or events
-// say what keeps pods, which nothing announces.
+// again says when time tells: a container runs long enough, or events say what
+// keeps pods, which nothing announces.
 func (s *State) again(n counts, t *trouble) time.Duration {
 	switch {
 	case t != nil && t.settles > 0:

@@ -191,7 +191,8 @@ func TestJudge(t *testing.T) {
 			"0/0",
 		},
 		"a probe that does not succeed": {
-			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", func(_ *corev1.Pod, c *corev1.ContainerStatus) {
+			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+				p.Status.Conditions[0].LastTransitionTime = now
 				c.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(now.Add(-time.Hour))}
 				c.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1}
 			})}},
@@ -199,6 +200,30 @@ func TestJudge(t *testing.T) {
 				Ready:   "False ContainersNotReady: 0 of 1 pods are ready: pod a: its readiness probe does not succeed: otc-container",
 				Applied: applied, Progressing: "True RollingOut: 0 of 1 pods are ready", Degraded: fine,
 			},
+			"0/1",
+		},
+		"a probe that has not succeeded for long": {
+			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+				c.State.Running = &corev1.ContainerStateRunning{StartedAt: now}
+				p.Status.Conditions[0].LastTransitionTime = metav1.NewTime(now.Add(-unreadyLimit))
+			})}},
+			hold("ContainersNotReady: pod a: its readiness probe does not succeed: otc-container"),
+			"0/1",
+		},
+		"a node that is gone": {
+			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+				c.Ready, c.State.Running = true, &corev1.ContainerStateRunning{}
+				p.Status.Conditions[0].LastTransitionTime = metav1.NewTime(now.Add(-unreadyLimit))
+			})}},
+			hold("ContainersNotReady: pod a: its containers are ready and the pod is not: node node-1 may be gone"),
+			"0/1",
+		},
+		"a readiness gate": {
+			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("a", func(p *corev1.Pod, c *corev1.ContainerStatus) {
+				c.Ready, c.State.Running = true, &corev1.ContainerStateRunning{}
+				p.Status.Conditions[0] = corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "ReadinessGatesNotReady", Message: `the status of pod readiness gate "lb" is not "True", but False`}
+			})}},
+			hold(`ReadinessGatesNotReady: pod a: the status of pod readiness gate "lb" is not "True", but False`),
 			"0/1",
 		},
 		"too late": {
