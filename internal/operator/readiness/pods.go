@@ -31,6 +31,7 @@ const (
 	rankUnschedulable
 	rankNotReady
 	rankCreating
+	rankFailed
 )
 
 // trouble is why pods are not ready.
@@ -185,11 +186,15 @@ func (s *State) waits(n counts) string {
 
 // podTrouble says what is wrong with a pod; nil when it is ready or just starts.
 func podTrouble(p *corev1.Pod, now time.Time) *trouble {
-	t := containersTrouble(p, now)
+	var t *trouble
+	if !ended(p) {
+		t = containersTrouble(p, now)
+	}
 	switch {
 	case t != nil || podReady(p):
 	case p.Status.Phase == corev1.PodFailed:
-		t = &trouble{reason: cmp.Or(p.Status.Reason, "Failed"), message: cmp.Or(p.Status.Message, "the pod has failed"), rank: rankCrash}
+		// Its controller makes another, and may leave it for people to look at.
+		t = &trouble{reason: cmp.Or(p.Status.Reason, "Failed"), message: cmp.Or(p.Status.Message, "the pod has failed"), rank: rankFailed}
 	case p.Status.Phase == corev1.PodPending:
 		t = pendingTrouble(p)
 	case p.Status.Phase == corev1.PodRunning:
@@ -199,6 +204,11 @@ func podTrouble(p *corev1.Pod, now time.Time) *trouble {
 		t.pod, t.message = p, "pod "+p.Name+": "+t.message
 	}
 	return t
+}
+
+// ended reports whether none of a pod's containers runs ever again.
+func ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded
 }
 
 func podReady(p *corev1.Pod) bool {
@@ -227,10 +237,10 @@ func containersTrouble(p *corev1.Pod, now time.Time) *trouble {
 }
 
 func containerTrouble(p *corev1.Pod, c *corev1.ContainerStatus, now time.Time) *trouble {
-	if ended := ended(c); ended != nil {
-		wait, running := settles(c, ended, now)
+	if end := lastEnd(c); end != nil {
+		wait, running := settles(c, end, now)
 		if !running || wait > 0 {
-			t := crashed(p, c, ended)
+			t := crashed(p, c, end)
 			t.settles = wait
 			return t
 		}
@@ -261,21 +271,21 @@ const shortest, longest = 30 * time.Second, 10 * time.Minute
 
 // settles says how long a container that ended has still to run; running is false
 // for one that does not run.
-func settles(c *corev1.ContainerStatus, ended *corev1.ContainerStateTerminated, now time.Time) (wait time.Duration, running bool) {
+func settles(c *corev1.ContainerStatus, end *corev1.ContainerStateTerminated, now time.Time) (wait time.Duration, running bool) {
 	r := c.State.Running
 	if r == nil {
 		return 0, false
 	}
-	lasted := ended.FinishedAt.Sub(ended.StartedAt.Time)
+	lasted := end.FinishedAt.Sub(end.StartedAt.Time)
 	if lasted >= longest {
 		return 0, true
 	}
 	return max(0, min(max(shortest, 2*lasted), longest)-now.Sub(r.StartedAt.Time)), true
 }
 
-// ended is how the container ended last, nil when it did not or ended well, as
+// lastEnd is how the container ended last, nil when it did not or ended well, as
 // init containers do.
-func ended(c *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
+func lastEnd(c *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	if t := c.State.Terminated; t != nil && t.ExitCode == 0 {
 		return nil
 	}

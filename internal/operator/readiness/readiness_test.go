@@ -67,6 +67,12 @@ func crashes(code, restarts int32, reason string) func(*corev1.Pod, *corev1.Cont
 	}
 }
 
+// evicted is what the kubelet makes of a pod that it has no room for.
+func evicted(p *corev1.Pod, c *corev1.ContainerStatus) {
+	p.Status.Phase, p.Status.Reason, p.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory."
+	c.State.Terminated = &corev1.ContainerStateTerminated{ExitCode: 137}
+}
+
 // lines of conditions, as "Ready=False RollingOut: message".
 func lines(conditions []metav1.Condition) map[string]string {
 	m := map[string]string{}
@@ -208,6 +214,19 @@ func TestJudge(t *testing.T) {
 				p.Status.Conditions[0].LastTransitionTime = metav1.NewTime(now.Add(-unreadyLimit))
 			})}},
 			hold("ContainersNotReady: pod a: its readiness probe does not succeed: otc-container"),
+			"0/1",
+		},
+		"a pod that was evicted and replaced": {
+			State{Workload: deployment(1, 1, 1, 1), Pods: []corev1.Pod{pod("a", nil), pod("b", evicted)}},
+			map[string]string{Ready: "True Reconciled: Successfully reconciled", Applied: applied, Progressing: "False RolledOut: 1 of 1 pods are ready", Degraded: fine},
+			"1/1",
+		},
+		"a pod that was evicted": {
+			State{Workload: deployment(1, 1, 1, 0), Pods: []corev1.Pod{pod("b", evicted)}},
+			map[string]string{
+				Ready:   "False Evicted: 0 of 1 pods are ready: pod b: The node was low on resource: memory.",
+				Applied: applied, Progressing: "True RollingOut: 0 of 1 pods are ready", Degraded: fine,
+			},
 			"0/1",
 		},
 		"a node that is gone": {
