@@ -236,6 +236,9 @@ func (a *allocator) scrapes() []any {
 	}
 	for _, c := range a.collectors {
 		for _, s := range list(at(c.receiver, "config", "scrape_configs")) {
+			if object(s) == nil {
+				continue // the collector refuses it
+			}
 			// The collector would expand variables, in which $$ is a dollar sign.
 			all = append(all, unescaped(as[map[string]any](s)))
 		}

@@ -24,6 +24,7 @@ func FuzzCollector(f *testing.F) {
 		}
 		f.Add(member(archive, "cr.yaml"))
 	}
+	f.Add([]byte("spec: {targetAllocator: {enabled: true}, config: {receivers: {prometheus: {config: {scrape_configs: [true]}}}}}"))
 	facts := Facts{CollectorImage: "signalbox:1", RBAC: true, ServiceMonitors: true, PodMonitors: true, Routes: true, HTTPRoutes: true}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		cr := new(v1beta1.OpenTelemetryCollector)
@@ -31,6 +32,9 @@ func FuzzCollector(f *testing.F) {
 			return
 		}
 		cr.Name, cr.Namespace = "c", "n"
+		if cr.Spec.TargetAllocator.Enabled {
+			_, _ = Allocator(EmbeddedAllocator(cr), []*v1beta1.OpenTelemetryCollector{cr}, facts)
+		}
 		plan, err := Collector(cr, facts)
 		if err != nil {
 			return

@@ -27,7 +27,7 @@ func (h *hooks) validateBridge(ctx context.Context, r request[*v1alpha1.OpAMPBri
 		v.refuse("spec.replicas", "must be at most 1; it is %d", *s.Replicas)
 	}
 	for i, p := range s.Ports {
-		checkPort(fmt.Sprintf("spec.ports[%d]", i), p.Name, p.Port, v)
+		checkPort(fmt.Sprintf("spec.ports[%d]", i), p, v)
 	}
 	b.SetDefaults()
 	facts := h.Facts(b.Namespace)

@@ -12,6 +12,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
@@ -84,7 +85,7 @@ func checkMode(s *v1beta1.OpenTelemetryCollectorSpec, v *verdict) {
 // checkPorts refuses ports that a Service cannot have.
 func checkPorts(path string, ports []v1beta1.Port, v *verdict) {
 	for i, p := range ports {
-		checkPort(fmt.Sprintf("%s[%d]", path, i), p.Name, p.Port, v)
+		checkPort(fmt.Sprintf("%s[%d]", path, i), p.ServicePort, v)
 		for _, more := range []struct {
 			field  string
 			number int32
@@ -96,13 +97,18 @@ func checkPorts(path string, ports []v1beta1.Port, v *verdict) {
 	}
 }
 
-func checkPort(path, name string, number int32, v *verdict) {
-	if name == "" {
+func checkPort(path string, p corev1.ServicePort, v *verdict) {
+	if p.Name == "" {
 		v.refuse(path+".name", "a port needs a name")
-	} else if why := validation.IsValidPortName(name); len(why) > 0 {
-		v.refuse(path+".name", "%q is no name of a port: it %s", name, strings.Join(why, ", and "))
+	} else if why := validation.IsValidPortName(p.Name); len(why) > 0 {
+		v.refuse(path+".name", "%q is no name of a port: it %s", p.Name, strings.Join(why, ", and "))
 	}
-	checkNumber(path+".port", number, v)
+	checkNumber(path+".port", p.Port, v)
+	switch p.Protocol {
+	case "", corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP:
+	default:
+		v.refuse(path+".protocol", "%q is not known: it is TCP, UDP or SCTP", p.Protocol)
+	}
 }
 
 func checkNumber(path string, number int32, v *verdict) {

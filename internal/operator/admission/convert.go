@@ -17,9 +17,9 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
-// reviewSize bounds what the API server sends at once. It sends the objects of a
-// list in one request, and a list has no limit of its own.
-const reviewSize = 512 << 20
+// reviewSize bounds what the API server sends at once: the objects of a list, of
+// which a thousand collectors of 100 KB are one.
+const reviewSize = 128 << 20
 
 // convert answers a ConversionReview.
 func convert(w http.ResponseWriter, r *http.Request) {

@@ -62,10 +62,11 @@ spec.additionalContainers: mode sidecar does not allow it: the pod that the coll
 spec.ingress: mode sidecar has no Service that an Ingress could lead to`)
 	f(valid+", daemonSetUpdateStrategy: {type: OnDelete}", "spec.daemonSetUpdateStrategy: is for mode daemonset; this is a deployment")
 	f(valid+", mode: daemonset, deploymentUpdateStrategy: {type: Recreate}", "spec.deploymentUpdateStrategy: is for mode deployment; this is a daemonset")
-	f(valid+`, ports: [{port: 1}, {name: "%s", port: 2}, {name: a, port: 70000}, {name: b, port: 3, hostPort: -1}, {name: long-enough-name, port: 4}]`, `
+	f(valid+`, ports: [{port: 1}, {name: "%s", port: 2}, {name: a, port: 70000}, {name: b, port: 3, hostPort: -1, protocol: tcp}, {name: long-enough-name, port: 4}]`, `
 spec.ports[0].name: a port needs a name
 spec.ports[1].name: "%s" is no name of a port: it must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)
 spec.ports[2].port: 70000 is no port: it must be between 1 and 65535
+spec.ports[3].protocol: "tcp" is not known: it is TCP, UDP or SCTP
 spec.ports[3].hostPort: -1 is no port: it must be between 1 and 65535
 spec.ports[4].name: "long-enough-name" is no name of a port: it must be no more than 15 characters`)
 	f(valid+", ingress: {type: ingress, ruleType: subdomain, hostname: '*'}", `spec.ingress.hostname: ruleType subdomain needs the name that the subdomains are of; it is "*"`)
