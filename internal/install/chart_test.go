@@ -67,18 +67,24 @@ var variants = map[string][]string{
 		"store.affinity={nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: disk, operator: Exists}]}]}}}",
 		"collector.name=gateway", "collector.mode=daemonset", "collector.resources={requests: {cpu: 10m}}",
 	},
-	"affinity":   {"operator.replicas=2", "operator.affinity={podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: zone}}]}}"},
+	"affinity":   {"operator.replicas=2", "operator.affinity={podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {topologyKey: zone, labelSelector: {matchLabels: {a: b}}}}]}}"},
 	"in memory":  {"store.persistent=false", "store.resources={}", "collector.mode=statefulset", "collector.replicas=0"},
 	"host":       {"podSecurity=privileged", "operator.hostNetwork=true", "operator.webhookPort=10250", "crds=false"},
 	"store only": {"operator.enabled=false", "collector.enabled=false", "crds=false"},
 	"operator":   {"store.enabled=false", "collector.enabled=false"},
 }
 
-// The chart installs what install prints, with any values.
+// The chart installs what install prints, with any values, and like install it
+// refuses values that do not exist.
 func TestChartIsInstall(t *testing.T) {
 	run, chart := helm(t)
 	if out, err := run("lint", "--strict", chart); err != nil {
 		t.Errorf("helm lint: %v\n%s", err, out)
+	}
+	for _, setting := range []string{"store.sise=50Gi", "operator.replicas=two", "sotre.size=50Gi"} {
+		if out, err := run("template", "signalbox", chart, "--set", setting); err == nil || !strings.Contains(out, "values don't meet the specifications of the schema") {
+			t.Errorf("--set %s: got %v\n%s\nwant it refused", setting, err, out)
+		}
 	}
 	for name, settings := range variants {
 		t.Run(name, func(t *testing.T) {
@@ -171,15 +177,5 @@ func byName(t *testing.T, manifest []byte) map[string]map[string]any {
 			data[collectorKey] = inner
 		}
 		found[o["kind"].(string)+" "+metadata["name"].(string)] = o
-	}
-}
-
-// A value that does not exist is refused by Helm too.
-func TestChartIsStrict(t *testing.T) {
-	run, chart := helm(t)
-	for _, setting := range []string{"store.sise=50Gi", "operator.replicas=two", "sotre.size=50Gi"} {
-		if out, err := run("template", "signalbox", chart, "--set", setting); err == nil || !strings.Contains(out, "values don't meet the specifications of the schema") {
-			t.Errorf("--set %s: got %v\n%s\nwant it refused", setting, err, bytes.TrimSpace([]byte(out)))
-		}
 	}
 }
