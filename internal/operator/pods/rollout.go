@@ -130,28 +130,25 @@ func (r *rollouts) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	result := reconcile.Result{}
 	for _, t := range targets {
 		w, err := r.workload(ctx, t)
-		switch {
-		case err != nil:
+		if err != nil {
 			return reconcile.Result{}, err
-		case w == nil || w.optedOut():
+		}
+		if w == nil {
 			continue
-		case w.stamp() == plan.Sum:
-			// It was told already: it is on its way, or waits for somebody to delete
-			// its pods, or for a pause to end.
-			if !w.settled() {
-				return again, nil
-			}
-			continue
-		case w.paused() || w.stamp() == "" && !w.settled():
-			// Somebody else is at work.
+		}
+		switch w.turn(plan.Sum) {
+		case leave:
+		case later:
 			result = again
-			continue
+		case wait:
+			return again, nil
+		case restart:
+			if err := r.restart(ctx, cr, w, plan.Sum); err != nil {
+				return reconcile.Result{}, err
+			}
+			r.last[req.NamespacedName] = t
+			return again, nil
 		}
-		if err := r.restart(ctx, cr, w, plan.Sum); err != nil {
-			return reconcile.Result{}, err
-		}
-		r.last[req.NamespacedName] = t
-		return again, nil
 	}
 	return result, nil
 }
@@ -223,6 +220,40 @@ func (r *rollouts) restart(ctx context.Context, cr *v1beta1.OpenTelemetryCollect
 
 // workload is what replaces pods.
 type workload struct{ client.Object }
+
+// turn is what to do with a workload that has pods with an old sidecar.
+type turn int
+
+const (
+	// leave it alone: it does not want to be restarted, or was, and its strategy
+	// keeps old pods.
+	leave turn = iota
+	// later, when somebody else is done with it; others may come first.
+	later
+	// wait until it is well, before any other.
+	wait
+	// restart it now.
+	restart
+)
+
+// turn is what to do with the workload for pods to get the sidecar of a hash.
+func (w *workload) turn(sum string) turn {
+	switch stamp := w.stamp(); {
+	case w.optedOut():
+		return leave
+	case stamp == sum && w.settled():
+		return leave
+	case stamp == sum:
+		return wait
+	case w.paused():
+		return later
+	case stamp == "" && !w.settled():
+		return later
+	}
+	// Also when it is not well, if that is of an earlier restart: the present
+	// sidecar may be what mends it.
+	return restart
+}
 
 // template is what its pods are made of.
 func (w *workload) template() *corev1.PodTemplateSpec {

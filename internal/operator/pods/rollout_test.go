@@ -6,6 +6,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
 func TestSettled(t *testing.T) {
@@ -36,6 +38,36 @@ func TestSettled(t *testing.T) {
 			t.Errorf("%s: got %v; want %v", name, got, c.want)
 		}
 	}
+}
+
+func TestTurn(t *testing.T) {
+	f := func(name string, want turn, change func(*appsv1.Deployment)) {
+		t.Helper()
+		d := &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}}
+		change(d)
+		if got := (&workload{d}).turn("new"); got != want {
+			t.Errorf("%s: got %d; want %d", name, got, want)
+		}
+	}
+	stamped := func(d *appsv1.Deployment, sum string) {
+		d.Spec.Template.Annotations = map[string]string{v1beta1.AnnotationSidecarHash: sum}
+	}
+	f("never restarted", restart, func(*appsv1.Deployment) {})
+	f("restarted for an earlier sidecar", restart, func(d *appsv1.Deployment) { stamped(d, "old") })
+	f("broken by an earlier sidecar", restart, func(d *appsv1.Deployment) {
+		stamped(d, "old")
+		d.Status.AvailableReplicas = 0
+	})
+	f("on its way", wait, func(d *appsv1.Deployment) {
+		stamped(d, "new")
+		d.Status.AvailableReplicas = 0
+	})
+	f("old pods stay", leave, func(d *appsv1.Deployment) { stamped(d, "new") })
+	f("opted out", leave, func(d *appsv1.Deployment) {
+		d.Annotations = map[string]string{v1beta1.AnnotationSidecarRollout: "False"}
+	})
+	f("paused", later, func(d *appsv1.Deployment) { d.Spec.Paused = true })
+	f("somebody rolls it out", later, func(d *appsv1.Deployment) { d.Status.UpdatedReplicas = 0 })
 }
 
 func ptr[T any](v T) *T { return &v }
