@@ -232,6 +232,9 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 		Facts: offers.Facts, Changed: offers.Changed, Version: o.CollectorVersion, Check: o.Check, Look: witness.Look(),
 		Injected: sidecars.Count, InjectedSource: sidecars.Source,
 	}
+	if o.certs != nil {
+		work.Certificates = o.certs.Allocator
+	}
 	counts := prometheus.NewRegistry()
 	o.servers.count(counts)
 	errs := []error{

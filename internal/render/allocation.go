@@ -134,10 +134,10 @@ func (c *collector) clientCertificates() *corev1ac.VolumeApplyConfiguration {
 	}
 	m := c.allocator.MTLS
 	if m.UseCertManager == nil || *m.UseCertManager || m.TLS == nil {
-		secret := name("%s-ta-client-cert", c.allocator.Name)
+		secret := ClientCertificate(c.allocator.Name)
 		return corev1ac.Volume().WithName(secret).WithSecret(corev1ac.SecretVolumeSource().WithSecretName(secret))
 	}
-	return certificates(name("%s-ta-client-cert", c.allocator.Name), m.TLS.CA, m.TLS.Client)
+	return certificates(ClientCertificate(c.allocator.Name), m.TLS.CA, m.TLS.Client)
 }
 
 // certificates is a volume with ca.crt, tls.crt and tls.key from where the user

@@ -191,7 +191,7 @@ func (a *allocator) certificateObjects() {
 			return
 		}
 		a.plan.warn("no-cert-manager", "this cluster has no cert-manager: the certificates must be put into the Secrets "+
-			name("%s-ta-server-cert", a.meta.Name)+" and "+name("%s-ta-client-cert", a.meta.Name)+", or be named in spec.mtls.tls", "spec", "mtls")
+			ServerCertificate(a.meta.Name)+" and "+ClientCertificate(a.meta.Name)+", or be named in spec.mtls.tls", "spec", "mtls")
 		return
 	}
 	const api = "cert-manager.io/v1"
@@ -209,7 +209,7 @@ func (a *allocator) certificateObjects() {
 	})
 	add("Issuer", authority, map[string]any{"ca": map[string]any{"secretName": ca}})
 	service := a.object()
-	for _, object := range []string{name("%s-ta-server-cert", a.meta.Name), name("%s-ta-client-cert", a.meta.Name)} {
+	for _, object := range []string{ServerCertificate(a.meta.Name), ClientCertificate(a.meta.Name)} {
 		add("Certificate", object, map[string]any{
 			"secretName": object, "issuerRef": issuer(authority), "duration": "2160h0m0s",
 			"dnsNames": []string{service, service + "." + a.meta.Namespace + ".svc", service + "." + a.meta.Namespace + ".svc.cluster.local"},
@@ -231,7 +231,7 @@ func (a *allocator) serverCertificates() *corev1ac.VolumeApplyConfiguration {
 	if !a.tls() {
 		return nil
 	}
-	volume := name("%s-ta-server-cert", a.meta.Name)
+	volume := ServerCertificate(a.meta.Name)
 	if m := a.spec.MTLS; !a.certManager() && m.TLS != nil {
 		return certificates(volume, m.TLS.CA, m.TLS.Server)
 	}

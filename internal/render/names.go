@@ -94,3 +94,14 @@ func labelValue(text string) string {
 	}
 	return strings.TrimFunc(text, func(r rune) bool { return !alphanumeric(r) })
 }
+
+// ServerCertificate is the Secret with the certificate of a target allocator, and
+// ClientCertificate that with the one of its collectors.
+func ServerCertificate(allocator string) string { return name("%s-ta-server-cert", allocator) }
+
+// ClientCertificate is described at ServerCertificate.
+func ClientCertificate(allocator string) string { return name("%s-ta-client-cert", allocator) }
+
+// CertificateNote is the ConfigMap in which the operator notes what it has put
+// into these Secrets, which it cannot read.
+func CertificateNote(allocator string) string { return name("%s-ta-certs", allocator) }

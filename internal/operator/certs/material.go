@@ -215,9 +215,14 @@ func usable(c *x509.Certificate, now time.Time) bool {
 	return !now.Before(c.NotBefore) && now.Before(c.NotAfter)
 }
 
+// renewal is when a certificate should be replaced.
+func renewal(c *x509.Certificate) time.Time {
+	return c.NotAfter.Add(-c.NotAfter.Sub(c.NotBefore) / 3)
+}
+
 // due reports whether it is time to replace a certificate.
 func due(c *x509.Certificate, now time.Time) bool {
-	return !usable(c, now) || !now.Before(c.NotAfter.Add(-c.NotAfter.Sub(c.NotBefore)/3))
+	return !usable(c, now) || !now.Before(renewal(c))
 }
 
 // newAuthority makes an authority that trusts itself.

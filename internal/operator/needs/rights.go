@@ -43,6 +43,9 @@ func Rights() []rbacv1.PolicyRule {
 			APIGroups: []string{"apiextensions.k8s.io"}, Resources: []string{"customresourcedefinitions"}, ResourceNames: Definitions(),
 			Verbs: []string{"get", "list", "watch"},
 		},
+		// Certificates of target allocators and their collectors. They are written
+		// and never read: what was created is replaced by its UID.
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"create", "update"}},
 		// Whom the API server trusts when it calls the operator.
 		{
 			APIGroups: []string{"admissionregistration.k8s.io"}, Resources: []string{"mutatingwebhookconfigurations"}, ResourceNames: []string{MutatingWebhooks},

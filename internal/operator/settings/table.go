@@ -92,7 +92,7 @@ func images(own string) []Setting {
 	image := func(flag, env, file, fallback, what string, field func(*Images) *string) Setting {
 		return Setting{Flag: flag, Env: env, File: cmp.Or(file, flag), Default: fallback, Help: "`image` of " + what + " that name none",
 			rare: strings.HasPrefix(flag, "auto-instrumentation-"),
-			set: text(func(s *Settings) *string { return field(&s.Images) })}
+			set:  text(func(s *Settings) *string { return field(&s.Images) })}
 	}
 	return []Setting{
 		{Env: imageVariable, Default: own, Help: "our own image, which collectors and target allocators get", set: anything},
