@@ -79,7 +79,7 @@ func runOperator(cmd *cobra.Command, s settings.Settings) error {
 	}
 	o := operator.Options{
 		Settings: s, REST: config, Version: Version, CollectorVersion: strings.TrimPrefix(readBuildInfo().Collector, "v"),
-		Logger: s.Log.Logger(cmd.ErrOrStderr()), Check: collector.Check,
+		Logger: s.Log.Logger(cmd.ErrOrStderr()), Check: collector.Check, Release: collector.ReleaseStartPages,
 	}
 	if os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
 		o.Drain = drainTime

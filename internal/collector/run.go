@@ -68,7 +68,7 @@ func Run(ctx context.Context, s Settings) error {
 	if s.Ready != nil {
 		s.Ready()
 	}
-	if err := releaseStartPages(); err != nil {
+	if err := ReleaseStartPages(); err != nil {
 		c.service.Logger().Debug("memory of the start is kept", zap.Error(err))
 	}
 	for {

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// releaseStartPages gives the pages of the program's file back that only its
+// ReleaseStartPages gives the pages of the program's file back that only its
 // start needed: the initialisation of some two thousand packages touches most
 // of a file of which an idle collector uses a tenth, and maps the neighbours of
 // each page, too. What is used again is mapped again, from the page cache.
-func releaseStartPages() error {
+func ReleaseStartPages() error {
 	executable, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding the program's file: %w", err)

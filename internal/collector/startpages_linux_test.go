@@ -14,7 +14,7 @@ func TestReleaseStartPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := fileKB(t)
-	if err := releaseStartPages(); err != nil {
+	if err := ReleaseStartPages(); err != nil {
 		t.Fatal(err)
 	}
 	if after := fileKB(t); after > before/2 {

@@ -2,5 +2,5 @@
 
 package collector
 
-// releaseStartPages does nothing where the kernel is not Linux.
-func releaseStartPages() error { return nil }
+// ReleaseStartPages does nothing where the kernel is not Linux.
+func ReleaseStartPages() error { return nil }

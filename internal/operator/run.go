@@ -2,12 +2,11 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -17,22 +16,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/signalbox-otel/signalbox/api/v1alpha1"
-	"github.com/signalbox-otel/signalbox/api/v1beta1"
-	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
-	"github.com/signalbox-otel/signalbox/internal/operator/admission"
 	"github.com/signalbox-otel/signalbox/internal/operator/certs"
-	"github.com/signalbox-otel/signalbox/internal/operator/cluster"
-	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
-	"github.com/signalbox-otel/signalbox/internal/operator/defaults"
-	"github.com/signalbox-otel/signalbox/internal/operator/evidence"
-	"github.com/signalbox-otel/signalbox/internal/operator/inventory"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
-	"github.com/signalbox-otel/signalbox/internal/operator/pods"
-	"github.com/signalbox-otel/signalbox/internal/operator/reach"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
-	"github.com/signalbox-otel/signalbox/internal/operator/upgrade"
 )
 
 const (
@@ -42,8 +29,12 @@ const (
 	// shutdownTime is how long answers that have begun may take when the process
 	// ends. A pod has 10 s to end, of which draining takes some.
 	shutdownTime = 6 * time.Second
-	// restartDelay is the time from the end of a manager to the next.
-	restartDelay = time.Second
+	// restartFirst is the time from the end of a manager to the next; it doubles
+	// while managers end soon, up to restartMost.
+	restartFirst, restartMost = time.Second, 30 * time.Second
+	// releaseFirst is the time from the start to the first release of memory, when
+	// caches have been filled, and releaseAgain that to the next.
+	releaseFirst, releaseAgain = 10 * time.Second, time.Minute
 )
 
 // Options are what an Operator has to know.
@@ -59,14 +50,15 @@ type Options struct {
 	// Drain is how long webhooks are answered after the end was asked for, until
 	// API servers know that this replica is going.
 	Drain time.Duration
-	// Started is called once when everything runs that runs on every replica.
-	Started func()
+	// Release gives memory back that the start of the program needed, and its work
+	// does not; nil keeps it.
+	Release func() error
 }
 
 // Operator is the process: servers, certificates and a manager.
 type Operator struct {
 	Options
-	rest    *rest.Config
+	config  *rest.Config
 	client  client.Client // not cached
 	events  *events
 	servers *servers
@@ -81,11 +73,11 @@ func New(o Options) (*Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	op := &Operator{Options: o, rest: rest.CopyConfig(o.REST)}
-	op.rest.UserAgent = "signalbox-operator/" + o.Version
-	op.rest.QPS = -1                           // the API server has its own priorities
-	op.rest.WarningHandler = rest.NoWarnings{} // they are meant for who writes resources
-	if op.client, err = client.New(op.rest, client.Options{Scheme: scheme}); err != nil {
+	op := &Operator{Options: o, config: rest.CopyConfig(o.REST)}
+	op.config.UserAgent = "signalbox-operator/" + o.Version
+	op.config.QPS = -1                           // the API server has its own priorities
+	op.config.WarningHandler = rest.NoWarnings{} // they are meant for who writes resources
+	if op.client, err = client.New(op.config, client.Options{Scheme: scheme}); err != nil {
 		return nil, fmt.Errorf("reaching the API server: %w", err)
 	}
 	op.events = &events{client: op.client, namespace: o.Settings.Namespace, logger: o.Logger}
@@ -104,7 +96,7 @@ func (o *Operator) certificates() (source, error) {
 	}
 	var err error
 	o.certs, err = certs.New(certs.Config{
-		REST: o.rest, Client: o.client, Namespace: o.Settings.Namespace, Logger: o.Logger, Event: o.events.record,
+		REST: o.config, Client: o.client, Namespace: o.Settings.Namespace, Logger: o.Logger, Event: o.events.record,
 	})
 	return o.certs, err
 }
@@ -135,6 +127,7 @@ func (o *Operator) Run(ctx context.Context) error {
 		defer close(done)
 		o.work(working)
 	}()
+	go o.release(working)
 	if o.certs != nil {
 		go o.certs.Run(working)
 	}
@@ -153,17 +146,23 @@ func (o *Operator) Run(ctx context.Context) error {
 
 // work runs one manager after the other until ctx is done.
 func (o *Operator) work(ctx context.Context) {
+	delay := restartFirst
 	for {
+		began := time.Now()
 		err := o.manage(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		o.Logger.WarnContext(ctx, "controllers start again", "error", err, "after", restartDelay)
+		if time.Since(began) > restartMost {
+			delay = restartFirst
+		}
+		o.Logger.WarnContext(ctx, "controllers start again", "error", err, "after", delay)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(restartDelay):
+		case <-time.After(delay):
 		}
+		delay = min(2*delay, restartMost)
 	}
 }
 
@@ -207,103 +206,25 @@ func (o *Operator) manager() (ctrl.Manager, error) {
 			options.Cache.DefaultNamespaces[n] = cache.Config{}
 		}
 	}
-	return NewManager(o.rest, options)
+	return NewManager(o.config, options)
 }
 
-// add registers the parts. What they count is asked of them as long as this
-// manager runs.
-func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
-	s := &o.Settings
-	offers, err := cluster.Add(ctx, mgr, cluster.Config{
-		Base: s.Facts(), RBAC: s.GrantRights, Namespaces: s.WatchNamespaces, Log: o.Logger,
-	})
-	if err != nil {
-		return err
-	}
-	witness, err := evidence.New(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return err
-	}
-	sidecars, err := pods.NewSidecars(mgr, offers.Facts)
-	if err != nil {
-		return err
-	}
-	work := controllers.Config{
-		Facts: offers.Facts, Changed: offers.Changed, Version: o.CollectorVersion, Check: o.Check, Look: witness.Look(),
-		Injected: sidecars.Count, InjectedSource: sidecars.Source,
-	}
-	if o.certs != nil {
-		work.Certificates = o.certs.Allocator
-	}
-	counts := prometheus.NewRegistry()
-	o.servers.count(counts)
-	errs := []error{
-		controllers.Add(mgr, work),
-		pods.AddRollout(mgr, sidecars),
-		upgrade.Add(mgr, s.EnabledAgents()),
-		defaults.Add(mgr, defaults.Config{Client: o.client, Namespace: s.Namespace, Logger: o.Logger}),
-	}
-	if s.ResourceMetrics {
-		errs = append(errs, inventory.Add(mgr, counts))
-	}
-	if s.Webhooks.Enabled {
-		errs = append(errs,
-			admission.Add(mgr, admission.Config{
-				Check: o.Check, Facts: offers.Facts, Images: s.Images.Agents, Denied: s.FIPSDisabled,
-				Gates: v1beta1.Gates{NetworkPolicies: s.Gates.OperandNetworkPolicy},
-				User:  "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount,
-			}),
-			pods.Add(mgr, pods.Config{
-				Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, Registry: counts, Log: o.Logger,
-				Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
-			}))
-	}
-	if s.Webhooks.Enabled && s.SelfTest > 0 {
-		errs = append(errs, reach.Add(mgr, reach.Config{
-			Client: o.client, Namespace: s.Namespace, Port: s.Webhooks.Port, Interval: s.SelfTest,
-			Registry: counts, Logger: o.Logger, Event: o.events.record,
-		}))
-	}
-	if o.Started != nil {
-		errs = append(errs, mgr.Add(everywhere(func(context.Context) error {
-			o.Started()
-			return nil
-		})))
-	}
-	return errors.Join(errs...)
-}
-
-// languagesOff are those that the settings do not allow.
-func languagesOff(l settings.Languages) []inject.Kind {
-	var off []inject.Kind
-	for _, x := range []struct {
-		kind inject.Kind
-		on   bool
-	}{
-		{inject.Java, l.Java}, {inject.NodeJS, l.NodeJS}, {inject.Python, l.Python}, {inject.DotNet, l.DotNet},
-		{inject.Go, l.Go}, {inject.ApacheHttpd, l.ApacheHTTPD}, {inject.Nginx, l.Nginx},
-	} {
-		if !x.on {
-			off = append(off, x.kind)
+// release gives memory back from time to time: the libraries that are linked in
+// touch far more of it than an idle operator uses, and so does each storm of
+// changes.
+func (o *Operator) release(ctx context.Context) {
+	for after := releaseFirst; ; after = releaseAgain {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(after):
+		}
+		debug.FreeOSMemory()
+		if o.Release == nil {
+			continue
+		}
+		if err := o.Release(); err != nil {
+			o.Logger.DebugContext(ctx, "memory of the start is kept", "error", err)
 		}
 	}
-	return off
 }
-
-// only is the Instrumentation for all pods where those of the cluster are not
-// looked for.
-func only(s *settings.Settings) *v1alpha1.Instrumentation {
-	if s.Instrumentations {
-		return nil
-	}
-	return s.Instrumentation
-}
-
-// everywhere is something that runs on every replica.
-type everywhere func(context.Context) error
-
-// Start is called by the manager.
-func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
-
-// NeedLeaderElection is false: it does not wait for the lease.
-func (everywhere) NeedLeaderElection() bool { return false }

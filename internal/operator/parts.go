@@ -1,0 +1,106 @@
+package operator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/operator/admission"
+	"github.com/signalbox-otel/signalbox/internal/operator/cluster"
+	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
+	"github.com/signalbox-otel/signalbox/internal/operator/defaults"
+	"github.com/signalbox-otel/signalbox/internal/operator/evidence"
+	"github.com/signalbox-otel/signalbox/internal/operator/inventory"
+	"github.com/signalbox-otel/signalbox/internal/operator/pods"
+	"github.com/signalbox-otel/signalbox/internal/operator/reach"
+	"github.com/signalbox-otel/signalbox/internal/operator/settings"
+	"github.com/signalbox-otel/signalbox/internal/operator/upgrade"
+)
+
+// add registers the parts. What they count is asked of them as long as this
+// manager runs.
+func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
+	s := &o.Settings
+	offers, err := cluster.Add(ctx, mgr, cluster.Config{
+		Base: s.Facts(), RBAC: s.GrantRights, Namespaces: s.WatchNamespaces, Log: o.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	witness, err := evidence.New(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	sidecars, err := pods.NewSidecars(mgr, offers.Facts)
+	if err != nil {
+		return err
+	}
+	work := controllers.Config{
+		Facts: offers.Facts, Changed: offers.Changed, Version: o.CollectorVersion, Check: o.Check, Look: witness.Look(),
+		Injected: sidecars.Count, InjectedSource: sidecars.Source,
+	}
+	if o.certs != nil {
+		work.Certificates = o.certs.Allocator
+	}
+	counts := prometheus.NewRegistry()
+	o.servers.count(counts)
+	errs := []error{
+		controllers.Add(mgr, work),
+		pods.AddRollout(mgr, sidecars),
+		upgrade.Add(mgr, s.EnabledAgents()),
+		defaults.Add(mgr, defaults.Config{Client: o.client, Namespace: s.Namespace, Logger: o.Logger}),
+	}
+	if s.ResourceMetrics {
+		errs = append(errs, inventory.Add(mgr, counts))
+	}
+	if s.Webhooks.Enabled {
+		errs = append(errs,
+			admission.Add(mgr, admission.Config{
+				Check: o.Check, Facts: offers.Facts, Images: s.Images.Agents, Denied: s.FIPSDisabled,
+				Gates: v1beta1.Gates{NetworkPolicies: s.Gates.OperandNetworkPolicy},
+				User:  "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount,
+			}),
+			pods.Add(mgr, pods.Config{
+				Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, Registry: counts, Log: o.Logger,
+				Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
+			}))
+	}
+	if s.Webhooks.Enabled && s.SelfTest > 0 {
+		errs = append(errs, reach.Add(mgr, reach.Config{
+			Client: o.client, Namespace: s.Namespace, Port: s.Webhooks.Port, Interval: s.SelfTest,
+			Registry: counts, Logger: o.Logger, Event: o.events.record,
+		}))
+	}
+	return errors.Join(errs...)
+}
+
+// languagesOff are those that the settings do not allow.
+func languagesOff(l settings.Languages) []inject.Kind {
+	var off []inject.Kind
+	for _, x := range []struct {
+		kind inject.Kind
+		on   bool
+	}{
+		{inject.Java, l.Java}, {inject.NodeJS, l.NodeJS}, {inject.Python, l.Python}, {inject.DotNet, l.DotNet},
+		{inject.Go, l.Go}, {inject.ApacheHttpd, l.ApacheHTTPD}, {inject.Nginx, l.Nginx},
+	} {
+		if !x.on {
+			off = append(off, x.kind)
+		}
+	}
+	return off
+}
+
+// only is the Instrumentation for all pods where those of the cluster are not
+// looked for.
+func only(s *settings.Settings) *v1alpha1.Instrumentation {
+	if s.Instrumentations {
+		return nil
+	}
+	return s.Instrumentation
+}
