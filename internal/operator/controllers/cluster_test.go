@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/signalbox-otel/signalbox/api/crds"
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/e2e/kube"
 	"github.com/signalbox-otel/signalbox/internal/operator"
 	"github.com/signalbox-otel/signalbox/internal/operator/controllers"
@@ -108,7 +109,7 @@ func define(ctx context.Context) error {
 
 // until asks again until it is so.
 func until(ctx context.Context, so func() (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
@@ -120,7 +121,7 @@ func until(ctx context.Context, so func() (bool, error)) error {
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			return fmt.Errorf("after five minutes: %w", context.Cause(ctx))
+			return fmt.Errorf("after two minutes: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -144,9 +145,12 @@ type bed struct {
 	client.Client
 	t         testing.TB
 	namespace string
+	mu        sync.Mutex
 	facts     render.Facts
+	// certificates makes those of allocators; nil where nobody does.
+	certificates func(context.Context, *v1alpha1.TargetAllocator) (time.Time, error)
 
-	changed chan event.GenericEvent
+	changed []chan event.GenericEvent
 	// open was the work that earlier operators left undone when they ended.
 	open float64
 
@@ -166,7 +170,7 @@ func newBed(t testing.TB) *bed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bed{Client: c, t: t, namespace: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), writes: &writes{}, changed: make(chan event.GenericEvent), facts: render.Facts{
+	b := &bed{Client: c, t: t, namespace: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-")), writes: &writes{}, facts: render.Facts{
 		CollectorImage: "signalbox:test", CollectorCommand: []string{"/signalbox", "collector"},
 		AllocatorImage: "signalbox:test", AllocatorCommand: []string{"/signalbox", "allocator"},
 		RBAC: true,
@@ -213,9 +217,13 @@ func (b *bed) start() {
 		b.t.Fatal(err)
 	}
 	_, b.open = worked(b.t)
+	b.changed = nil
 	err = controllers.Add(mgr, controllers.Config{
-		Facts: func(string) render.Facts { return b.facts }, Version: "0.158.0", Namespaces: []string{b.namespace},
-		Changed: func() <-chan event.GenericEvent { return b.changed },
+		Facts: b.known, Certificates: b.certificates, Version: "0.158.0", Namespaces: []string{b.namespace},
+		Changed: func() <-chan event.GenericEvent {
+			b.changed = append(b.changed, make(chan event.GenericEvent))
+			return b.changed[len(b.changed)-1]
+		},
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -228,6 +236,23 @@ func (b *bed) start() {
 	}
 	b.stop, b.ended = cancel, make(chan error, 1)
 	go func() { b.ended <- mgr.Start(ctx) }()
+}
+
+// known are the facts.
+func (b *bed) known(string) render.Facts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.facts
+}
+
+// learn changes the facts, and tells the operator.
+func (b *bed) learn(change func(*render.Facts)) {
+	b.mu.Lock()
+	change(&b.facts)
+	b.mu.Unlock()
+	for _, c := range b.changed {
+		c <- event.GenericEvent{}
+	}
 }
 
 // end stops the operator.
