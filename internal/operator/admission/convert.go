@@ -43,7 +43,7 @@ func convert(w http.ResponseWriter, r *http.Request) {
 	review.Request, review.Response = nil, response
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(review); err != nil {
-		slog.Warn("sending converted collectors failed", "error", err)
+		slog.Warn("converted collectors were not sent", "error", err)
 	}
 }
 

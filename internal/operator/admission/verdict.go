@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -88,7 +87,7 @@ func (v *verdict) response(req admission.Request) admission.Response {
 	}
 	status := &metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid,
-		Details: &metav1.StatusDetails{Group: req.Kind.Group, Kind: req.Kind.Kind, Name: cmp.Or(req.Name, req.Namespace)},
+		Details: &metav1.StatusDetails{Group: req.Kind.Group, Kind: req.Kind.Kind, Name: req.Name},
 	}
 	var texts []string
 	for _, p := range shown {
