@@ -33,7 +33,7 @@ func (c *collector) useAllocator() error {
 	default:
 		return nil
 	}
-	interval := "30s"
+	interval := "30s" // of collectors with an allocator of its own
 	if i := embedded.CollectorTargetReloadInterval; i != nil {
 		interval = i.Duration.String()
 	}

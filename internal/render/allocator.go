@@ -46,12 +46,14 @@ type served struct {
 // collectors: the one that it is embedded in, or all that name it in their label.
 func Allocator(cr *v1alpha1.TargetAllocator, collectors []*v1beta1.OpenTelemetryCollector, facts Facts) (Plan, error) {
 	plan := new(Plan)
+	complete := cr.DeepCopy()
+	complete.SetDefaults(v1beta1.Gates{NetworkPolicies: facts.NetworkPolicies})
 	a := &allocator{
 		owner: owner{
 			meta: cr.ObjectMeta, api: v1alpha1.GroupVersion.String(), kind: "TargetAllocator",
 			component: ComponentAllocator, image: cmp.Or(cr.Spec.Image, facts.AllocatorImage), facts: &facts,
 		},
-		spec: &cr.Spec, plan: plan,
+		spec: &complete.Spec, plan: plan,
 	}
 	if err := a.gather(collectors); err != nil {
 		return Plan{}, fmt.Errorf("rendering TargetAllocator %s/%s: %w", cr.Namespace, cr.Name, err)
@@ -106,10 +108,6 @@ func (a *allocator) object() string  { return AllocatorName(a.meta.GetObjectMeta
 func (a *allocator) account() string { return cmp.Or(a.spec.ServiceAccount, a.object()) }
 func (a *allocator) tls() bool       { return a.spec.MTLS != nil && a.spec.MTLS.Enabled }
 
-func (a *allocator) strategy() v1beta1.AllocationStrategy {
-	return cmp.Or(a.spec.AllocationStrategy, v1beta1.AllocateConsistentHashing)
-}
-
 // podSelector has the name besides, unlike that of collectors.
 func (a *allocator) podSelector() map[string]string {
 	labels := a.selector()
@@ -133,7 +131,7 @@ func (a *allocator) service() Object {
 	if a.tls() {
 		add(port{name: "targetallocation-https", number: 443, protocol: corev1.ProtocolTCP, target: intstr.FromString("https")})
 	}
-	spec.IPFamilies, spec.IPFamilyPolicy = a.spec.IPFamilies, ipFamilyPolicy(&a.spec.Workload)
+	spec.IPFamilies, spec.IPFamilyPolicy = a.spec.IPFamilies, a.spec.IPFamilyPolicy
 	spec.SessionAffinity = set(a.spec.SessionAffinity)
 	spec.SessionAffinityConfig = as[*corev1ac.SessionAffinityConfigApplyConfiguration](a.spec.SessionAffinityConfig)
 	return corev1ac.Service(a.object(), a.meta.Namespace).WithLabels(a.labels(a.object(), false)).
@@ -159,13 +157,9 @@ func (a *allocator) deployment() Object {
 	t.Spec.Volumes = append(t.Spec.Volumes, as[[]corev1ac.VolumeApplyConfiguration](a.spec.Volumes)...)
 	t.Spec.Containers = as[[]corev1ac.ContainerApplyConfiguration](a.spec.AdditionalContainers)
 	t.Spec.WithContainers(container)
-	replicas := int32(1)
-	if a.spec.Replicas != nil {
-		replicas = *a.spec.Replicas
-	}
 	return appsv1ac.Deployment(a.object(), a.meta.Namespace).WithLabels(a.labels(a.object(), false)).
 		WithAnnotations(a.annotations()).WithOwnerReferences(a.references()...).
-		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas).
+		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(*a.spec.Replicas).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(a.podSelector())).WithTemplate(t))
 }
 
@@ -200,7 +194,7 @@ func allocatorProbe(path string, own *corev1.Probe) *corev1ac.ProbeApplyConfigur
 // guard adds what limits who takes pods away, who reaches them, and who watches
 // them.
 func (a *allocator) guard() error {
-	leastWeighted := a.strategy() == v1beta1.AllocateLeastWeighted
+	leastWeighted := a.spec.AllocationStrategy == v1beta1.AllocateLeastWeighted
 	if leastWeighted && a.spec.PodDisruptionBudget != nil {
 		return errors.New("spec.podDisruptionBudget does not go with the strategy least-weighted, of which only one pod may run")
 	}
@@ -208,7 +202,7 @@ func (a *allocator) guard() error {
 		one := intstr.FromInt32(1)
 		a.plan.add(a.disruptionBudget(a.object(), a.labels(a.object(), false), a.podSelector(), a.spec.PodDisruptionBudget, &one))
 	}
-	if enabled := a.spec.NetworkPolicy.Enabled; enabled != nil && *enabled || enabled == nil && a.facts.NetworkPolicies {
+	if enabled := a.spec.NetworkPolicy.Enabled; enabled != nil && *enabled {
 		object := name("%s-targetallocator-networkpolicy", a.meta.Name)
 		a.plan.add(a.networkPolicy(object, a.labels(object, false), a.podSelector(), a.ports()))
 	}

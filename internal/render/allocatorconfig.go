@@ -36,15 +36,11 @@ func (a *allocator) config() (map[string]any, error) {
 			}
 		}
 	}
-	filter := v1beta1.FilterRelabelConfig
-	if a.spec.FilterStrategy != nil {
-		filter = *a.spec.FilterStrategy
-	}
 	root := map[string]any{
-		"allocation_strategy":              a.strategy(),
-		"filter_strategy":                  filter,
+		"allocation_strategy":              a.spec.AllocationStrategy,
+		"filter_strategy":                  a.spec.FilterStrategy,
 		"collector_selector":               a.collectorSelector(),
-		"collector_not_ready_grace_period": duration(a.spec.CollectorNotReadyGracePeriod),
+		"collector_not_ready_grace_period": a.spec.CollectorNotReadyGracePeriod.Duration.String(),
 		"config":                           prometheus,
 	}
 	if a.spec.PrometheusCR.Enabled {
@@ -84,20 +80,13 @@ func (a *allocator) collectorSelector() any {
 	}
 }
 
-func duration(d *metav1.Duration) string {
-	if d == nil {
-		return "30s"
-	}
-	return d.Duration.String()
-}
-
 // prometheusCR says which resources of prometheus-operator are looked at.
 func (a *allocator) prometheusCR() map[string]any {
 	p := a.spec.PrometheusCR
 	m := map[string]any{
 		"enabled":             true,
-		"scrape_interval":     duration(p.ScrapeInterval),
-		"evaluation_interval": duration(p.EvaluationInterval),
+		"scrape_interval":     p.ScrapeInterval.Duration.String(),
+		"evaluation_interval": p.EvaluationInterval.Duration.String(),
 	}
 	for key, selector := range map[string]*metav1.LabelSelector{
 		"service_monitor_selector": p.ServiceMonitorSelector, "pod_monitor_selector": p.PodMonitorSelector,
@@ -112,9 +101,6 @@ func (a *allocator) prometheusCR() map[string]any {
 		"service_monitor_namespace_selector": p.ServiceMonitorNamespaceSelector, "pod_monitor_namespace_selector": p.PodMonitorNamespaceSelector,
 		"scrape_config_namespace_selector": p.ScrapeConfigNamespaceSelector, "probe_namespace_selector": p.ProbeNamespaceSelector,
 	} {
-		if selector == nil {
-			selector = &metav1.LabelSelector{}
-		}
 		m[key] = selector
 	}
 	for key, names := range map[string][]string{
@@ -221,8 +207,7 @@ func (a *allocator) certificateObjects() {
 
 // certManager says that cert-manager makes the certificates.
 func (a *allocator) certManager() bool {
-	m := a.spec.MTLS
-	return m.UseCertManager == nil || *m.UseCertManager
+	return *a.spec.MTLS.UseCertManager
 }
 
 // serverCertificates is the volume with which the allocator shows who it is; nil

@@ -34,7 +34,9 @@ type bridge struct {
 
 // Bridge says which objects an OpAMP bridge stands for.
 func Bridge(cr *v1alpha1.OpAMPBridge, facts Facts) (Plan, error) {
-	s := &cr.Spec
+	complete := cr.DeepCopy()
+	complete.SetDefaults()
+	s := &complete.Spec
 	b := &bridge{
 		owner: owner{
 			meta: cr.ObjectMeta, api: v1alpha1.GroupVersion.String(), kind: "OpAMPBridge",
@@ -50,6 +52,7 @@ func Bridge(cr *v1alpha1.OpAMPBridge, facts Facts) (Plan, error) {
 			IPFamilies: s.IPFamilies, IPFamilyPolicy: s.IPFamilyPolicy,
 		},
 	}
+	b.pod.SetDefaults()
 	plan := new(Plan)
 	if b.image == "" {
 		plan.warn("no-image", "no image is known that runs it: name one", "spec", "image")
@@ -89,7 +92,7 @@ func (b *bridge) can(capabilities ...v1alpha1.OpAMPCapability) bool {
 
 // config is the bridge's file.
 func (b *bridge) config() map[string]any {
-	capabilities := map[string]any{string(v1alpha1.ReportsStatus): true}
+	capabilities := map[string]any{}
 	for c, on := range b.spec.Capabilities {
 		if on {
 			capabilities[string(c)] = true
@@ -136,7 +139,7 @@ func (b *bridge) service() Object {
 		spec.WithPorts(servicePort(p, false))
 	}
 	spec.WithPorts(servicePort(port{name: "opamp-bridge", number: 80, protocol: corev1.ProtocolTCP, target: intstr.FromInt32(bridgePort)}, false))
-	spec.IPFamilies, spec.IPFamilyPolicy = b.spec.IPFamilies, ipFamilyPolicy(&b.pod)
+	spec.IPFamilies, spec.IPFamilyPolicy = b.spec.IPFamilies, b.pod.IPFamilyPolicy
 	return corev1ac.Service(b.object(), b.meta.Namespace).WithLabels(b.labels(b.object(), false)).
 		WithAnnotations(b.annotations()).WithOwnerReferences(b.references()...).WithSpec(spec)
 }
@@ -161,13 +164,9 @@ func (b *bridge) deployment() Object {
 		WithName(b.object()).WithItems(corev1ac.KeyToPath().WithKey("remoteconfiguration.yaml").WithPath("remoteconfiguration.yaml"))))
 	t.Spec.Volumes = append(t.Spec.Volumes, as[[]corev1ac.VolumeApplyConfiguration](b.spec.Volumes)...)
 	t.Spec.WithContainers(b.container())
-	replicas := int32(1)
-	if b.spec.Replicas != nil {
-		replicas = *b.spec.Replicas
-	}
 	return appsv1ac.Deployment(b.object(), b.meta.Namespace).WithLabels(b.labels(b.object(), false)).
 		WithAnnotations(b.annotations()).WithOwnerReferences(b.references()...).
-		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas).
+		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(*b.spec.Replicas).
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(b.selector())).WithTemplate(t))
 }
 

@@ -21,7 +21,7 @@ import (
 type collector struct {
 	owner
 	cr   *v1beta1.OpenTelemetryCollector
-	spec *v1beta1.OpenTelemetryCollectorSpec
+	spec *v1beta1.OpenTelemetryCollectorSpec // with defaults, which cr has not
 	mode v1beta1.Mode
 	plan *Plan
 
@@ -70,13 +70,15 @@ func Collector(cr *v1beta1.OpenTelemetryCollector, facts Facts) (Plan, error) {
 }
 
 func newCollector(cr *v1beta1.OpenTelemetryCollector, facts *Facts, plan *Plan) (*collector, error) {
-	spec := &cr.Spec
+	complete := cr.DeepCopy()
+	complete.SetDefaults(v1beta1.Gates{NetworkPolicies: facts.NetworkPolicies})
+	spec := &complete.Spec
 	c := &collector{
 		owner: owner{
 			meta: cr.ObjectMeta, api: v1beta1.GroupVersion.String(), kind: "OpenTelemetryCollector",
 			component: ComponentCollector, image: cmp.Or(spec.Image, facts.CollectorImage), facts: facts,
 		},
-		cr: cr, spec: spec, mode: cmp.Or(spec.Mode, v1beta1.ModeDeployment), plan: plan,
+		cr: cr, spec: spec, mode: spec.Mode, plan: plan,
 	}
 	switch c.mode {
 	case v1beta1.ModeDeployment, v1beta1.ModeDaemonSet, v1beta1.ModeStatefulSet, v1beta1.ModeSidecar:
@@ -109,7 +111,7 @@ func newCollector(cr *v1beta1.OpenTelemetryCollector, facts *Facts, plan *Plan) 
 	c.extensions = c.config.extensionPorts(plan)
 	c.metrics = ownMetrics(c.config.today, plan)
 	plan.Image = c.image
-	plan.ConfigMap, plan.ConfigMaps = c.configMapName(), max(1, cmp.Or(spec.ConfigVersions, 3))
+	plan.ConfigMap, plan.ConfigMaps = c.configMapName(), max(1, spec.ConfigVersions)
 	return c, nil
 }
 

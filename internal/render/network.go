@@ -31,7 +31,7 @@ func (c *collector) network() {
 		}
 	}
 	c.httpRoutes(ports)
-	if enabled := c.spec.NetworkPolicy.Enabled; enabled != nil && *enabled || enabled == nil && c.facts.NetworkPolicies {
+	if enabled := c.spec.NetworkPolicy.Enabled; enabled != nil && *enabled {
 		object := name("%s-collector-networkpolicy", c.meta.Name)
 		c.plan.add(c.networkPolicy(object, c.labels(object, true), c.selector(), c.allPorts()))
 	}
@@ -78,8 +78,6 @@ func (c *collector) route(p port) Object {
 	}
 	switch termination := c.spec.Ingress.Route.Termination; termination {
 	case v1beta1.RouteInsecure:
-	case "":
-		spec["tls"] = map[string]any{"termination": v1beta1.RouteEdge}
 	default:
 		spec["tls"] = map[string]any{"termination": termination}
 	}

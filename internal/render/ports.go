@@ -161,9 +161,6 @@ func written(ports []v1beta1.Port) []port {
 		if p.AppProtocol != nil {
 			own.app = *p.AppProtocol
 		}
-		if own.protocol == "" {
-			own.protocol = corev1.ProtocolTCP
-		}
 		if own.name == "" || names[own.name] {
 			own.name = numbered(own.number)
 		}

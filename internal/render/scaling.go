@@ -28,15 +28,7 @@ func (c *collector) scaling() {
 func (c *collector) autoscaler(a *v1beta1.Autoscaler) Object {
 	spec := autoscalingv2ac.HorizontalPodAutoscalerSpec().
 		WithScaleTargetRef(autoscalingv2ac.CrossVersionObjectReference().WithAPIVersion(c.api).WithKind(c.kind).WithName(c.meta.Name)).
-		WithMinReplicas(c.replicas()).WithMaxReplicas(*a.MaxReplicas)
-	if a.MinReplicas != nil {
-		spec.WithMinReplicas(*a.MinReplicas)
-	}
-	cpu := a.TargetCPUUtilization
-	if cpu == nil && a.TargetMemoryUtilization == nil {
-		percent := int32(90)
-		cpu = &percent
-	}
+		WithMinReplicas(*a.MinReplicas).WithMaxReplicas(*a.MaxReplicas)
 	utilization := func(resource string, percent *int32) {
 		if percent == nil {
 			return
@@ -47,7 +39,7 @@ func (c *collector) autoscaler(a *v1beta1.Autoscaler) Object {
 		}))
 	}
 	utilization("memory", a.TargetMemoryUtilization)
-	utilization("cpu", cpu)
+	utilization("cpu", a.TargetCPUUtilization)
 	for _, m := range a.Metrics {
 		if m.Type != autoscalingv2.PodsMetricSourceType || m.Pods == nil {
 			c.plan.warn("autoscaler", "a metric needs type Pods and the section pods: it is left out", "spec", "autoscaler", "metrics")

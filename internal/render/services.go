@@ -50,7 +50,7 @@ func (c *collector) service(object, kind string, ports []port) *corev1ac.Service
 	}
 	spec := corev1ac.ServiceSpec().WithSelector(c.selector()).WithInternalTrafficPolicy(local)
 	spec.IPFamilies = c.spec.IPFamilies
-	spec.IPFamilyPolicy = ipFamilyPolicy(&c.spec.Workload)
+	spec.IPFamilyPolicy = c.spec.IPFamilyPolicy
 	if kind == serviceBase || kind == serviceHeadless {
 		spec.TrafficDistribution = c.spec.TrafficDistribution
 		spec.SessionAffinity = set(c.spec.SessionAffinity)
@@ -88,13 +88,4 @@ func servicePort(p port, route bool) *corev1ac.ServicePortApplyConfiguration {
 	}
 	s.NodePort = set(p.node)
 	return s
-}
-
-// ipFamilyPolicy is SingleStack where a resource does not say it, as the API
-// server would have it.
-func ipFamilyPolicy(w *v1beta1.Workload) *corev1.IPFamilyPolicy {
-	if w.IPFamilyPolicy != nil {
-		return w.IPFamilyPolicy
-	}
-	return set(corev1.IPFamilyPolicySingleStack)
 }

@@ -41,10 +41,7 @@ func (c *collector) workload() Object {
 // replicas is how many pods there should be: what scales the collector writes
 // spec.replicas.
 func (c *collector) replicas() int32 {
-	n := int32(1)
-	if c.spec.Replicas != nil {
-		n = *c.spec.Replicas
-	}
+	n := *c.spec.Replicas
 	if a := c.spec.Autoscaler; a != nil && a.MinReplicas != nil {
 		n = max(n, *a.MinReplicas)
 	}
