@@ -56,6 +56,7 @@ func startLight(t *testing.T) *light {
 	if err != nil {
 		t.Fatal(err)
 	}
+	admin.QPS = -1
 	scheme, err := NewScheme()
 	if err != nil {
 		t.Fatal(err)

@@ -50,6 +50,8 @@ type Options struct {
 	// Drain is how long webhooks are answered after the end was asked for, until
 	// API servers know that this replica is going.
 	Drain time.Duration
+	// Now is the time by which certificates are kept; nil is time.Now.
+	Now func() time.Time
 	// Release gives memory back that the start of the program needed, and its work
 	// does not; nil keeps it.
 	Release func() error
@@ -96,7 +98,7 @@ func (o *Operator) certificates() (source, error) {
 	}
 	var err error
 	o.certs, err = certs.New(certs.Config{
-		REST: o.config, Client: o.client, Namespace: o.Settings.Namespace, Logger: o.Logger, Event: o.events.record,
+		REST: o.config, Client: o.client, Namespace: o.Settings.Namespace, Logger: o.Logger, Event: o.events.record, Now: o.Now,
 	})
 	return o.certs, err
 }
