@@ -54,8 +54,8 @@ type OpenTelemetryCollectorSpec struct {
 	// Config is the collector's configuration.
 	// +required
 	Config Config `json:"config"`
-	// ConfigVersions is how many ConfigMaps are kept: the one in use and those
-	// before it.
+	// ConfigVersions is how many ConfigMaps are kept to go back to, besides the
+	// one in use.
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=1
 	ConfigVersions int `json:"configVersions,omitempty"`
