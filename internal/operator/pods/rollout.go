@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,7 +39,9 @@ type rollouts struct {
 	writer   client.Writer
 	owners   *owners
 	events   events.EventRecorder
-	retry    time.Duration
+	// retry is rolloutRetry, and blocked when it is looked again whether pods that
+	// lost their sidecar have one.
+	retry, blocked time.Duration
 	// last is the workload that was restarted last, of each collector. There is
 	// one worker, so that no lock is needed. A new leader starts with none: then
 	// two may be on their way at once.
@@ -58,7 +61,7 @@ func (t target) String() string { return t.kind + " " + t.namespace + "/" + t.na
 func AddRollout(mgr ctrl.Manager, s *Sidecars) error {
 	r := &rollouts{
 		sidecars: s, live: mgr.GetAPIReader(), writer: mgr.GetClient(), owners: newOwners(mgr.GetAPIReader(), time.Now),
-		events: mgr.GetEventRecorder(needs.EventSource), retry: rolloutRetry, last: map[types.NamespacedName]target{},
+		events: mgr.GetEventRecorder(needs.EventSource), retry: rolloutRetry, blocked: time.Minute, last: map[types.NamespacedName]target{},
 	}
 	c, err := controller.New("sidecar-rollout", mgr, controller.Options{Reconciler: r, MaxConcurrentReconciles: 1})
 	if err != nil {
@@ -111,22 +114,18 @@ func (r *rollouts) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		return reconcile.Result{}, nil // the status says so
 	}
 	again := reconcile.Result{RequeueAfter: r.retry}
-	if last, ok := r.last[req.NamespacedName]; ok {
-		w, err := r.workload(ctx, last)
-		if err != nil {
-			return reconcile.Result{}, err
-		}
-		// One that waits for another sidecar than the present is not waited for: the
-		// present one may be what mends it.
-		if w != nil && w.stamp() == plan.Sum && !w.settled() {
-			return again, nil
-		}
-		delete(r.last, req.NamespacedName)
-	}
-	targets, err := r.stale(ctx, cr, plan.Sum)
+	pods, err := r.sidecars.of(ctx, cr)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
+	have := r.workloads(ctx, pods)
+	if last, ok := r.last[req.NamespacedName]; ok {
+		if again, err := r.after(ctx, cr, last, have, plan.Sum); err != nil || again > 0 {
+			return reconcile.Result{RequeueAfter: again}, err
+		}
+		delete(r.last, req.NamespacedName)
+	}
+	targets := stale(have, plan.Sum)
 	result := reconcile.Result{}
 	for _, t := range targets {
 		w, err := r.workload(ctx, t)
@@ -153,32 +152,68 @@ func (r *rollouts) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	return result, nil
 }
 
-// stale are the workloads that have pods with an old sidecar, in order of their
-// names. Pods of others, as jobs, end by themselves.
-func (r *rollouts) stale(ctx context.Context, cr *v1beta1.OpenTelemetryCollector, sum string) ([]target, error) {
-	pods, err := r.sidecars.of(ctx, cr)
-	if err != nil {
-		return nil, err
+// after says when to look again at the workload that was restarted last, before
+// any other may be; 0 is that it is well.
+func (r *rollouts) after(ctx context.Context, cr *v1beta1.OpenTelemetryCollector, last target, have map[target]map[string]bool, sum string) (time.Duration, error) {
+	w, err := r.workload(ctx, last)
+	switch {
+	case err != nil:
+		return 0, err
+	case w == nil || w.stamp() != sum:
+		// One that waits for another sidecar than the present is not waited for: the
+		// present one may be what mends it.
+		return 0, nil
+	case !w.settled():
+		return r.retry, nil
+	case have[last][sum] || !w.runs():
+		return 0, nil
 	}
-	seen := map[target]bool{}
+	// Unless the cache is behind, its pods started without a sidecar, because it
+	// could not be injected. The others keep the one that they have.
+	pods, err := r.sidecars.now(ctx, cr, r.live, last.namespace)
+	if err != nil || r.workloads(ctx, pods)[last][sum] {
+		return 0, err
+	}
+	r.events.Eventf(cr, w.Object, corev1.EventTypeWarning, "SidecarRolloutStopped", "Restart",
+		"pods of %s were replaced and have no sidecar now, so no more workloads are restarted: its events say why, or that the webhook of pods was not reached", last)
+	return r.blocked, nil
+}
+
+// workloads are those that the pods with a sidecar belong to, with the hashes of
+// what these were given. Pods of others, as jobs, end by themselves.
+func (r *rollouts) workloads(ctx context.Context, pods []metav1.PartialObjectMetadata) map[target]map[string]bool {
+	have := map[target]map[string]bool{}
 	for i := range pods {
 		p := &pods[i]
-		if p.DeletionTimestamp != nil || p.Annotations[v1beta1.AnnotationSidecarHash] == sum {
+		if p.DeletionTimestamp != nil {
 			continue
 		}
 		for _, o := range r.owners.of(ctx, p.Namespace, &corev1.Pod{ObjectMeta: p.ObjectMeta}) {
 			group, _, _ := strings.Cut(o.APIVersion, "/")
-			if group == appsv1.GroupName && (o.Kind == "Deployment" || o.Kind == "StatefulSet" || o.Kind == "DaemonSet") {
-				seen[target{o.Kind, p.Namespace, o.Name}] = true
+			if group != appsv1.GroupName || o.Kind != "Deployment" && o.Kind != "StatefulSet" && o.Kind != "DaemonSet" {
+				continue
 			}
+			t := target{o.Kind, p.Namespace, o.Name}
+			if have[t] == nil {
+				have[t] = map[string]bool{}
+			}
+			have[t][p.Annotations[v1beta1.AnnotationSidecarHash]] = true
 		}
 	}
+	return have
+}
+
+// stale are those of the workloads that have pods with another sidecar than that
+// of the hash, in order of their names.
+func stale(have map[target]map[string]bool, sum string) []target {
 	var all []target
-	for t := range seen {
-		all = append(all, t)
+	for t, hashes := range have {
+		if len(hashes) > 1 || !hashes[sum] {
+			all = append(all, t)
+		}
 	}
 	slices.SortFunc(all, func(a, b target) int { return strings.Compare(a.String(), b.String()) })
-	return all, nil
+	return all
 }
 
 // workload reads a workload; it is nil when it is gone.
@@ -216,105 +251,4 @@ func (r *rollouts) restart(ctx context.Context, cr *v1beta1.OpenTelemetryCollect
 	r.events.Eventf(w.Object, cr, corev1.EventTypeNormal, "SidecarRollout", "Restart",
 		"pods are replaced: OpenTelemetryCollector %s/%s changed, and their sidecar is the old one", cr.Namespace, cr.Name)
 	return nil
-}
-
-// workload is what replaces pods.
-type workload struct{ client.Object }
-
-// turn is what to do with a workload that has pods with an old sidecar.
-type turn int
-
-const (
-	// leave it alone: it does not want to be restarted, or was, and its strategy
-	// keeps old pods.
-	leave turn = iota
-	// later, when somebody else is done with it; others may come first.
-	later
-	// wait until it is well, before any other.
-	wait
-	// restart it now.
-	restart
-)
-
-// turn is what to do with the workload for pods to get the sidecar of a hash.
-func (w *workload) turn(sum string) turn {
-	switch stamp := w.stamp(); {
-	case w.optedOut():
-		return leave
-	case stamp == sum && w.settled():
-		return leave
-	case stamp == sum:
-		return wait
-	case w.paused():
-		return later
-	case stamp == "" && !w.settled():
-		return later
-	}
-	// Also when it is not well, if that is of an earlier restart: the present
-	// sidecar may be what mends it.
-	return restart
-}
-
-// template is what its pods are made of.
-func (w *workload) template() *corev1.PodTemplateSpec {
-	switch o := w.Object.(type) {
-	case *appsv1.Deployment:
-		return &o.Spec.Template
-	case *appsv1.StatefulSet:
-		return &o.Spec.Template
-	case *appsv1.DaemonSet:
-		return &o.Spec.Template
-	}
-	return new(corev1.PodTemplateSpec)
-}
-
-// stamp is the hash that its pods were restarted for last.
-func (w *workload) stamp() string { return w.template().Annotations[v1beta1.AnnotationSidecarHash] }
-
-// optedOut reports whether the workload does not want to be restarted.
-func (w *workload) optedOut() bool {
-	return strings.EqualFold(w.GetAnnotations()[v1beta1.AnnotationSidecarRollout], "false")
-}
-
-// paused reports whether somebody keeps its pods as they are.
-func (w *workload) paused() bool {
-	d, ok := w.Object.(*appsv1.Deployment)
-	return ok && d.Spec.Paused
-}
-
-// settled reports whether all of its pods are of its present template, and
-// available. One whose strategy waits for pods to be deleted is settled when
-// what it has is available.
-func (w *workload) settled() bool {
-	switch o := w.Object.(type) {
-	case *appsv1.Deployment:
-		s, want := o.Status, replicas(o.Spec.Replicas)
-		return s.ObservedGeneration >= o.Generation && s.UpdatedReplicas >= want && s.Replicas <= s.UpdatedReplicas && s.AvailableReplicas >= want
-	case *appsv1.StatefulSet:
-		s, want := o.Status, replicas(o.Spec.Replicas)
-		if s.ObservedGeneration < o.Generation || s.AvailableReplicas < want {
-			return false
-		}
-		u := o.Spec.UpdateStrategy
-		if u.Type == appsv1.OnDeleteStatefulSetStrategyType {
-			return true
-		}
-		if u.RollingUpdate != nil && u.RollingUpdate.Partition != nil {
-			want -= min(want, *u.RollingUpdate.Partition)
-		}
-		return s.UpdatedReplicas >= want
-	case *appsv1.DaemonSet:
-		s := o.Status
-		return s.ObservedGeneration >= o.Generation && s.NumberAvailable >= s.DesiredNumberScheduled &&
-			(o.Spec.UpdateStrategy.Type == appsv1.OnDeleteDaemonSetStrategyType || s.UpdatedNumberScheduled >= s.DesiredNumberScheduled)
-	}
-	return true
-}
-
-// replicas is how many are wanted; nothing said is one.
-func replicas(n *int32) int32 {
-	if n == nil {
-		return 1
-	}
-	return *n
 }

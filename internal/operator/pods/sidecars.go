@@ -125,6 +125,17 @@ func (s *Sidecars) of(ctx context.Context, cr *v1beta1.OpenTelemetryCollector) (
 	return list.Items, nil
 }
 
+// now are the pods of one namespace that have the sidecar of a collector, from the
+// API server.
+func (s *Sidecars) now(ctx context.Context, cr *v1beta1.OpenTelemetryCollector, live client.Reader, namespace string) ([]metav1.PartialObjectMetadata, error) {
+	list := new(metav1.PartialObjectMetadataList)
+	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	if err := live.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1beta1.LabelInjected: render.Instance(cr)}); err != nil {
+		return nil, fmt.Errorf("listing pods with the sidecar of %s/%s: %w", cr.Namespace, cr.Name, err)
+	}
+	return list.Items, nil
+}
+
 // Count counts the pods with the sidecar of a collector, and those of them whose
 // sidecar is not what the collector says now. It is for the replica that leads,
 // and waits there until the pods are known.
