@@ -154,6 +154,7 @@ func (in *injection) telemetry() {
 	if e := in.spec().Exporter; e.Endpoint != "" {
 		in.add(corev1.EnvVar{Name: endpointVariable, Value: e.Endpoint}) // may refer to OTEL_NODE_IP
 	}
+	in.checkPort()
 	in.certificates()
 	in.add(field(podNameVariable, "metadata.name"))
 	if in.spec().Resource.AddK8sUIDAttributes {
@@ -175,6 +176,39 @@ func (in *injection) telemetry() {
 		}
 	}
 	in.describe(attributes)
+}
+
+// checkPort notes an endpoint whose port, by custom, speaks another protocol than
+// the agent: telemetry is lost so, and neither side says much.
+func (in *injection) checkPort() {
+	value := func(name string) string {
+		if v := variable(in.container, name); v != nil {
+			return v.Value
+		}
+		return ""
+	}
+	const protocol = "OTEL_EXPORTER_OTLP_PROTOCOL"
+	speaks := "HTTP" // what agents do when nothing is said
+	switch {
+	case in.kind == SDK:
+		return // nobody knows what it does then
+	case in.kind == ApacheHttpd || in.kind == Nginx:
+		speaks = "gRPC"
+	case variable(in.container, protocol) != nil && value(protocol) == "", in.sourced(protocol) != nil:
+		return
+	case value(protocol) == "grpc" || value("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") == "grpc":
+		speaks = "gRPC"
+	}
+	endpoint, err := url.Parse(value(endpointVariable))
+	if err != nil {
+		return
+	}
+	switch port := endpoint.Port(); {
+	case speaks == "HTTP" && port == "4317":
+		in.notes = append(in.notes, fmt.Sprintf("the endpoint's port 4317 is for gRPC, and the agent for %s speaks HTTP: that is port 4318", in.kind))
+	case speaks == "gRPC" && port == "4318":
+		in.notes = append(in.notes, fmt.Sprintf("the endpoint's port 4318 is for HTTP, and the agent for %s speaks gRPC: that is port 4317", in.kind))
+	}
 }
 
 // describe adds attributes to OTEL_RESOURCE_ATTRIBUTES, which goes to the end,

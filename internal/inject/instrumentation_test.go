@@ -274,6 +274,30 @@ func TestEnvironmentFromElsewhere(t *testing.T) {
 	}
 }
 
+// An endpoint that the agent does not understand is told.
+func TestPort(t *testing.T) {
+	f := func(kind Kind, endpoint, want string, env ...corev1.EnvVar) {
+		t.Helper()
+		x := newTrial(kind).env(env...)
+		x.instrumentation.Spec.Exporter.Endpoint = endpoint
+		_, decisions := x.run()
+		_, got, _ := strings.Cut(told(decisions), "; ")
+		if got != want {
+			t.Errorf("%s to %s: got %q; want %q", kind, endpoint, got, want)
+		}
+	}
+	f(Python, "http://gateway:4318", "")
+	f(Python, "http://gateway:4317", "the endpoint's port 4317 is for gRPC, and the agent for python speaks HTTP: that is port 4318")
+	f(Java, "http://gateway:4317", "the endpoint's port 4317 is for gRPC, and the agent for java speaks HTTP: that is port 4318")
+	f(Java, "http://gateway:4317", "", corev1.EnvVar{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Value: "grpc"})
+	f(Java, "http://gateway:4318", "the endpoint's port 4318 is for HTTP, and the agent for java speaks gRPC: that is port 4317", corev1.EnvVar{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Value: "grpc"})
+	f(Java, "http://gateway:4317", "", from("OTEL_EXPORTER_OTLP_PROTOCOL"))
+	f(Python, "http://gateway:4317", "", corev1.EnvVar{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: "http://own:4318"})
+	f(Nginx, "http://gateway:4318", "the endpoint's port 4318 is for HTTP, and the agent for nginx speaks gRPC: that is port 4317")
+	f(SDK, "http://gateway:4317", "")
+	f(NodeJS, "http://$(OTEL_NODE_IP):4318", "")
+}
+
 // One container that cannot have it does not keep the others from it, and gets
 // nothing of it.
 func TestPartly(t *testing.T) {
