@@ -38,13 +38,18 @@ func storeParts(image string) []part {
 				"podManagementPolicy": "Parallel",
 				"selector":            tree{"matchLabels": storeSelector()},
 				"template":            tree{"metadata": tree{"labels": storeLabels()}, "spec": storePod(image)},
+				// With what the API server fills in: kubectl apply compares this list as
+				// a whole, and would call an unchanged one changed.
 				"volumeClaimTemplates": when{cond: is("store.persistent"), then: list{tree{
+					"apiVersion": "v1", "kind": "PersistentVolumeClaim",
 					"metadata": tree{"name": StoreVolume, "labels": storeLabels()},
 					"spec": tree{
 						"accessModes":      list{"ReadWriteOnce"},
 						"storageClassName": when{cond: is("store.storageClass"), then: str("store.storageClass")},
 						"resources":        tree{"requests": tree{"storage": str("store.size")}},
+						"volumeMode":       "Filesystem",
 					},
+					"status": tree{"phase": "Pending"},
 				}}},
 			},
 		}},
