@@ -1,0 +1,71 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Restart kills a process of the full cluster, as etcd or kube-apiserver, and
+// starts it again as it was: what a crash and the service manager of a node do.
+// It returns when the API server answers.
+func (c *Cluster) Restart(ctx context.Context, name string) error {
+	pid, err := c.process(name)
+	if err != nil {
+		return err
+	}
+	line, err := os.ReadFile(procFile(pid, "cmdline"))
+	if err != nil {
+		return err
+	}
+	path, err := os.Readlink(procFile(pid, "exe"))
+	if err != nil {
+		return err
+	}
+	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+	if err := killAll(ctx, name, func() ([]int, error) { return processesOf(c.state, name) }); err != nil {
+		return err
+	}
+	if err := newSupervisor(c.state).start(false, program{name: args[0], path: path, args: args[1:]}); err != nil {
+		return err
+	}
+	return until(ctx, "the API server", func(ctx context.Context) error {
+		_, err := c.Kubectl(ctx, "", "get", "--raw", "/readyz", "--request-timeout=5s")
+		return err
+	})
+}
+
+// Pause stops a process of the full cluster from running, as a disk that hangs
+// does, until resume is called.
+func (c *Cluster) Pause(name string) (resume func() error, err error) {
+	pid, err := c.process(name)
+	if err != nil {
+		return nil, err
+	}
+	signal := func(s syscall.Signal) error {
+		if err := syscall.Kill(pid, s); err != nil {
+			return fmt.Errorf("sending %v to %s: %w", s, name, err)
+		}
+		return nil
+	}
+	return func() error { return signal(syscall.SIGCONT) }, signal(syscall.SIGSTOP)
+}
+
+// process is the one of the cluster with this name.
+func (c *Cluster) process(name string) (int, error) {
+	pids, err := processesOf(c.state, name)
+	if err == nil && len(pids) != 1 {
+		err = errors.New("it does not run once")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("finding %s: %d processes: %w", name, len(pids), err)
+	}
+	return pids[0], nil
+}
+
+func procFile(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
