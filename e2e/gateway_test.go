@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/signalbox-otel/signalbox/e2e/kube"
@@ -19,34 +20,77 @@ import (
 // The gateway of the second seed runs as it is written, for a collector of 2020:
 // its image's name, command and flags, its configuration with exporters that
 // upstream has removed. The program of the seed sends to its NodePort, and the
-// trace is in what it calls Jaeger.
+// trace is on the page.
 func TestOldGatewayRuns(t *testing.T) {
 	t.Parallel()
-	image := goImage(t, "registry.local/gosdk:1", "../clients/gosdk")
-	if err := cluster.Load(t.Context(), image); err != nil {
-		t.Fatal(err)
-	}
-	applyFile(t, "seed-002/jaeger.yaml")
-	rollout(t, "istio-system", "deployment/jaeger")
+	jaeger(t, "istio-system", "otlp: {endpoint: \""+otlp+"\", tls: {insecure: true}}")
 	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: observability}}")
-	applyFile(t, "seed-002/gateway.yaml")
+	applyFile(t, seed("002-manifest.yaml"))
 	rollout(t, "observability", "deployment/otel-collector")
 
 	node := kubectl(t, "get", "nodes", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
-	apply(t, fmt.Sprintf(`{apiVersion: batch/v1, kind: Job, metadata: {name: dice, namespace: observability}, spec: {
-		backoffLimit: 0,
-		template: {spec: {restartPolicy: Never, containers: [{name: dice, image: "registry.local/gosdk:1", args: [-work, 10ms],
-			env: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://%s:30080"}]}]}}}}`, node))
-	_, err := cluster.Kubectl(t.Context(), "", "wait", "-n", "observability", "job/dice", "--for=condition=Complete", "--timeout="+waitTimeout.String())
-	logs := kubectl(t, "logs", "-n", "observability", "job/dice")
+	id := dice(t, "observability", "{}", "http://"+node+":30080")
+	wantDice(t, id)
+	if logs := kubectl(t, "logs", "-n", "observability", "deployment/otel-collector"); !strings.Contains(logs, "--mem-ballast-size-mib") {
+		t.Errorf("the collector does not say what became of its flag:\n%s", logs)
+	}
+}
+
+// seed is the path of a document's manifest.
+func seed(name string) string { return filepath.Join("../internal/migrate/testdata/seeds", name) }
+
+// otlp is where the store takes OTLP over gRPC.
+const otlp = "signalbox-otlp." + system + ".svc.cluster.local:4317"
+
+// jaeger is what a document calls Jaeger in a namespace: a collector whose Service
+// is jaeger-collector, which speaks Jaeger's protocol and OTLP.
+func jaeger(t *testing.T, namespace, exporter string) {
+	t.Helper()
+	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+namespace+"}}")
+	apply(t, fmt.Sprintf(`{apiVersion: opentelemetry.io/v1beta1, kind: OpenTelemetryCollector, metadata: {name: jaeger, namespace: %s}, spec: {config: {
+		receivers: {jaeger: {protocols: {grpc: {}}}, otlp: {protocols: {grpc: {}}}}, exporters: {%s},
+		service: {pipelines: {traces: {receivers: [jaeger, otlp], exporters: [%s]}}}}}}`, namespace, exporter, strings.Split(exporter, ":")[0]))
+	ready(t, namespace, "jaeger")
+}
+
+// diceImage is the program of the second seed, built once.
+var diceImage = sync.OnceValues(func() (kube.Image, error) {
+	dir, err := os.MkdirTemp("", "dice")
+	return goImage("registry.local/gosdk:1", dir, "../clients/gosdk", err)
+})
+
+// dice runs the program of the second seed as a Job, which must complete, and
+// returns the id of its trace.
+func dice(t *testing.T, namespace, annotations, endpoint string) string {
+	t.Helper()
+	image, err := diceImage()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, logs)
+		t.Fatal(err)
+	}
+	if err := cluster.Load(t.Context(), image); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, fmt.Sprintf(`{apiVersion: batch/v1, kind: Job, metadata: {name: dice, namespace: %s}, spec: {
+		backoffLimit: 0,
+		template: {metadata: {annotations: %s}, spec: {restartPolicy: Never, containers: [{name: dice, image: "registry.local/gosdk:1", args: [-work, 10ms],
+			env: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "%s"}]}]}}}}`, namespace, annotations, endpoint))
+	_, err = cluster.Kubectl(t.Context(), "", "wait", "-n", namespace, "job/dice", "--for=condition=Complete", "--timeout="+waitTimeout.String())
+	logs := kubectl(t, "logs", "-n", namespace, "job/dice", "-c", "dice")
+	if err != nil {
+		describe, _ := cluster.Kubectl(t.Context(), "", "describe", "-n", namespace, "pods", "-l", "job-name=dice")
+		t.Fatalf("%v\n%s\n%s", err, logs, describe)
 	}
 	id := regexp.MustCompile(`(?m)^[0-9a-f]{32}$`).FindString(logs)
 	if id == "" {
 		t.Fatalf("the program names no trace: %s", logs)
 	}
-	url := serviceURL(t, "istio-system", "jaeger-query", "80") + "/api/traces/" + id
+	return id
+}
+
+// wantDice wants the program's trace on the page, whole.
+func wantDice(t *testing.T, id string) {
+	t.Helper()
+	url := uiURL(t) + "/api/traces/" + id
 	await(t, "the trace "+id, func(ctx context.Context) error {
 		body, err := get(ctx, url)
 		if err != nil {
@@ -66,24 +110,24 @@ func TestOldGatewayRuns(t *testing.T) {
 		}
 		return nil
 	})
-	if logs := kubectl(t, "logs", "-n", "observability", "deployment/otel-collector"); !strings.Contains(logs, "--mem-ballast-size-mib") {
-		t.Errorf("the collector does not say what became of its flag:\n%s", logs)
-	}
 }
 
-// goImage is an image of a Go program of this repository.
-func goImage(t *testing.T, name, pkg string) kube.Image {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", program, pkg)
+// goImage is an image of a Go program, built into dir; pkg is its folder.
+func goImage(name, dir, pkg string, err error) (kube.Image, error) {
+	if err != nil {
+		return kube.Image{}, err
+	}
+	program := filepath.Join(dir, filepath.Base(pkg))
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, ".")
+	cmd.Dir = pkg
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building %s: %v\n%s", pkg, err, out)
+		return kube.Image{}, fmt.Errorf("building %s: %w\n%s", pkg, err, out)
 	}
 	target := "/" + filepath.Base(program)
 	return kube.Image{
 		Names:  []string{name},
 		Files:  []kube.File{{Source: program, Target: target}},
 		Config: kube.Config{Entrypoint: []string{target}},
-	}
+	}, nil
 }

@@ -8,10 +8,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/signalbox-otel/signalbox/e2e/kube"
 )
@@ -20,14 +21,51 @@ import (
 var cluster *kube.Cluster
 
 func TestMain(m *testing.M) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	code, err := installed(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// installed runs the tests on a cluster with Signalbox, which is a bare one before
+// and after.
+func installed(m *testing.M) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
 	defer cancel()
 	var err error
 	if cluster, err = kube.Running(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1, err
 	}
-	os.Exit(m.Run())
+	before, err := everything(ctx)
+	if err != nil {
+		return 1, err
+	}
+	if err := install(ctx); err != nil {
+		return 1, err
+	}
+	code := m.Run()
+
+	ctx, cancel = context.WithTimeout(context.Background(), waitTimeout)
+	defer cancel()
+	if _, err := program(ctx, "uninstall", "--apply", "--delete-data", "--delete-resources"); err != nil {
+		return 1, err
+	}
+	after, err := everything(ctx)
+	if err != nil {
+		return 1, err
+	}
+	if diff := cmp.Diff(before, after); diff != "" {
+		return 1, fmt.Errorf("uninstall leaves the cluster as it was not (-before +after):\n%s", diff)
+	}
+	return code, nil
+}
+
+// everything names what is in a cluster and in no namespace.
+func everything(ctx context.Context) ([]string, error) {
+	out, err := cluster.Kubectl(ctx, "", "get", "namespaces,customresourcedefinitions,clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o", "name")
+	return strings.Fields(out), err
 }
 
 // waitTimeout bounds each wait. What is waited for takes seconds; on a machine
@@ -60,14 +98,10 @@ func apply(t *testing.T, manifests string, args ...string) {
 	})
 }
 
-// applyFile applies a file of testdata.
+// applyFile applies a file.
 func applyFile(t *testing.T, name string) {
 	t.Helper()
-	manifests, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	apply(t, string(manifests))
+	apply(t, readFile(t, name))
 }
 
 // rollout waits until all pods of a workload are ready; with what they say when
@@ -123,22 +157,29 @@ func get(ctx context.Context, url string) ([]byte, error) {
 	return body, err
 }
 
-// await asks twice a second until the answer is no error. There is nothing to wait
-// on: what it asks for is on its way through other processes.
+// await asks until the answer is no error, and fails the test when it never is.
 func await(t *testing.T, what string, ask func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
 	defer cancel()
+	if err := until(ctx, what, ask); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// until asks twice a second until the answer is no error. There is nothing to wait
+// on: what it asks for is on its way through other processes.
+func until(ctx context.Context, what string, ask func(context.Context) error) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := ask(ctx)
 		if err == nil {
-			return
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waiting for %s: %v", what, err)
+			return fmt.Errorf("waiting for %s: %w", what, err)
 		case <-tick.C:
 		}
 	}

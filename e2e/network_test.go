@@ -11,7 +11,7 @@ import (
 // pods and from the node.
 func TestServiceByName(t *testing.T) {
 	t.Parallel()
-	applyFile(t, "network.yaml")
+	applyFile(t, "testdata/network.yaml")
 	rollout(t, "network", "deployment/web")
 	pod := strings.TrimSpace(kubectl(t, "get", "pods", "-n", "network", "-l", "app=web", "-o", "jsonpath={.items[0].metadata.name}"))
 

@@ -7,26 +7,26 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// Pods that ask for it with annotations are scraped, with their labels on every
-// series; others are not. The collector finds them with no more rights than the
-// seed's RBAC gives it.
+// The workshop's collector runs as it is written, with no more rights than its
+// RBAC gives it. Pods that ask for it with annotations are scraped, with their
+// labels on every series; others are not.
 func TestAnnotatedPodIsScraped(t *testing.T) {
 	t.Parallel()
-	applyFile(t, "seed-000/apps.yaml")
+	applyFile(t, "testdata/seed-000/apps.yaml")
 	rollout(t, "shop", "deployment/frontend")
 	rollout(t, "shop", "deployment/backend")
-	applyFile(t, "seed-000/rbac.yaml")
-	// The strictest rules that a namespace can have for its pods.
+	applyFile(t, "testdata/seed-000/rbac.yaml")
 	kubectl(t, "label", "namespace", "otel-collector", "pod-security.kubernetes.io/enforce=restricted")
-	applyFile(t, "seed-000/collector.yaml")
-	rollout(t, "otel-collector", "deployment/otel-collector")
+	applyFile(t, "testdata/seed-000/collector.yaml")
+	ready(t, "otel-collector", "scraper")
 
-	base := serviceURL(t, "otel-collector", "otel-collector", "4316")
+	base := serviceURL(t, "otel-collector", "scraper-collector", "4316")
 	await(t, "the application's metrics", func(ctx context.Context) error {
 		got, err := series(ctx, base, "app_requests_total")
 		if err == nil && len(got) == 0 {
@@ -77,6 +77,30 @@ func TestAnnotatedPodIsScraped(t *testing.T) {
 	if len(up) != 1 {
 		t.Errorf("got %d targets that are up; want the annotated pod alone: %v", len(up), up)
 	}
+}
+
+// The workshop's collector runs as it is written. Its cloud is not to be had, and
+// what it can do without goes on: it scrapes, and prints the spans that come.
+func TestWorkshopCollector(t *testing.T) {
+	t.Parallel()
+	elsewhere := strings.NewReplacer("namespace: otel-collector", "namespace: workshop", "name: otel-collector-demo", "name: workshop-demo",
+		"serviceAccount: otel-collector-demo", "serviceAccount: workshop-demo", "  name: otel-collector\n---", "  name: workshop\n---").Replace
+	apply(t, elsewhere(readFile(t, "testdata/seed-000/rbac.yaml")))
+	apply(t, elsewhere(readFile(t, seed("000-collector-applied.yaml"))))
+	ready(t, "workshop", "otel")
+	id := dice(t, "workshop", "{}", "http://otel-collector.workshop.svc.cluster.local:4317")
+	await(t, "the spans that it prints", func(ctx context.Context) error {
+		logs, err := cluster.Kubectl(ctx, "", "logs", "-n", "workshop", "deployment/otel-collector", "--tail=-1")
+		if err == nil && !strings.Contains(logs, id) {
+			err = fmt.Errorf("it prints no %s", id)
+		}
+		return err
+	})
+	// Its own pod has the annotations, so there is always one to scrape.
+	metrics := serviceURL(t, "workshop", "otel-collector-monitoring", "8888") + "/metrics"
+	await(t, "what it scrapes", func(ctx context.Context) error {
+		return atLeast(ctx, metrics, `otelcol_receiver_accepted_metric_points[a-z_]*{[^}]*receiver="prometheus"[^}]*}`, 1)
+	})
 }
 
 // series returns the labels of the series that a query of PromQL gives now.

@@ -70,6 +70,7 @@ func signalbox() ([]kube.Image, error) {
 		"collector": {
 			"registry.local/signalbox-collector:dev",
 			"docker.io/otel/opentelemetry-collector:0.6.0",
+			"docker.io/otel/opentelemetry-collector-contrib:0.7.0",
 			"docker.io/otel/opentelemetry-collector-contrib:latest",
 		},
 	}
