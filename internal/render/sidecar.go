@@ -48,7 +48,9 @@ func SidecarOf(cr *v1beta1.OpenTelemetryCollector, facts Facts) (Sidecar, error)
 		Container: as[corev1.Container](container.WithVolumeMounts(mounts...)),
 		Volumes:   as[[]corev1.Volume](volumes),
 		Config:    c.text,
-		Own:       c.image == facts.CollectorImage,
+		// Another image may be the operator's default too, but then has a program of
+		// its own, and a user that nobody knows.
+		Own: c.image == facts.CollectorImage && facts.CollectorCommand != nil,
 	}
 	own := c.spec.DeepCopy()
 	s.InitContainers = own.InitContainers
