@@ -3,6 +3,7 @@ package settings
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -234,7 +235,7 @@ func (f *Flags) file(s *Settings, _ func(string) (string, bool)) error {
 			return err
 		}
 	}
-	for _, key := range sortedKeys(given) {
+	for _, key := range slices.Sorted(maps.Keys(given)) {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: %s is not known and is ignored", named[0], key))
 	}
 	return nil
@@ -271,13 +272,4 @@ func flatten(tree map[string]any, path string, into map[string][]string) {
 			into[path+key] = []string{fmt.Sprint(v)}
 		}
 	}
-}
-
-func sortedKeys(m map[string][]string) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
 	"slices"
@@ -195,3 +196,6 @@ func setGates(s *Settings, v []string) error {
 	}
 	return nil
 }
+
+// gateNames are the names of all gates, sorted.
+func gateNames() []string { return slices.Sorted(maps.Keys(gates)) }
