@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,25 @@ type cluster struct {
 	webhook  *httptest.Server
 	mgr      ctrl.Manager
 	sidecars *Sidecars
+
+	mu      sync.Mutex
+	answers []time.Duration // times of the webhook
+}
+
+// answered notes how long the webhook took.
+func (c *cluster) answered(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers = append(c.answers, d)
+}
+
+// times takes what was noted since the last time.
+func (c *cluster) times() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	times := c.answers
+	c.answers = nil
+	return times
 }
 
 func (c *cluster) kubectl(stdin string, args ...string) string {
@@ -214,7 +234,11 @@ func (c *cluster) start(config *rest.Config) {
 	if !c.mgr.GetCache().WaitForCacheSync(ctx) {
 		t.Fatal("the cache is not filled")
 	}
-	c.webhook = httptest.NewTLSServer(mux)
+	c.webhook = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		mux.ServeHTTP(w, r)
+		c.answered(time.Since(began))
+	}))
 	t.Cleanup(c.webhook.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.webhook.Certificate().Raw})
 	c.kubectl(fmt.Sprintf(`
