@@ -109,9 +109,13 @@ func define(ctx context.Context) error {
 
 // until asks again until it is so.
 func until(ctx context.Context, so func() (bool, error)) error {
+	return untilEvery(ctx, 20*time.Millisecond, so)
+}
+
+func untilEvery(ctx context.Context, interval time.Duration, so func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	again := time.NewTicker(20 * time.Millisecond)
+	again := time.NewTicker(interval)
 	defer again.Stop()
 	for {
 		done, err := so()
