@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
@@ -38,7 +39,7 @@ func (s *shared) allocators() *kind {
 		},
 		prepare: s.certificates,
 		report:  s.reportAllocator,
-		related: []related{{&v1beta1.OpenTelemetryCollector{}, allocatorsOfCollector}},
+		related: []related{{object: &v1beta1.OpenTelemetryCollector{}, to: allocatorsOfCollector, when: []predicate.Predicate{edited}}},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
@@ -34,8 +35,11 @@ func (s *shared) collectors() *kind {
 		upgrade: func(ctx context.Context, o client.Object, facts render.Facts, out *outcome) error {
 			return s.upgradeCollector(ctx, o.(*v1beta1.OpenTelemetryCollector), facts, out)
 		},
-		report:  s.reportCollector,
-		related: []related{{&v1alpha1.TargetAllocator{}, s.collectorsOfAllocator}, {&appsv1.Deployment{}, collectorOfPart}},
+		report: s.reportCollector,
+		related: []related{
+			{object: &v1alpha1.TargetAllocator{}, to: s.collectorsOfAllocator, when: []predicate.Predicate{edited}},
+			{object: &appsv1.Deployment{}, to: collectorOfPart},
+		},
 	}
 }
 

@@ -162,6 +162,16 @@ func TestDeletedMeanwhile(t *testing.T) {
 	b.start()
 	b.awaitGone("simple")
 
+	// Who takes the finalizer off leaves rights behind, which are found.
+	b.apply(simple)
+	b.awaitReady("simple")
+	b.end()
+	b.kubectl("", "-n", b.namespace, "patch", "otelcol", "simple", "--type=merge", "-p", `{"metadata": {"finalizers": null}}`)
+	b.kubectl("", "-n", b.namespace, "delete", "otelcol", "simple")
+	b.apply(strings.ReplaceAll(simple, "simple", "other"))
+	b.start()
+	b.awaitGone("simple")
+
 	// One of the same name begins anew.
 	b.apply(simple)
 	b.awaitReady("simple")

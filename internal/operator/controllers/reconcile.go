@@ -56,7 +56,13 @@ type kind struct {
 type related struct {
 	object client.Object
 	to     handler.MapFunc
+	// when it was changed so that it matters; nothing is always.
+	when []predicate.Predicate
 }
+
+// edited lets pass what people write: the status is ours, and writing it no
+// reason to look again.
+var edited = predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
 // outcome is what a run found and did.
 type outcome struct {
@@ -85,8 +91,6 @@ func (s *shared) add(k *kind) error {
 		return err
 	}
 	r.controller = c
-	// The status is ours: writing it is no reason to look again.
-	edited := predicate.Or[client.Object](predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 	sources := []source.Source{
 		source.Kind(s.mgr.GetCache(), k.fresh(), &handler.EnqueueRequestForObject{}, edited),
 		source.Kind(s.mgr.GetCache(), client.Object(&corev1.Pod{}), handler.EnqueueRequestsFromMapFunc(r.ofPod)),
@@ -102,7 +106,7 @@ func (s *shared) add(k *kind) error {
 		sources = append(sources, source.Kind(s.mgr.GetCache(), o, owned))
 	}
 	for _, other := range k.related {
-		sources = append(sources, source.Kind(s.mgr.GetCache(), other.object, handler.EnqueueRequestsFromMapFunc(other.to)))
+		sources = append(sources, source.Kind(s.mgr.GetCache(), other.object, handler.EnqueueRequestsFromMapFunc(other.to), other.when...))
 	}
 	for _, src := range sources {
 		if err := c.Watch(src); err != nil {
@@ -124,8 +128,11 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 func (r *reconciler) reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	o := r.kind.fresh()
-	if err := r.mgr.GetCache().Get(ctx, req.NamespacedName, o); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	switch err := r.mgr.GetCache().Get(ctx, req.NamespacedName, o); {
+	case apierrors.IsNotFound(err):
+		return reconcile.Result{}, r.sweep(ctx, req.NamespacedName)
+	case err != nil:
+		return reconcile.Result{}, err
 	}
 	if !r.seen.current(o) {
 		// What differs from an old status would be written, or not, by mistake.
@@ -242,6 +249,31 @@ func (r *reconciler) finalize(ctx context.Context, owner apply.Owner) error {
 		return nil // it is gone, or its newer version comes
 	}
 	return err
+}
+
+// sweep removes what a resource left that is gone: an operator that lost its
+// lease may have been writing still, or somebody took the finalizer off.
+func (r *reconciler) sweep(ctx context.Context, key types.NamespacedName) error {
+	facts := r.Facts(key.Namespace)
+	if !facts.RBAC {
+		return nil
+	}
+	o := r.kind.fresh()
+	o.SetNamespace(key.Namespace)
+	o.SetName(key.Name)
+	owner := apply.Owner{Object: o, Kind: r.kind.gvk, Labels: render.Selector(r.kind.component, o)}
+	left, err := r.applier.Left(ctx, owner)
+	if err != nil || !left {
+		return err
+	}
+	// The cache may be older than the resource.
+	if err := r.mgr.GetAPIReader().Get(ctx, key, r.kind.fresh()); !apierrors.IsNotFound(err) {
+		return err
+	}
+	for _, p := range r.applier.Finalize(ctx, owner).Problems {
+		return errors.New(p.Message)
+	}
+	return nil
 }
 
 // staleWait is about how long it takes until the cache has what was written.

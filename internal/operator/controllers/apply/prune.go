@@ -145,6 +145,18 @@ func (a *Applier) listOf(kind client.Object) (client.ObjectList, error) {
 	return o.(client.ObjectList), nil
 }
 
+// Left reports whether the cache has objects of the owner that Kubernetes does
+// not remove with it.
+func (a *Applier) Left(ctx context.Context, owner Owner) (bool, error) {
+	for _, kind := range ownerlessKinds() {
+		objects, err := a.owned(ctx, &owner, Kind{Object: kind})
+		if err != nil || len(objects) > 0 {
+			return len(objects) > 0, err
+		}
+	}
+	return false, nil
+}
+
 // Finalize removes all objects that Kubernetes does not remove with the owner.
 // It asks the API server, because a cache may not have seen the newest of them.
 func (a *Applier) Finalize(ctx context.Context, owner Owner) Result {
