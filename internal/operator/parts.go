@@ -41,7 +41,8 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 		return err
 	}
 	work := controllers.Config{
-		Facts: offers.Facts, Changed: offers.Changed, Version: o.CollectorVersion, Check: o.Check, Look: witness.Look(),
+		Facts: offers.Facts, Changed: offers.Changed, Namespaces: s.WatchNamespaces,
+		Version: o.CollectorVersion, Check: o.Check, Look: witness.Look(),
 		Injected: sidecars.Count, InjectedSource: sidecars.Source,
 	}
 	if o.certs != nil {
