@@ -33,8 +33,9 @@ type language struct {
 	kind Kind
 	// containers is the annotation that names containers for it.
 	containers string
-	payload    func(*v1alpha1.InstrumentationSpec) *v1alpha1.Payload
-
+	// payload is what a resource says of its agent.
+	payload func(*v1alpha1.InstrumentationSpec) *v1alpha1.Payload
+	// add adds it to a container. After an error the pod is thrown away.
 	add func(*injection) error
 }
 
@@ -163,7 +164,7 @@ func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, al
 		return c, &refused{NotFound, fmt.Sprintf("annotation %s names Instrumentation %s/%s, which does not exist: make it, and start the pod again", l.annotation(), w.Namespace, w.Name)}
 	case len(found) > 1:
 		slices.Sort(names)
-		return c, &refused{SeveralInNS, fmt.Sprintf("namespace %s has several Instrumentations (%s): name one of them in annotation %s", namespace.Name, strings.Join(names, ", "), l.annotation())}
+		return c, &refused{SeveralInNamespace, fmt.Sprintf("namespace %s has several Instrumentations (%s): name one of them in annotation %s", namespace.Name, strings.Join(names, ", "), l.annotation())}
 	}
 	// What the operator's own defaulting would have written: resources may be
 	// older than it.

@@ -123,7 +123,7 @@ func (w Wish) collector(namespace string, all []*v1beta1.OpenTelemetryCollector)
 		return nil, &refused{NoneInNamespace, fmt.Sprintf("namespace %s has no OpenTelemetryCollector of mode sidecar: make one, or name one of another namespace in annotation %s as NAMESPACE/NAME, and start the pod again", namespace, v1beta1.AnnotationSidecar)}
 	case len(found) > 1:
 		slices.Sort(names)
-		return nil, &refused{SeveralInNS, fmt.Sprintf("namespace %s has several OpenTelemetryCollectors of mode sidecar (%s): name one of them in annotation %s", namespace, strings.Join(names, ", "), v1beta1.AnnotationSidecar)}
+		return nil, &refused{SeveralInNamespace, fmt.Sprintf("namespace %s has several OpenTelemetryCollectors of mode sidecar (%s): name one of them in annotation %s", namespace, strings.Join(names, ", "), v1beta1.AnnotationSidecar)}
 	case len(found) == 0:
 		return nil, &refused{NotFound, fmt.Sprintf("annotation %s names OpenTelemetryCollector %s/%s, which does not exist: make it, and start the pod again", v1beta1.AnnotationSidecar, w.Namespace, w.Name)}
 	case found[0].Spec.Mode != v1beta1.ModeSidecar:

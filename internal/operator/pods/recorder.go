@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -60,7 +61,7 @@ func (r *recorder) record(namespace string, pod *corev1.Pod, owners []inject.Own
 			reason = "Injected"
 		}
 		if len(note) > maxNote {
-			note = note[:maxNote-len("…")] + "…"
+			note = strings.ToValidUTF8(note[:maxNote-len("…")], "") + "…"
 		}
 		// The recorder counts what repeats itself, instead of writing it again; what
 		// the text says does not tell events apart, the action does.
