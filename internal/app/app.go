@@ -22,11 +22,12 @@ import (
 
 // Main runs the command that os.Args names and returns the exit code.
 func Main() int {
-	tuneMemory()
+	args := arguments(os.Args)
+	tuneMemory(args)
 	collector.RegisterGzip()
 	ctx, stop := interruptible(context.Background())
 	defer stop()
-	return run(ctx, arguments(os.Args), os.Stdout, os.Stderr)
+	return run(ctx, args, os.Stdout, os.Stderr)
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM cancels, so

@@ -28,11 +28,12 @@ const (
 // sets the memory limit from the cgroup, so that Go collects harder before the
 // kernel kills, and lets a busy process with a small heap collect less often:
 // decoding telemetry allocates much and keeps little, and a heap that may only
-// double is collected several times a second. GOMEMLIMIT and GOGC win.
-func tuneMemory() {
+// double is collected several times a second. An operator is busy for moments
+// and small always, so it is left to Go. GOMEMLIMIT and GOGC win.
+func tuneMemory(args []string) {
 	// Without a cgroup, or without a limit, there is nothing to set.
 	limit, _ := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(ofLimit), memlimit.WithProvider(memlimit.FromCgroup))
-	if os.Getenv("GOGC") != "" {
+	if os.Getenv("GOGC") != "" || len(args) > 0 && args[0] == "operator" {
 		return
 	}
 	slack := int64(slackBytes)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"runtime/metrics"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,9 +33,11 @@ const (
 	// restartFirst is the time from the end of a manager to the next; it doubles
 	// while managers end soon, up to restartMost.
 	restartFirst, restartMost = time.Second, 30 * time.Second
-	// releaseFirst is the time from the start to the first release of memory, when
-	// caches have been filled, and releaseAgain that to the next.
-	releaseFirst, releaseAgain = 10 * time.Second, time.Minute
+	// quietTime is how long there has to be little to do before memory is given
+	// back: less is allocated in it than quietBytes, and more than workBytes was
+	// since the last time.
+	quietTime             = 5 * time.Second
+	quietBytes, workBytes = 1 << 20, 8 << 20
 )
 
 // Options are what an Operator has to know.
@@ -211,16 +214,28 @@ func (o *Operator) manager() (ctrl.Manager, error) {
 	return NewManager(o.config, options)
 }
 
-// release gives memory back from time to time: the libraries that are linked in
-// touch far more of it than an idle operator uses, and so does each storm of
-// changes.
+// release gives memory back when a time of work is over: the libraries that are
+// linked in touch far more of it at the start than an idle operator uses, and so
+// does each storm of changes.
 func (o *Operator) release(ctx context.Context) {
-	for after := releaseFirst; ; after = releaseAgain {
+	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	var before, released uint64
+	every := time.NewTicker(quietTime)
+	defer every.Stop()
+	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(after):
+		case <-every.C:
 		}
+		metrics.Read(allocated)
+		now := allocated[0].Value.Uint64()
+		due := now-before < quietBytes && now-released > workBytes
+		before = now
+		if !due {
+			continue
+		}
+		released = now
 		debug.FreeOSMemory()
 		if o.Release == nil {
 			continue
