@@ -15,7 +15,7 @@ func definitions() ([]part, error) {
 	for _, definition := range served {
 		t := definition.Object
 		metadata, spec := t["metadata"].(map[string]any), t["spec"].(map[string]any)
-		metadata["labels"] = tree{"app.kubernetes.io/name": "opentelemetry-operator", "app.kubernetes.io/part-of": "signalbox"}
+		metadata["labels"] = tree{"app.kubernetes.io/name": "opentelemetry-operator", PartOf: Name}
 		if conversion, ok := spec["conversion"].(map[string]any); ok {
 			service := conversion["webhook"].(map[string]any)["clientConfig"].(map[string]any)["service"].(map[string]any)
 			service["namespace"] = namespace

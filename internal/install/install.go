@@ -25,8 +25,11 @@ type part struct {
 	tree tree
 }
 
-// always is the condition of what is wanted with any values.
-var always = expr{func(filled) any { return true }, "true", plain}
+// PartOf is a label, and Name its value, of everything that is installed.
+const (
+	PartOf = "app.kubernetes.io/part-of"
+	Name   = "signalbox"
+)
 
 // Objects are what is to be applied for the values, in that order. image is of all
 // that the values give no image.
@@ -104,7 +107,7 @@ func namespaceTree() tree {
 		"metadata": tree{
 			"name": namespace,
 			"labels": tree{
-				"app.kubernetes.io/part-of":          "signalbox",
+				PartOf:                               Name,
 				"pod-security.kubernetes.io/enforce": str("podSecurity"),
 				"pod-security.kubernetes.io/warn":    str("podSecurity"),
 			},
@@ -116,9 +119,9 @@ func namespaceTree() tree {
 // store. The first two select its pods.
 func operatorLabels() tree {
 	return tree{
-		"app.kubernetes.io/name":    "opentelemetry-operator",
-		"control-plane":             "controller-manager",
-		"app.kubernetes.io/part-of": "signalbox",
+		"app.kubernetes.io/name": "opentelemetry-operator",
+		"control-plane":          "controller-manager",
+		PartOf:                   Name,
 	}
 }
 
@@ -130,7 +133,7 @@ func storeLabels() tree {
 	return tree{
 		"app.kubernetes.io/name":      "signalbox",
 		"app.kubernetes.io/component": "store",
-		"app.kubernetes.io/part-of":   "signalbox",
+		PartOf:                        Name,
 	}
 }
 

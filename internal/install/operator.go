@@ -122,11 +122,6 @@ func operatorContainer(image string) tree {
 	}
 }
 
-// constant is an expression that is always the same string.
-func constant(s string) expr {
-	return expr{func(filled) any { return s }, quoteHelm(s), text}
-}
-
 // podSecurity is what Pod Security's level restricted asks of a pod, and
 // containerSecurity of a container, and more.
 func podSecurity() tree {

@@ -104,6 +104,11 @@ func joined(prefix, path string) expr {
 	}, fmt.Sprintf("printf %q (join \",\" .Values.%s)", prefix+"%s", path), text}
 }
 
+// constant is an expression that is always the same string.
+func constant(s string) expr {
+	return expr{func(filled) any { return s }, quoteHelm(s), text}
+}
+
 // or is the first string, or the second when that is empty.
 func or(a, b expr) expr {
 	return expr{func(f filled) any {

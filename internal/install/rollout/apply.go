@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -16,6 +17,9 @@ import (
 // Apply applies the objects in their order, and removes those of everything that
 // an earlier installation with other values made. It says what became of each.
 func (c *Cluster) Apply(ctx context.Context, objects, everything []*unstructured.Unstructured) error {
+	if err := c.refuseOthers(ctx, objects); err != nil {
+		return err
+	}
 	wanted := map[string]bool{}
 	changed := 0
 	for _, o := range objects {
@@ -47,6 +51,34 @@ func (c *Cluster) Apply(ctx context.Context, objects, everything []*unstructured
 		c.say("all %d objects are as they should be", len(objects))
 	}
 	return nil
+}
+
+// refuseOthers finds objects of the same names that somebody else made, as
+// opentelemetry-operator does: two operators would fight. Namespaces and
+// definitions may be there.
+func (c *Cluster) refuseOthers(ctx context.Context, objects []*unstructured.Unstructured) error {
+	var others []string
+	for _, o := range objects {
+		if o.GetKind() == "Namespace" || o.GetKind() == "CustomResourceDefinition" {
+			continue
+		}
+		live, err := c.get(ctx, o)
+		if err != nil {
+			return explain(err)
+		}
+		if live != nil && !ours(live) {
+			others = append(others, name(o))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return fmt.Errorf("these are in the cluster and not of Signalbox, maybe of opentelemetry-operator; remove them before:\n  %s", strings.Join(others, "\n  "))
+}
+
+// ours reports whether install made the object.
+func ours(live *unstructured.Unstructured) bool {
+	return live.GetLabels()[install.PartOf] == install.Name
 }
 
 // apply applies an object: created, changed or unchanged.
@@ -133,7 +165,7 @@ func claimOf(namespace string) *unstructured.Unstructured {
 // somebody else made stays.
 func (c *Cluster) removeOwn(ctx context.Context, o *unstructured.Unstructured) (bool, error) {
 	live, err := c.get(ctx, o)
-	if err != nil || live == nil || live.GetLabels()["app.kubernetes.io/part-of"] != "signalbox" {
+	if err != nil || live == nil || !ours(live) {
 		return false, err
 	}
 	return true, c.remove(ctx, o)

@@ -92,11 +92,11 @@ func (c *Cluster) await(ctx context.Context, done func() (bool, string, error)) 
 	said := ""
 	for {
 		ok, waiting, err := done()
-		if ctx.Err() != nil && !ok && said != "" {
+		if err != nil && ctx.Err() != nil && said != "" {
 			return fmt.Errorf("%s (%w)", said, context.Cause(ctx))
 		}
 		if passing(err) {
-			waiting, err = err.Error(), nil
+			ok, waiting, err = false, err.Error(), nil
 		}
 		if err != nil || ok {
 			return err

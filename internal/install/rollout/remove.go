@@ -58,6 +58,11 @@ var kinds = []schema.GroupVersionResource{
 // removed, then the resources while the operator is there to clean up after them,
 // then the operator and the store, and at last namespace and definitions.
 func (c *Cluster) Remove(ctx context.Context, r Removal) error {
+	mine, err := c.definitionsAreOurs(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.KeepDefinitions = r.KeepDefinitions || !mine
 	defaults, users, err := c.resources(ctx, r)
 	if err != nil {
 		return err
@@ -67,7 +72,7 @@ func (c *Cluster) Remove(ctx context.Context, r Removal) error {
 	}
 	for _, o := range r.Everything {
 		if strings.HasSuffix(o.GetKind(), "WebhookConfiguration") {
-			if err := c.takeAway(ctx, o); err != nil {
+			if err := c.takeOurs(ctx, o); err != nil {
 				return err
 			}
 		}
@@ -192,7 +197,7 @@ func (c *Cluster) finish(ctx context.Context, o *unstructured.Unstructured) erro
 // removed after it.
 func (c *Cluster) removeParts(ctx context.Context, r Removal) error {
 	operator := named("apps/v1", "Deployment", r.Namespace, needs.Deployment)
-	if err := c.takeAway(ctx, operator); err != nil {
+	if err := c.takeOurs(ctx, operator); err != nil {
 		return err
 	}
 	if err := c.awaitNoPods(ctx, r.Namespace); err != nil {
@@ -203,7 +208,7 @@ func (c *Cluster) removeParts(ctx context.Context, r Removal) error {
 		if o.GetKind() == "Namespace" || o.GetKind() == "CustomResourceDefinition" {
 			continue
 		}
-		if err := c.takeAway(ctx, o); err != nil {
+		if err := c.takeOurs(ctx, o); err != nil {
 			return err
 		}
 	}
@@ -230,6 +235,31 @@ func (c *Cluster) awaitNoPods(ctx context.Context, namespace string) error {
 	})
 }
 
+// definitionsAreOurs reports whether install made the definition of collectors.
+// One that somebody else keeps stays, with all resources.
+func (c *Cluster) definitionsAreOurs(ctx context.Context, r Removal) (bool, error) {
+	for _, o := range r.Everything {
+		if o.GetKind() != "CustomResourceDefinition" || o.GetName() != needs.CollectorCRD {
+			continue
+		}
+		live, err := c.get(ctx, o)
+		if err != nil {
+			return false, explain(err)
+		}
+		return live == nil || ours(live), nil
+	}
+	return true, nil
+}
+
+// takeOurs removes an object that install made.
+func (c *Cluster) takeOurs(ctx context.Context, o *unstructured.Unstructured) error {
+	removed, err := c.removeOwn(ctx, o)
+	if removed && err == nil {
+		c.say("%s removed", name(o))
+	}
+	return err
+}
+
 // takeAway removes an object and says so, if it is there.
 func (c *Cluster) takeAway(ctx context.Context, o *unstructured.Unstructured) error {
 	live, err := c.get(ctx, o)
@@ -247,7 +277,7 @@ func (c *Cluster) takeAway(ctx context.Context, o *unstructured.Unstructured) er
 // it that somebody may want.
 func (c *Cluster) removeNamespace(ctx context.Context, r Removal) error {
 	live, err := c.get(ctx, named("v1", "Namespace", "", r.Namespace))
-	if err != nil || live == nil || live.GetLabels()["app.kubernetes.io/part-of"] != "signalbox" {
+	if err != nil || live == nil || !ours(live) {
 		return err
 	}
 	left, err := c.left(ctx, r.Namespace)
@@ -301,7 +331,7 @@ func (c *Cluster) removeDefinitions(ctx context.Context, r Removal, users []*uns
 		if r.KeepDefinitions {
 			continue
 		}
-		if err := c.takeAway(ctx, o); err != nil {
+		if err := c.takeOurs(ctx, o); err != nil {
 			return err
 		}
 		if err := c.awaitGone(ctx, o); err != nil {

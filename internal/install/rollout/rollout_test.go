@@ -184,6 +184,7 @@ func TestApplyAndRemove(t *testing.T) {
 	m := start(t)
 	before := m.all()
 	const noCollector = "collector.enabled=false"
+	m.other(noCollector)
 
 	if said := m.apply(noCollector); strings.Contains(said, "Warning") || strings.Count(said, "created") != len(first(m.parsed(noCollector))) {
 		t.Errorf("first apply: got\n%s\nwant all objects created, without warnings", said)
@@ -222,6 +223,22 @@ func TestApplyAndRemove(t *testing.T) {
 	}
 
 	m.removal(before)
+}
+
+// other shows that what somebody else made is neither taken over nor removed.
+func (m *machine) other(settings ...string) {
+	m.Helper()
+	m.kubectl("", "create", "namespace", needs.Namespace)
+	m.kubectl("", "create", "service", "clusterip", needs.WebhookService, "-n", needs.Namespace, "--tcp=443:9443")
+	objects, everything := m.parsed(settings...)
+	if err := m.cluster.Apply(m.Context(), objects, everything); err == nil || !strings.Contains(err.Error(), "service/"+needs.WebhookService) {
+		m.Errorf("with a Service of that name: got %v; want it named", err)
+	}
+	m.remove(Removal{Everything: everything, Namespace: needs.Namespace})
+	if m.said.Len() > 0 {
+		m.Errorf("removing what is not there: got %s; want nothing removed", &m.said)
+	}
+	m.kubectl("", "delete", "namespace", needs.Namespace)
 }
 
 // removal removes what TestApplyAndRemove has installed.
