@@ -151,7 +151,7 @@ func BenchmarkCollectors(bench *testing.B) {
 		b := newBed(bench)
 		var text strings.Builder
 		for i := range n {
-			fmt.Fprintf(&text, "---%s", strings.Replace(simple, "name: simple", fmt.Sprintf("name: c%d", i), 1))
+			fmt.Fprintf(&text, "---%s", strings.NewReplacer("name: simple", fmt.Sprintf("name: c%d", i), "replicas: 2", "replicas: 1").Replace(simple))
 		}
 		b.apply(text.String())
 		started := time.Now()
@@ -173,7 +173,7 @@ func BenchmarkCollectors(bench *testing.B) {
 			var all v1beta1.OpenTelemetryCollectorList
 			err := b.List(bench.Context(), &all, client.InNamespace(b.namespace))
 			return !slices.ContainsFunc(all.Items, func(c v1beta1.OpenTelemetryCollector) bool {
-				return c.Status.Scale.StatusReplicas != "2/2"
+				return c.Status.Scale.StatusReplicas != "1/1"
 			}), err
 		})
 		b.during(0, func() {})
