@@ -71,6 +71,8 @@ type Authority struct {
 	// serving is the certificate that is shown.
 	serving atomic.Pointer[tls.Certificate]
 	changed chan struct{}
+	// defined says that the definition of collectors may be another than was seen.
+	defined atomic.Bool
 
 	// The rest belongs to Run's goroutine.
 	published published

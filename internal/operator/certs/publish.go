@@ -30,7 +30,13 @@ const settle = 30 * time.Second
 type published struct {
 	bundle []byte
 	since  time.Time // when all were seen to have it
+	// conversion is when that of the definition of collectors was last seen to.
+	conversion time.Time
 }
+
+// reread is the longest time between two looks at the definition of collectors: it
+// is a megabyte, and a watch says when it changed.
+const reread = 10 * time.Minute
 
 const crdPath = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/" + needs.CollectorCRD
 
@@ -41,14 +47,22 @@ func (a *Authority) publish(ctx context.Context, m *material) (known bool, err e
 		return false, nil
 	}
 	bundle := m.bundle()
-	for _, write := range []func(context.Context, []byte) error{a.publishMutating, a.publishValidating, a.publishConversion} {
+	writes := []func(context.Context, []byte) error{a.publishMutating, a.publishValidating}
+	same := bytes.Equal(a.published.bundle, bundle)
+	if a.defined.Swap(false) || !same || a.Now().Sub(a.published.conversion) >= reread {
+		writes = append(writes, a.publishConversion)
+	}
+	for _, write := range writes {
 		if err := write(ctx, bundle); err != nil {
 			a.published = published{}
 			return false, err
 		}
 	}
-	if !bytes.Equal(a.published.bundle, bundle) {
-		a.published = published{bundle, a.Now()}
+	if !same {
+		a.published = published{bundle: bundle, since: a.Now()}
+	}
+	if len(writes) > 2 {
+		a.published.conversion = a.Now()
 	}
 	return a.Now().Sub(a.published.since) >= settle, nil
 }
@@ -201,7 +215,12 @@ func (a *Authority) watch(ctx context.Context) {
 		a.Logger.WarnContext(ctx, "certificates are looked at each minute only", "error", err)
 		return
 	}
-	changed := func(any) { a.Changed() }
+	changed := func(o any) {
+		if m, ok := o.(*metav1.PartialObjectMetadata); ok && m.Name == needs.CollectorCRD {
+			a.defined.Store(true)
+		}
+		a.Changed()
+	}
 	for _, o := range objects {
 		informer, err := c.GetInformer(ctx, o, cache.BlockUntilSynced(false))
 		if err == nil {
