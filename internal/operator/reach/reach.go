@@ -61,7 +61,7 @@ func Add(mgr ctrl.Manager, c Config) error {
 }
 
 func newRunner(c Config) (*runner, error) {
-	r := &runner{Config: c, problems: map[string]string{}, reachable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	r := &runner{Config: c, last: map[string]string{}, told: map[string]string{}, reachable: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "signalbox_operator_webhook_reachable",
 		Help: "Whether the API server reached the webhooks in the last self-test, by path: admission or conversion.",
 	}, []string{"path"})}
@@ -71,8 +71,10 @@ func newRunner(c Config) (*runner, error) {
 // runner remembers what was told, to tell changes only.
 type runner struct {
 	Config
-	problems  map[string]string // path to the problem of it; "" is none
-	reachable *prometheus.GaugeVec
+	// last is the problem of each path in the last test, and told that which users
+	// know of; "" is none.
+	last, told map[string]string
+	reachable  *prometheus.GaugeVec
 }
 
 // path is one way to the operator.
@@ -107,13 +109,20 @@ func (r *runner) test(ctx context.Context, p path) bool {
 	if ctx.Err() != nil && problem == "" || !known {
 		return false
 	}
-	before, told := r.problems[p.name]
-	r.problems[p.name] = problem
+	last := r.last[p.name]
+	r.last[p.name] = problem
 	if problem == "" {
 		r.reachable.WithLabelValues(p.name).Set(1)
 	} else {
 		r.reachable.WithLabelValues(p.name).Set(0)
 	}
+	// Once is no trouble: at the start authorities are being published, and pods go
+	// and come.
+	if problem != "" && last == "" {
+		return false
+	}
+	before, told := r.told[p.name]
+	r.told[p.name] = problem
 	switch {
 	case told && before == problem:
 	case problem != "":
