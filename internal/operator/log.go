@@ -8,10 +8,10 @@ import (
 )
 
 // bridge hands logs of Kubernetes' libraries to ours. What they call info, a line
-// for each watch and worker, tells developers.
+// for each watch and worker, tells developers, and their errors are tried again.
 func bridge(l *slog.Logger) logr.Logger { return logr.FromSlogHandler(quieter{l.Handler()}) }
 
-// quieter logs info as debug.
+// quieter logs info as debug and errors as warnings.
 type quieter struct{ slog.Handler }
 
 // Enabled says whether a record would be logged at its lower level.
@@ -34,8 +34,11 @@ func (q quieter) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (q quieter) WithGroup(name string) slog.Handler { return quieter{q.Handler.WithGroup(name)} }
 
 func lower(level slog.Level) slog.Level {
-	if level == slog.LevelInfo {
+	switch level {
+	case slog.LevelInfo:
 		return slog.LevelDebug
+	case slog.LevelError:
+		return slog.LevelWarn
 	}
 	return level
 }

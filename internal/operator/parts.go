@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
@@ -55,6 +56,9 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 		pods.AddRollout(mgr, sidecars),
 		upgrade.Add(mgr, s.EnabledAgents()),
 		defaults.Add(mgr, defaults.Config{Client: o.client, Namespace: s.Namespace, Logger: o.Logger}),
+	}
+	if s.ServiceMonitor {
+		errs = append(errs, mgr.Add(manager.RunnableFunc(o.monitor(func() bool { return offers.Offers().ServiceMonitors }))))
 	}
 	if s.ResourceMetrics {
 		errs = append(errs, inventory.Add(mgr, counts))

@@ -122,8 +122,8 @@ func TestRotation(t *testing.T) {
 	})
 	// Every admission is a connection of its own, and proves the certificate.
 	op.servers.webhooks.http.SetKeepAlivesEnabled(false)
-	c.run(op)
 	c.install(op.WebhookAddress())
+	c.run(op)
 	c.eventually("admission", func() error {
 		out, err := c.Kubectl(c.ctx, instrumentation("first"), "apply", "-f", "-")
 		if err != nil {
