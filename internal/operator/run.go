@@ -101,7 +101,8 @@ func (o *Operator) certificates() (source, error) {
 	}
 	var err error
 	o.certs, err = certs.New(certs.Config{
-		REST: o.config, Client: o.client, Namespace: o.Settings.Namespace, Logger: o.Logger, Event: o.events.record, Now: o.Now,
+		REST: o.config, Client: o.client, Namespace: o.Settings.Namespace, Publish: o.Settings.Webhooks.Enabled,
+		Logger: o.Logger, Event: o.events.record, Now: o.Now,
 	})
 	return o.certs, err
 }

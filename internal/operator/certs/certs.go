@@ -54,7 +54,10 @@ type Config struct {
 	Client client.Client
 	// Namespace is that of the operator, in which its Secret and Services are.
 	Namespace string
-	Logger    *slog.Logger
+	// Publish keeps the caBundles. An operator that answers no webhooks must not:
+	// they may belong to another.
+	Publish bool
+	Logger  *slog.Logger
 	// Event tells users; reason is one word.
 	Event func(ctx context.Context, kind, reason, message string)
 	// Now is the time; nil is time.Now.

@@ -52,6 +52,9 @@ func (a *Authority) publish(ctx context.Context, m *material) (known bool, err e
 	if a.defined.Swap(false) || !same || a.Now().Sub(a.published.conversion) >= reread {
 		writes = append(writes, a.publishConversion)
 	}
+	if !a.Publish {
+		writes = nil
+	}
 	for _, write := range writes {
 		if err := write(ctx, bundle); err != nil {
 			a.published = published{}

@@ -90,9 +90,6 @@ type WebhookServer struct {
 type TLS struct {
 	MinVersion   uint16
 	CipherSuites []uint16
-	// ClusterProfile takes both from OpenShift's API server; ConfigureOperands
-	// asks them of collectors.
-	ClusterProfile, ConfigureOperands bool
 }
 
 // Images are what resources get that name none.

@@ -79,9 +79,9 @@ func servers() []Setting {
 		{Flag: "self-test-interval", Env: "SELF_TEST_INTERVAL", File: "self-test-interval", Default: "5m", Help: "`time` between two calls of the own webhooks through the API server; 0 is never", set: span(func(s *Settings) *time.Duration { return &s.SelfTest })},
 		{Flag: "tls-min-version", Env: "TLS_MIN_VERSION", File: "tls.minversion", Default: "VersionTLS12", Help: "least `version` of TLS of all servers: VersionTLS12 or VersionTLS13", set: setMinVersion},
 		{Flag: "tls-cipher-suites", rare: true, Env: "TLS_CIPHER_SUITES", File: "tls.ciphersuites", Help: "cipher `suites` of TLS 1.2, separated by commas; Go's when empty", set: setCipherSuites},
-		noEffect(truth("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", "false", "", func(s *Settings) *bool { return &s.TLS.ClusterProfile }),
+		noEffect(truth("tls-cluster-profile", "TLS_CLUSTER_PROFILE", "tls.useclusterprofile", "false", "", ignored),
 			"the profile of OpenShift is not read; say tls-min-version and tls-cipher-suites"),
-		noEffect(truth("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", "false", "", func(s *Settings) *bool { return &s.TLS.ConfigureOperands }),
+		noEffect(truth("tls-configure-operands", "TLS_CONFIGURE_OPERANDS", "tls.configureoperands", "false", "", ignored),
 			"collectors keep the TLS settings of their configuration"),
 	}
 }
@@ -131,7 +131,6 @@ func injection() []Setting {
 
 // resources are those of what is made of resources.
 func resources() []Setting {
-	ignored := func(*Settings) *bool { return new(bool) }
 	return []Setting{
 		{Flag: "labels-filter", Env: "LABELS_FILTER", File: "labels-filter", repeated: true, Help: "labels of resources that their objects do not get: a regular `expression`, which may be repeated",
 			set: setFilter(func(s *Settings) *[]*regexp.Regexp { return &s.LabelsFilter })},
@@ -171,6 +170,9 @@ func logging() []Setting {
 		noEffect(Setting{Flag: "zap-stacktrace-level", set: anything}, "a stack is logged with defects only"),
 	}
 }
+
+// ignored is the field of what is true or false and of no use.
+func ignored(*Settings) *bool { return new(bool) }
 
 // noEffect is a setting that is accepted because others know it.
 func noEffect(t Setting, why string) Setting {
