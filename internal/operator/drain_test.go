@@ -89,7 +89,10 @@ func TestReplicas(t *testing.T) {
 func TestLostLease(t *testing.T) {
 	c := startLight(t)
 	again := make(chan struct{})
-	op := c.operator(func(o *Options) { o.Logger = slog.New(&listener{Handler: o.Logger.Handler(), heard: again}) })
+	op := c.operator(func(o *Options) {
+		o.Logger = slog.New(&listener{Handler: o.Logger.Handler(), heard: again})
+		o.Settings.WatchNamespaces = []string{"default", "kube-public"}
+	})
 	c.install(op.WebhookAddress())
 	c.run(op)
 	c.eventually("readiness", func() error { return status("http://"+op.HealthAddress()+"/readyz", "") })
@@ -106,7 +109,9 @@ func TestLostLease(t *testing.T) {
 	defer cancel()
 	unready := make(chan error, 1)
 	go func() {
-		for ctx.Err() == nil {
+		every := time.NewTicker(20 * time.Millisecond)
+		defer every.Stop()
+		for ; ctx.Err() == nil; <-every.C {
 			// An empty review is refused, by the webhook itself.
 			body, err := get("https://"+local(op.WebhookAddress())+needs.PodPath, "")
 			if err != nil && !strings.Contains(err.Error(), "400") && !strings.Contains(body, "uid") {
@@ -130,6 +135,20 @@ func TestLostLease(t *testing.T) {
 		}
 		return err
 	})
+	// It works in the namespaces that it is told, and in no other.
+	for _, namespace := range []string{"kube-system", "default"} {
+		c.eventually("admission", func() error {
+			out, err := c.Kubectl(c.ctx, strings.Replace(oldCollector, "namespace: default", "namespace: "+namespace, 1), "apply", "-f", "-")
+			if err != nil {
+				err = errors.New(out)
+			}
+			return err
+		})
+	}
+	c.kubectl("", "wait", "--for=create", "--timeout=60s", "deployment/gateway-collector")
+	if out := c.kubectl("", "get", "deployments", "-n", "kube-system"); strings.Contains(out, "gateway") {
+		t.Errorf("got %s; want nothing in a namespace that is not watched", out)
+	}
 	cancel()
 	if err := <-unready; err != nil {
 		t.Errorf("got %v while the lease was lost; want answers", err)
