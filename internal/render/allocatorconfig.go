@@ -43,6 +43,9 @@ func (a *allocator) config() (map[string]any, error) {
 		"collector_not_ready_grace_period": a.spec.CollectorNotReadyGracePeriod.Duration.String(),
 		"config":                           prometheus,
 	}
+	if a.facts.AllocationFallback {
+		root["allocation_fallback_strategy"] = v1beta1.AllocateConsistentHashing
+	}
 	if a.spec.PrometheusCR.Enabled {
 		root["prometheus_cr"] = a.prometheusCR()
 	}

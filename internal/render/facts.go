@@ -48,6 +48,10 @@ type Facts struct {
 	// whether they want one.
 	NetworkPolicies bool `json:"networkPolicies,omitempty"`
 
+	// AllocationFallback lets target allocators place by hash what they cannot
+	// place by node.
+	AllocationFallback bool `json:"allocationFallback,omitempty"`
+
 	// Allocator is the target allocator that the collector names in its label;
 	// nil when it names none or it does not exist.
 	Allocator *AllocatorFacts `json:"allocator,omitempty"`

@@ -28,9 +28,9 @@ func Markdown() string {
 	}
 	b.WriteString("\n| feature gate | here |\n|---|---|\n")
 	for _, name := range gateNames() {
-		here := gates[name].noEffect
+		here := gates[name].help
 		if here == "" {
-			here = "network policies for collectors and target allocators that do not say whether they want one; closed, unlike in opentelemetry-operator"
+			here = "accepted, without effect: " + gates[name].noEffect
 		}
 		fmt.Fprintf(&b, "| %s | %s |\n", code(name), here)
 	}

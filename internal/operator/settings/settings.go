@@ -132,6 +132,8 @@ func (s *Settings) Facts() render.Facts {
 		LabelsFilter:      s.LabelsFilter,
 		AnnotationsFilter: s.AnnotationsFilter,
 		NetworkPolicies:   s.Gates.OperandNetworkPolicy,
+
+		AllocationFallback: s.Gates.AllocationFallback,
 	}
 	// Our image is one for all commands; another starts its own program.
 	if f.CollectorImage == s.own {

@@ -161,19 +161,30 @@ type Gates struct {
 	// OperandNetworkPolicy makes network policies for resources that do not say
 	// whether they want one.
 	OperandNetworkPolicy bool
+	// AllocationFallback lets target allocators place by hash what they cannot
+	// place by node.
+	AllocationFallback bool
 }
 
-// gates say of each gate what comes of it here, and whether it is open.
+// Gates that something comes of.
+const (
+	operandNetworkPolicy = "operand.networkpolicy"
+	allocationFallback   = "operator.targetallocator.fallbackstrategy"
+)
+
+// gates say of each gate what comes of it here, or why nothing does, and whether
+// it is open.
 var gates = map[string]struct {
-	open     bool
-	noEffect string
+	open           bool
+	help, noEffect string
 }{
-	"operand.networkpolicy":                       {false, ""},
-	"operator.golang.flags":                       {true, "GOMEMLIMIT and GOMAXPROCS are always set"},
-	"operator.collector.usedefaulttelemetryshape": {true, "the telemetry reader always has its own defaults"},
-	"operator.networkpolicy":                      {false, "no network policy is made for the operator"},
-	"operator.clusterobservability":               {false, "there is no ClusterObservability"},
-	"operator.targetallocator.fallbackstrategy":   {false, "targets that per-node cannot place stay unassigned"},
+	operandNetworkPolicy: {false, "network policies for collectors and target allocators that do not say whether they want one; closed, unlike in opentelemetry-operator", ""},
+	allocationFallback:   {false, "target allocators place by consistent hashing what they cannot place by node", ""},
+
+	"operator.golang.flags":                       {true, "", "GOMEMLIMIT and GOMAXPROCS are always set"},
+	"operator.collector.usedefaulttelemetryshape": {true, "", "the telemetry reader always has its own defaults"},
+	"operator.networkpolicy":                      {false, "", "signalbox install --set operator.networkPolicy=true prints one for the operator"},
+	"operator.clusterobservability":               {false, "", "there is no ClusterObservability"},
 }
 
 func setGates(s *Settings, v []string) error {
@@ -188,8 +199,10 @@ func setGates(s *Settings, v []string) error {
 		switch {
 		case !known:
 			s.Warnings = append(s.Warnings, "feature gate "+name+" is not known and is ignored")
-		case name == "operand.networkpolicy":
+		case name == operandNetworkPolicy:
 			s.Gates.OperandNetworkPolicy = !closed
+		case name == allocationFallback:
+			s.Gates.AllocationFallback = !closed
 		case gate.open == closed:
 			s.Warnings = append(s.Warnings, "feature gate "+name+" is accepted, without effect: "+gate.noEffect)
 		}
