@@ -11,7 +11,7 @@ RACE := ./internal/collector/standby/... ./internal/store/... ./internal/ingest/
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./api/... ./web ./bench/... ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause
+LIGHT := . ./api/... ./web ./bench/... ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/ctl ./e2e/app ./e2e/pause ./images/...
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -69,6 +69,16 @@ web-setup:
 image: build ## Lay out the files of the container image in bin/image
 	images/signalbox/rootfs.sh bin/signalbox bin/image/out
 
+# Installs the packages of the lock files once; later it finds what it made.
+.PHONY: payloads
+payloads: ## Build the payload images' files into the cache folder
+	go run ./images/payload/build
+
+# Takes the newest releases. Read the diff of the lock files, and run the tests.
+.PHONY: payloads-update
+payloads-update: ## Update the lock files of the payload images
+	for script in images/*/update.sh; do $$script || exit 1; done
+
 # Compiles Kubernetes once; later, and in other clones, it finds the binaries.
 .PHONY: kube
 kube: ## Build the Kubernetes of the tests into the cache folder
@@ -124,7 +134,7 @@ deploy-check:
 
 .PHONY: lint
 lint: generate-check deploy-check ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l api cmd deploy internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l api cmd deploy images internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./e2e ./e2e/kube
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)

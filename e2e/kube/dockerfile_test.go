@@ -74,3 +74,25 @@ func TestDockerfileContinuedLine(t *testing.T) {
 		t.Errorf("ports (-want +got):\n%s", diff)
 	}
 }
+
+// The cluster can run the images of payloads, too: each holds its files and cp.
+func TestPayloadDockerfiles(t *testing.T) {
+	files, err := filepath.Glob("../../images/*/rootfs.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := filepath.Base(filepath.Dir(file))
+		if name == "signalbox" {
+			continue
+		}
+		img, err := FromDockerfile("../../images/"+name+"/Dockerfile", name, map[string]string{"build": "/made", "copy": "/made"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []File{{Source: "/made/out/root", Target: "/"}, {Source: "/made/out/cp", Target: "/bin/cp"}}
+		if diff := cmp.Diff(want, img.Files); diff != "" {
+			t.Errorf("files of %s (-want +got):\n%s", name, diff)
+		}
+	}
+}

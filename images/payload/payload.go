@@ -1,0 +1,173 @@
+// Package payload builds the payload images: the agents that the operator puts
+// into pods, from the packages of their languages' registries. images/NAME holds
+// an image's Dockerfile, its sources, and rootfs.sh, which lays out its files;
+// this package runs that script and keeps what it made. Tests run programs
+// against the folders, and the cluster of the end-to-end tests loads them as
+// images, without Docker.
+//
+// Invariants: what is built is named by all that goes into it and whole or not
+// there; the packages are those of the lock files, whose hashes are checked.
+package payload
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Names of the payloads, as their folders in images/ are called.
+var Names = []string{"python"}
+
+// kept is how many builds of one payload stay in the cache.
+const kept = 3
+
+// Build returns the folder that holds the payload's files: out/root is what goes
+// into the image, and out/cp its only program. With a warm cache it only hashes
+// the sources; else it needs the language's packager and its registry, and says
+// to progress what it does. Root is the repository's.
+func Build(ctx context.Context, root, name string, progress io.Writer) (string, error) {
+	if !slices.Contains(Names, name) {
+		return "", fmt.Errorf("building payload %q: there are %q", name, Names)
+	}
+	key, err := hash(filepath.Join(root, "images", name), filepath.Join(root, "images", "copy"))
+	if err != nil {
+		return "", fmt.Errorf("hashing the sources of payload %s: %w", name, err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	cache = filepath.Join(cache, "signalbox", "payloads", name)
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, key)
+	unlock, err := lock(filepath.Join(cache, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := removeOld(cache); err != nil {
+		return "", err
+	}
+	started := time.Now()
+	fmt.Fprintf(progress, "building payload %s\n", name)
+	if err := buildInto(ctx, root, name, dir); err != nil {
+		return "", fmt.Errorf("building payload %s: %w", name, err)
+	}
+	fmt.Fprintf(progress, "built payload %s in %s\n", name, time.Since(started).Round(time.Second))
+	return dir, nil
+}
+
+// buildInto builds in a folder beside dir and renames it, so that dir is whole
+// or not there.
+func buildInto(ctx context.Context, root, name, dir string) error {
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "building-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	out := filepath.Join(temp, "out")
+	lay := exec.CommandContext(ctx, filepath.Join(root, "images", name, "rootfs.sh"), out)
+	if said, err := lay.CombinedOutput(); err != nil {
+		return fmt.Errorf("running %s: %w\n%s", lay, err, said)
+	}
+	cp := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(out, "cp"), "./images/copy")
+	cp.Dir, cp.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false")
+	if said, err := cp.CombinedOutput(); err != nil {
+		return fmt.Errorf("running %s: %w\n%s", cp, err, said)
+	}
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(temp, dir)
+}
+
+// hash names what folders hold, and the platform that programs are built for.
+func hash(folders ...string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	for _, folder := range folders {
+		err := filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "__pycache__") {
+				return filepath.SkipDir
+			}
+			if d.IsDir() {
+				return nil
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(folder, path)
+			fmt.Fprintf(h, "%s %x\n", filepath.ToSlash(rel), sha256.Sum256(content))
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+// removeOld removes what interrupted builds left, and all but the newest builds.
+// The caller holds the lock.
+func removeOld(cache string) error {
+	interrupted, err := filepath.Glob(filepath.Join(cache, "building-*"))
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(cache)
+	if err != nil {
+		return err
+	}
+	made := map[string]time.Time{}
+	for _, e := range entries {
+		path := filepath.Join(cache, e.Name())
+		info, err := e.Info()
+		if err == nil && e.IsDir() && !slices.Contains(interrupted, path) {
+			made[path] = info.ModTime()
+		}
+	}
+	builds := make([]string, 0, len(made))
+	for path := range made {
+		builds = append(builds, path)
+	}
+	slices.SortFunc(builds, func(a, b string) int { return made[b].Compare(made[a]) })
+	for _, path := range append(interrupted, builds[min(kept-1, len(builds)):]...) {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lock waits for the lock file and holds it until the returned function is
+// called, or the process ends.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return func() { f.Close() }, nil
+}
