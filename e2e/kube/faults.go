@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,10 @@ func (c *Cluster) Restart(ctx context.Context, name string) error {
 		return err
 	}
 	args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-	if err := killAll(ctx, name, func() ([]int, error) { return processesOf(c.state, name) }); err != nil {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("killing %s: %w", name, err)
+	}
+	if err := until(ctx, name+" to end", func(context.Context) error { return ended(pid) }); err != nil {
 		return err
 	}
 	if err := newSupervisor(c.state).start(false, program{name: args[0], path: path, args: args[1:]}); err != nil {
@@ -66,6 +70,23 @@ func (c *Cluster) process(name string) (int, error) {
 		return 0, fmt.Errorf("finding %s: %d processes: %w", name, len(pids), err)
 	}
 	return pids[0], nil
+}
+
+// ended is nil when a process has ended: its parent may not have looked yet, but
+// its ports are free.
+func ended(pid int) error {
+	stat, err := os.ReadFile(procFile(pid, "stat"))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// The state follows the command, which is in brackets and may hold any.
+	if i := bytes.LastIndexByte(stat, ')'); !bytes.HasPrefix(stat[i+1:], []byte(" Z")) {
+		return fmt.Errorf("process %d is still there", pid)
+	}
+	return nil
 }
 
 func procFile(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
