@@ -179,14 +179,23 @@ func spanNamesOf(ctx context.Context, service string) (map[string]int, error) {
 // into each pod.
 func TestPythonPayloadTree(t *testing.T) {
 	t.Parallel()
-	root := builtPayload(t, "python")
+	wantTree(t, "python", 15_000_000, []string{"opentelemetry-sdk 1.", "wrapt ", "urllib3 ", "Apache License"})
+}
+
+// wantTree fails the test if a payload is too large, has native code, or does not
+// say whose work it is.
+func wantTree(t *testing.T, name string, limit int64, notices []string) {
+	t.Helper()
+	root := builtPayload(t, name)
 	var size int64
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		if name := d.Name(); strings.Contains(name, ".so") || strings.HasSuffix(name, ".pyd") {
-			t.Errorf("%s is native", path)
+		for _, native := range []string{".so", ".node", ".pyd"} {
+			if strings.HasSuffix(path, native) || strings.Contains(path, native+".") {
+				t.Errorf("%s is native", path)
+			}
 		}
 		info, err := d.Info()
 		if err == nil {
@@ -197,15 +206,14 @@ func TestPythonPayloadTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const limit = 15_000_000
 	if size > limit {
-		t.Errorf("the tree has %d bytes; want at most %d", size, limit)
+		t.Errorf("the files have %d bytes; want at most %d", size, limit)
 	}
 	notice, err := os.ReadFile(filepath.Join(root, "..", "NOTICE"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"opentelemetry-sdk 1.", "wrapt ", "urllib3 ", "Apache License"} {
+	for _, want := range notices {
 		if !strings.Contains(string(notice), want) {
 			t.Errorf("NOTICE does not have %q", want)
 		}
