@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ func (e *events) record(ctx context.Context, kind, reason, message string) {
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion: "apps/v1", Kind: "Deployment", Namespace: e.namespace, Name: needs.Deployment, UID: e.deployment(ctx),
 		},
-		Type: kind, Reason: reason, Message: message[:min(len(message), 1024)],
+		Type: kind, Reason: reason, Message: strings.ToValidUTF8(message[:min(len(message), 1024)], ""),
 		Source: corev1.EventSource{Component: needs.EventSource}, ReportingController: needs.EventSource,
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}

@@ -190,9 +190,26 @@ func rawClient(config *rest.Config) (*rest.RESTClient, error) {
 	return rest.UnversionedRESTClientFor(c)
 }
 
-// watch calls Changed when something was changed that Run keeps. What the objects
-// hold is not kept in memory.
+// watch calls Changed when something was changed that Run keeps, until ctx is
+// done. Without an API server it cannot begin, and tries again.
 func (a *Authority) watch(ctx context.Context) {
+	for {
+		err := a.watchOnce(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		a.Logger.WarnContext(ctx, "certificates are looked at each minute only", "error", err, "after", resync)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(resync):
+		}
+	}
+}
+
+// watchOnce watches the metadata of the objects. What they hold is not kept in
+// memory.
+func (a *Authority) watchOnce(ctx context.Context) error {
 	named := func(group, kind, name string) client.Object {
 		m := &metav1.PartialObjectMetadata{}
 		m.SetGroupVersionKind(schema.GroupVersionKind{Group: group, Version: "v1", Kind: kind})
@@ -215,8 +232,7 @@ func (a *Authority) watch(ctx context.Context) {
 	}
 	c, err := cache.New(a.REST, cache.Options{Scheme: a.Client.Scheme(), Mapper: a.Client.RESTMapper(), ByObject: by})
 	if err != nil {
-		a.Logger.WarnContext(ctx, "certificates are looked at each minute only", "error", err)
-		return
+		return err
 	}
 	changed := func(o any) {
 		if m, ok := o.(*metav1.PartialObjectMetadata); ok && m.Name == needs.CollectorCRD {
@@ -232,8 +248,8 @@ func (a *Authority) watch(ctx context.Context) {
 			})
 		}
 		if err != nil {
-			a.Logger.WarnContext(ctx, "certificates are looked at each minute only", "error", err, "resource", o.GetName())
+			return fmt.Errorf("watching %s: %w", o.GetName(), err)
 		}
 	}
-	_ = c.Start(ctx) // ends without an error when ctx is done
+	return c.Start(ctx)
 }
