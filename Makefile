@@ -140,7 +140,7 @@ lint: generate-check deploy-check ## Check formatting, vet and staticcheck
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
 
 .PHONY: setup
-setup: ## Install what the tests need: Node.js, npm, Python, Prometheus
+setup: ## Install what the tests need: Node.js, npm, Python, Java, Prometheus
 	clients/setup.sh
 
 .PHONY: record
@@ -158,7 +158,7 @@ fuzz: ## Run each fuzz target for 30 s
 	done
 
 .PHONY: bench
-bench: bench-page bench-forward ## Run all the measurements of bench/
+bench: bench-page bench-forward bench-startup ## Run all the measurements of bench/
 
 .PHONY: bench-page
 bench-page: web-setup build ## Measure the page on a million spans
@@ -169,6 +169,10 @@ bench-page: web-setup build ## Measure the page on a million spans
 bench-forward: build ## Compare forwarding with the plain collector
 	GOFLAGS="-trimpath -buildvcs=false" go build -C bench/otelcol -ldflags "-s -w" -o ../../bin/otelcol .
 	go run ./bench/forward
+
+.PHONY: bench-startup
+bench-startup: setup ## Measure what payloads add to the start of programs
+	go run ./bench/startup
 
 .PHONY: clean
 clean: ## Remove what the build made

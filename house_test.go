@@ -48,7 +48,7 @@ const layers = `
 	e2e/kube < e2e
 
 	# What builds the payload images knows nothing of the product either.
-	images/payload < e2e
+	images/payload < bench, e2e
 
 	# Measurements run the built binary; they make their spans with our types.
 	store, ingest < bench

@@ -14,7 +14,7 @@ import (
 // nodeInjected is the environment of an instrumented Node.js container.
 func nodeInjected(t *testing.T, service string) []string {
 	t.Helper()
-	return injected(service, "NODE_OPTIONS=--require "+builtPayload(t, "nodejs")+"/autoinstrumentation.js")
+	return injected(service, "NODE_OPTIONS=--require "+builtPayload(t, "nodejs")+"/autoinstrumentation/autoinstrumentation.js")
 }
 
 // The payload is small enough to be copied into each pod, and says whose work it

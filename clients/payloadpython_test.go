@@ -18,15 +18,15 @@ import (
 	"github.com/signalbox-otel/signalbox/images/payload"
 )
 
-// builtPayload is the folder that the image of a payload gives to pods, laid out
-// from its registry's packages.
+// builtPayload is the root folder of a payload's image, laid out from its
+// registry's packages.
 func builtPayload(t *testing.T, name string) string {
 	t.Helper()
 	dir, err := payload.Build(t.Context(), "..", name, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "out", "root", "autoinstrumentation")
+	return filepath.Join(dir, "out", "root")
 }
 
 // injected is what the operator sets in a container, but for what differs by
@@ -44,7 +44,7 @@ func injected(service string, more ...string) []string {
 // own PYTHONPATH is given.
 func pythonInjected(t *testing.T, service, own string) []string {
 	t.Helper()
-	root := builtPayload(t, "python")
+	root := builtPayload(t, "python") + "/autoinstrumentation"
 	path := root + "/opentelemetry/instrumentation/auto_instrumentation:"
 	if own != "" {
 		path += own + ":"
@@ -209,7 +209,7 @@ func wantTree(t *testing.T, name string, limit int64, notices []string) {
 	if size > limit {
 		t.Errorf("the files have %d bytes; want at most %d", size, limit)
 	}
-	notice, err := os.ReadFile(filepath.Join(root, "..", "NOTICE"))
+	notice, err := os.ReadFile(filepath.Join(root, "NOTICE"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the client programs and tests need, where it is missing: Node.js
-# 18.19 or newer with npm, Python 3.9 or newer with venv, and Prometheus.
+# 18.19 or newer with npm, Python 3.9 or newer with venv, a JDK 11 or newer with
+# Maven, and Prometheus.
 # The programs' own packages are installed by the tests, as their lock files say.
 set -eu
 
@@ -11,11 +12,13 @@ packages=
 node_ok || packages="$packages nodejs"
 npm --version >/dev/null 2>&1 || packages="$packages npm"
 python_ok || packages="$packages python3 python3-venv"
+javac -version >/dev/null 2>&1 || packages="$packages default-jdk-headless"
+mvn --version >/dev/null 2>&1 || packages="$packages maven"
 prometheus --version >/dev/null 2>&1 || packages="$packages prometheus"
 [ -n "$packages" ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "The client tests need Node.js >= 18.19 with npm, Python >= 3.9 with venv, and Prometheus; on Debian: apt-get install$packages" >&2
+	echo "The client tests need Node.js >= 18.19 with npm, Python >= 3.9 with venv, a JDK >= 11 with Maven, and Prometheus; on Debian: apt-get install$packages" >&2
 	exit 1
 fi
 export DEBIAN_FRONTEND=noninteractive

@@ -26,7 +26,7 @@ import (
 )
 
 // Names of the payloads, as their folders in images/ are called.
-var Names = []string{"python", "nodejs"}
+var Names = []string{"python", "nodejs", "java"}
 
 // kept is how many builds of one payload stay in the cache.
 const kept = 3
