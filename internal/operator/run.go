@@ -35,9 +35,10 @@ const (
 	restartFirst, restartMost = time.Second, 30 * time.Second
 	// quietTime is how long there has to be little to do before memory is given
 	// back: less is allocated in it than quietBytes, and more than workBytes was
-	// since the last time.
+	// since the last time, or that is releaseTime ago.
 	quietTime             = 5 * time.Second
 	quietBytes, workBytes = 1 << 20, 8 << 20
+	releaseTime           = time.Minute
 )
 
 // Options are what an Operator has to know.
@@ -221,6 +222,7 @@ func (o *Operator) manager() (ctrl.Manager, error) {
 func (o *Operator) release(ctx context.Context) {
 	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	var before, released uint64
+	var last time.Time
 	every := time.NewTicker(quietTime)
 	defer every.Stop()
 	for {
@@ -231,12 +233,12 @@ func (o *Operator) release(ctx context.Context) {
 		}
 		metrics.Read(allocated)
 		now := allocated[0].Value.Uint64()
-		due := now-before < quietBytes && now-released > workBytes
+		due := now-before < quietBytes && (now-released > workBytes || time.Since(last) > releaseTime)
 		before = now
 		if !due {
 			continue
 		}
-		released = now
+		released, last = now, time.Now()
 		debug.FreeOSMemory()
 		if o.Release == nil {
 			continue
