@@ -158,7 +158,7 @@ fuzz: ## Run each fuzz target for 30 s
 	done
 
 .PHONY: bench
-bench: bench-page bench-forward bench-startup ## Run all the measurements of bench/
+bench: bench-page bench-forward bench-startup bench-operator ## Run all the measurements of bench/
 
 .PHONY: bench-page
 bench-page: web-setup build ## Measure the page on a million spans
@@ -173,6 +173,10 @@ bench-forward: build ## Compare forwarding with the plain collector
 .PHONY: bench-startup
 bench-startup: setup ## Measure what payloads add to the start of programs
 	go run ./bench/startup
+
+.PHONY: bench-operator
+bench-operator: build kube ## Measure the operator on a light cluster
+	go run ./bench/operator
 
 .PHONY: clean
 clean: ## Remove what the build made

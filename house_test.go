@@ -50,8 +50,10 @@ const layers = `
 	# What builds the payload images knows nothing of the product either.
 	images/payload < bench, e2e
 
-	# Measurements run the built binary; they make their spans with our types.
+	# Measurements run the built binary; they make their spans with our types, and
+	# install on a test cluster what the operator says it needs.
 	store, ingest < bench
+	api, operator, e2e/kube < bench
 `
 
 // bans keep foreign packages out of rooms; room "" is every room. A path bans
