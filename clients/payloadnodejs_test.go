@@ -93,3 +93,21 @@ func TestNodePayloadStart(t *testing.T) {
 	f("other agent", loaded, ended{0, "false undefined\n", "signalbox: this Node.js program is not instrumented: dd-trace is at work already\n"},
 		"NODE_OPTIONS=--require "+other+" "+agent)
 }
+
+// What the bundle loads at its first use is there: the exporters over gRPC, and the
+// detectors of clouds.
+func TestNodePayloadSeldomUsed(t *testing.T) {
+	t.Parallel()
+	const service = "payload-node-grpc"
+	addr := freeAddr(t, "tcp")
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := nodeProgram(t, "express", "server.cjs")
+	app.args = append(app.args, port)
+	env := append(nodeInjected(t, service), "OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_EXPORTER_OTLP_ENDPOINT="+box.url("otlp-grpc-port"),
+		"OTEL_NODE_RESOURCE_DETECTORS=env,container,host")
+	serve(t, app, env, "http://"+addr+"/hello/you", 2)
+	wantSpans(t, service, "GET /hello/:name", 2)
+}

@@ -5,6 +5,7 @@
 const module_ = require('module');
 const { pathToFileURL } = require('url');
 const { NodeSDK, core } = require('@opentelemetry/sdk-node');
+const { envDetector, hostDetector, osDetector, processDetector } = require('@opentelemetry/resources');
 const { metrics, trace, diag, DiagConsoleLogger } = require('@opentelemetry/api');
 const { logs } = require('@opentelemetry/api-logs');
 const { getNodeAutoInstrumentations, getResourceDetectors } = require('@opentelemetry/auto-instrumentations-node');
@@ -17,29 +18,29 @@ const FLUSH_MS = 3000;
 // How often it is sent while the program ends on its own.
 const DRAIN_MS = 250;
 
-const DEFAULTS = {
-  // Those of clouds ask servers that are not there; the collector knows better.
-  OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os,process',
-  // Without, metrics are collected and dropped.
-  OTEL_METRICS_EXPORTER: 'otlp',
-};
-
 exports.start = function start() {
   const level = process.env.OTEL_LOG_LEVEL;
   if (level) diag.setLogger(new DiagConsoleLogger(), { logLevel: core.diagLogLevelFromString(level) });
-  const unset = Object.keys(DEFAULTS).filter((name) => !process.env[name]);
-  for (const name of unset) process.env[name] = DEFAULTS[name];
+  const unset = !process.env.OTEL_METRICS_EXPORTER;
+  if (unset) process.env.OTEL_METRICS_EXPORTER = 'otlp'; // without, metrics are collected and dropped
   let sdk;
   try {
     const instrumentations = getNodeAutoInstrumentations();
     hookModules(instrumentations);
-    sdk = new NodeSDK({ instrumentations, resourceDetectors: getResourceDetectors() });
+    sdk = new NodeSDK({ instrumentations, resourceDetectors: detectors() });
     sdk.start();
   } finally {
-    for (const name of unset) delete process.env[name];
+    if (unset) delete process.env.OTEL_METRICS_EXPORTER;
   }
   endWell(sdk);
 };
+
+// detectors leaves out those of clouds unless they are asked for: they ask servers
+// that are not there, and the collector knows better.
+function detectors() {
+  if (process.env.OTEL_NODE_RESOURCE_DETECTORS) return getResourceDetectors();
+  return [envDetector, hostDetector, osDetector, processDetector];
+}
 
 // hookModules lets instrumentations see what ES modules import. Only the modules
 // that one of them asks for: wrapping the others breaks some programs.

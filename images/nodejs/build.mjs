@@ -1,7 +1,7 @@
 // Lays out the payload: build.mjs SOURCES TREE NOTICE, where SOURCES has this
 // file's neighbours and their node_modules.
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createRequire } from 'node:module';
 
 const [sources, tree, notice] = process.argv.slice(2);
@@ -16,6 +16,24 @@ const beside = {
   'module-details-from-path': ['index.js'],
 };
 
+// What few programs use, and all would load: these are loaded at their first use.
+const seldom = /^@opentelemetry\/(exporter-(trace|metrics|logs)-otlp-grpc|exporter-(zipkin|prometheus)|otlp-grpc-exporter-base|resource-detector-.*)$/;
+const lazy = {
+  name: 'lazy',
+  setup(build) {
+    build.onResolve({ filter: seldom }, ({ path, pluginData, importer }) =>
+      pluginData === lazy || importer.includes('-grpc') ? undefined : { path, namespace: 'lazy', pluginData: { importer } });
+    build.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path, pluginData: { importer } }) => {
+      const names = Object.keys(createRequire(importer)(path));
+      return {
+        pluginData: lazy,
+        resolveDir: dirname(importer),
+        contents: names.map((n) => `Object.defineProperty(exports, ${JSON.stringify(n)}, { enumerable: true, get: () => require(${JSON.stringify(path)}).${n} });`).join('\n'),
+      };
+    });
+  },
+};
+
 mkdirSync(tree, { recursive: true });
 const { metafile } = await build({
   absWorkingDir: sources,
@@ -23,6 +41,7 @@ const { metafile } = await build({
   outfile: join(tree, 'agent.js'),
   bundle: true,
   metafile: true,
+  plugins: [lazy],
   platform: 'node',
   target: 'node18',
   format: 'cjs',
