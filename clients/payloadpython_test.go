@@ -313,6 +313,25 @@ func TestPythonPayloadStart(t *testing.T) {
 	f("mistaken sampler ratio", loaded, ended{0, "True\n", ""}, "OTEL_TRACES_SAMPLER=traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.5")
 	f("missing exporter", loaded, ended{0, "False\n", "signalbox: this Python program is not instrumented: starting OpenTelemetry: RuntimeError: Requested component 'zipkin' not found in entry point 'opentelemetry_traces_exporter'\n"}, "OTEL_TRACES_EXPORTER=zipkin")
 
+	// What pip leaves of an installed package is all that the start looks at.
+	installed := func(name, version string) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(own, name+"-"+version+".dist-info"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(name+"-"+version+".dist-info/METADATA", "Metadata-Version: 2.1\nName: "+name+"\nVersion: "+version+"\n")
+	}
+	installed("opentelemetry_api", "1.30.0")
+	f("older API", loaded, ended{0, "True\n", ""})
+	installed("opentelemetry_instrumentation", "0.51b0")
+	got := runToEnd(t, program{[]string{"python3", "-c", loaded}, own}, pythonInjected(t, "payload-python-start", own))
+	if want := "it has opentelemetry-instrumentation 0.51b0, and the payload is of "; got.stdout != "False\n" || !strings.Contains(got.stderr, want) {
+		t.Errorf("an OpenTelemetry of its own: got %+v; want %q", got, want)
+	}
+	if err := os.RemoveAll(filepath.Join(own, "opentelemetry_instrumentation-0.51b0.dist-info")); err != nil {
+		t.Fatal(err)
+	}
+
 	write("sitecustomize.py", "import sys\nsys.mine = __file__\n")
 	f("own sitecustomize", `import sys, sitecustomize; print(sys.mine == sitecustomize.__file__)`, ended{0, "True\n", ""})
 	write("sitecustomize.py", "import ddtrace\n")
