@@ -16,7 +16,8 @@ const (
 	ofLimit = 0.9
 	// slackBytes is what the heap of a busy process may grow by between two
 	// collections, where that is more than the heap itself.
-	slackBytes = 128 << 20
+	slackBytes         = 128 << 20
+	operatorSlackBytes = 32 << 20
 	// slackOfLimit bounds the slack in small containers.
 	slackOfLimit = 4
 	// busy is the time between two collections below which they are worth
@@ -28,15 +29,18 @@ const (
 // sets the memory limit from the cgroup, so that Go collects harder before the
 // kernel kills, and lets a busy process with a small heap collect less often:
 // decoding telemetry allocates much and keeps little, and a heap that may only
-// double is collected several times a second. An operator is busy for moments
-// and small always, so it is left to Go. GOMEMLIMIT and GOGC win.
+// double is collected several times a second. An operator is busy for moments,
+// and to be small, so it gets less. GOMEMLIMIT and GOGC win.
 func tuneMemory(args []string) {
 	// Without a cgroup, or without a limit, there is nothing to set.
 	limit, _ := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(ofLimit), memlimit.WithProvider(memlimit.FromCgroup))
-	if os.Getenv("GOGC") != "" || len(args) > 0 && args[0] == "operator" {
+	if os.Getenv("GOGC") != "" {
 		return
 	}
 	slack := int64(slackBytes)
+	if len(args) > 0 && args[0] == "operator" {
+		slack = operatorSlackBytes
+	}
 	if limit > 0 {
 		slack = min(slack, limit/slackOfLimit)
 	}

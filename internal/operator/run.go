@@ -34,11 +34,12 @@ const (
 	// while managers end soon, up to restartMost.
 	restartFirst, restartMost = time.Second, 30 * time.Second
 	// quietTime is how long there has to be little to do before memory is given
-	// back: less is allocated in it than quietBytes, and more than workBytes was
-	// since the last time, or that is releaseTime ago.
+	// back: less is allocated in it than quietBytes. The heap is, when more than
+	// workBytes was allocated since the last time; pages of the program's file,
+	// when that is releaseTime ago.
 	quietTime             = 5 * time.Second
 	quietBytes, workBytes = 1 << 20, 8 << 20
-	releaseTime           = time.Minute
+	releaseTime           = 20 * time.Second
 )
 
 // Options are what an Operator has to know.
@@ -218,9 +219,11 @@ func (o *Operator) manager() (ctrl.Manager, error) {
 
 // release gives memory back when a time of work is over: the libraries that are
 // linked in touch far more of it at the start than an idle operator uses, and so
-// does each storm of changes.
+// does each storm of changes. What an idle one does now and then, as renewing its
+// lease, collecting garbage and calling its own webhooks, would in some minutes
+// have read 40 MB of its file again.
 func (o *Operator) release(ctx context.Context) {
-	allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	var before, released uint64
 	var last time.Time
 	every := time.NewTicker(quietTime)
@@ -231,15 +234,18 @@ func (o *Operator) release(ctx context.Context) {
 			return
 		case <-every.C:
 		}
-		metrics.Read(allocated)
-		now := allocated[0].Value.Uint64()
-		due := now-before < quietBytes && (now-released > workBytes || time.Since(last) > releaseTime)
-		before = now
-		if !due {
+		metrics.Read(sample)
+		allocated := sample[0].Value.Uint64()
+		quiet, worked := allocated-before < quietBytes, allocated-released > workBytes
+		before = allocated
+		if !quiet || !worked && time.Since(last) < releaseTime {
 			continue
 		}
-		released, last = now, time.Now()
-		debug.FreeOSMemory()
+		last = time.Now()
+		if worked {
+			released = allocated
+			debug.FreeOSMemory()
+		}
 		if o.Release == nil {
 			continue
 		}
