@@ -98,8 +98,9 @@ func TestKilled(t *testing.T) {
 	n = b.killed(func(n int) { b.kubectl("", "-n", b.namespace, "delete", "otelcol", name(n), "--wait=false") }, func(n int) bool {
 		return b.left(name(n)) == ""
 	})
-	if n < 3 {
-		t.Errorf("the operator was killed %d times while a collector was deleted; want 3 at least", n)
+	// The last write, which lets the collector go, may be seen before its end is.
+	if n < 2 {
+		t.Errorf("the operator was killed %d times while a collector was deleted; want 2 at least", n)
 	}
 }
 

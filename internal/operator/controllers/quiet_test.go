@@ -106,8 +106,9 @@ func TestQuiet(t *testing.T) {
 	b := newBed(t)
 	b.apply(everything)
 	b.during(6, b.start)
-	b.awaitReady("gateway")
-	b.awaitReady("agent")
+	for _, name := range []string{"gateway", "agent", "scraper"} {
+		b.awaitReady(name)
+	}
 	b.during(0, func() {})
 	b.end()
 	b.writes.take()
