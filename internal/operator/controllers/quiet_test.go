@@ -106,9 +106,15 @@ func TestQuiet(t *testing.T) {
 	b := newBed(t)
 	b.apply(everything)
 	b.during(6, b.start)
-	for _, name := range []string{"gateway", "agent", "scraper"} {
-		b.awaitReady(name)
-	}
+	b.awaitReady("gateway")
+	b.awaitReady("agent")
+	// Nobody provides its volume, which is said some time after the pod is there.
+	b.await("the scraper's pods to be found unschedulable", func() bool {
+		c := &v1beta1.OpenTelemetryCollector{}
+		return get(b, "scraper", c) && slices.ContainsFunc(c.Status.Conditions, func(m metav1.Condition) bool {
+			return m.Type == "Degraded" && m.Reason == "Unschedulable"
+		})
+	})
 	b.during(0, func() {})
 	b.end()
 	b.writes.take()
