@@ -108,11 +108,12 @@ func TestQuiet(t *testing.T) {
 	b.during(6, b.start)
 	b.awaitReady("gateway")
 	b.awaitReady("agent")
-	// Nobody provides its volume, which is said some time after the pod is there.
+	// Nobody provides their volumes, which is said of one after the other, some time
+	// after they are there.
 	b.await("the scraper's pods to be found unschedulable", func() bool {
 		c := &v1beta1.OpenTelemetryCollector{}
 		return get(b, "scraper", c) && slices.ContainsFunc(c.Status.Conditions, func(m metav1.Condition) bool {
-			return m.Type == "Degraded" && m.Reason == "Unschedulable"
+			return m.Type == "Degraded" && m.Reason == "Unschedulable" && strings.Contains(m.Message, "1 more like it")
 		})
 	})
 	b.during(0, func() {})
