@@ -45,10 +45,10 @@ const layers = `
 
 	# The test cluster knows nothing of the product but its image; tests of any
 	# room may start one.
-	e2e/kube < e2e
+	buildcache < e2e/kube < e2e
 
 	# What builds the payload images knows nothing of the product either.
-	images/payload < bench, e2e
+	buildcache < images/payload < bench, e2e
 
 	# Measurements run the built binary; they make their spans with our types, and
 	# install on a test cluster what the operator says it needs.

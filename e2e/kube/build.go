@@ -10,10 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/signalbox-otel/signalbox/internal/buildcache"
 )
 
 // version is what the components say they are; e2e/cluster/go.mod requires it.
@@ -63,6 +63,9 @@ func Root() (string, error) {
 	}
 }
 
+// kept is how many earlier builds stay: they are 200 MB each.
+const kept = 3
+
 // Build returns the folder that holds the binaries kube, kubectl and coredns.
 // They are kept in the user's cache folder under a hash of all that goes into
 // them, so that a fresh clone finds them; with a cold cache it takes nine
@@ -78,92 +81,24 @@ func Build(ctx context.Context, progress io.Writer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("hashing %s: %w", module, err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	cache = filepath.Join(cache, "signalbox", "kube")
-	dir := filepath.Join(cache, key)
-	if isDir(dir) {
-		return dir, nil
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	unlock, err := lock(filepath.Join(cache, "lock"))
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if isDir(dir) { // the build that was waited for made it
-		return dir, nil
-	}
-	if err := removeOld(cache); err != nil {
-		return "", err
-	}
-	return dir, buildInto(ctx, module, dir, progress)
+	return buildcache.Folder("kube", key, kept, func(dir string) error { return buildInto(ctx, module, dir, progress) })
 }
 
-// buildInto builds in a folder beside dir and renames it, so that dir is whole
-// or not there.
+// buildInto builds the binaries into dir.
 func buildInto(ctx context.Context, module, dir string, progress io.Writer) error {
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "building-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
 	started := time.Now()
 	fmt.Fprintf(progress, "building Kubernetes %s (once; some minutes)\n", version)
 	args := append([]string{"build"}, buildFlags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, "-o", temp+"/", "./cmd/kube", "./cmd/coredns")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", dir+"/", "./cmd/kube", "./cmd/coredns")...)
 	cmd.Dir, cmd.Env = module, buildEnv()
 	cmd.Stdout, cmd.Stderr = progress, progress
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("building Kubernetes in %s: %w", module, err)
 	}
-	if err := os.Symlink("kube", filepath.Join(temp, "kubectl")); err != nil {
-		return err
-	}
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, dir); err != nil {
+	if err := os.Symlink("kube", filepath.Join(dir, "kubectl")); err != nil {
 		return err
 	}
 	fmt.Fprintf(progress, "built Kubernetes in %s\n", time.Since(started).Round(time.Second))
-	return nil
-}
-
-// removeOld removes what interrupted builds left, and all but the newest three
-// of the finished ones: they are 200 MB each.
-func removeOld(cache string) error {
-	entries, err := os.ReadDir(cache)
-	if err != nil {
-		return err
-	}
-	built := map[string]time.Time{}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !e.IsDir() {
-			continue
-		}
-		built[e.Name()] = info.ModTime()
-		if strings.HasPrefix(e.Name(), "building-") {
-			built[e.Name()] = time.Time{}
-		}
-	}
-	names := make([]string, 0, len(built))
-	for name := range built {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return built[b].Compare(built[a]) })
-	for i, name := range names {
-		if i >= 3 || built[name].IsZero() {
-			if err := os.RemoveAll(filepath.Join(cache, name)); err != nil {
-				return err
-			}
-		}
-	}
 	return nil
 }
 
@@ -196,18 +131,4 @@ func buildKey(ctx context.Context, module string) (string, error) {
 func isDir(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
-}
-
-// lock waits for the lock file and holds it until the returned function is
-// called, or the process ends.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("locking %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
 }

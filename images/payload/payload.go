@@ -21,15 +21,16 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"syscall"
 	"time"
+
+	"github.com/signalbox-otel/signalbox/internal/buildcache"
 )
 
 // Names of the payloads, as their folders in images/ are called.
 var Names = []string{"python", "nodejs", "java"}
 
-// kept is how many builds of one payload stay in the cache.
-const kept = 3
+// kept is how many earlier builds of one payload stay in the cache.
+const kept = 2
 
 // Build returns the folder that holds the payload's files: out/root is what goes
 // into the image, and out/cp its only program. With a warm cache it only hashes
@@ -43,44 +44,20 @@ func Build(ctx context.Context, root, name string, progress io.Writer) (string, 
 	if err != nil {
 		return "", fmt.Errorf("hashing the sources of payload %s: %w", name, err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	cache = filepath.Join(cache, "signalbox", "payloads", name)
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, key)
-	unlock, err := lock(filepath.Join(cache, "lock"))
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
-	}
-	if err := removeOld(cache); err != nil {
-		return "", err
-	}
-	started := time.Now()
-	fmt.Fprintf(progress, "building payload %s\n", name)
-	if err := buildInto(ctx, root, name, dir); err != nil {
-		return "", fmt.Errorf("building payload %s: %w", name, err)
-	}
-	fmt.Fprintf(progress, "built payload %s in %s\n", name, time.Since(started).Round(time.Second))
-	return dir, nil
+	return buildcache.Folder("payloads/"+name, key, kept, func(dir string) error {
+		started := time.Now()
+		fmt.Fprintf(progress, "building payload %s\n", name)
+		if err := buildInto(ctx, root, name, dir); err != nil {
+			return fmt.Errorf("building payload %s: %w", name, err)
+		}
+		fmt.Fprintf(progress, "built payload %s in %s\n", name, time.Since(started).Round(time.Second))
+		return nil
+	})
 }
 
-// buildInto builds in a folder beside dir and renames it, so that dir is whole
-// or not there.
+// buildInto builds the payload into dir.
 func buildInto(ctx context.Context, root, name, dir string) error {
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "building-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	out := filepath.Join(temp, "out")
+	out := filepath.Join(dir, "out")
 	lay := exec.CommandContext(ctx, filepath.Join(root, "images", name, "rootfs.sh"), out)
 	if said, err := lay.CombinedOutput(); err != nil {
 		return fmt.Errorf("running %s: %w\n%s", lay, err, said)
@@ -90,10 +67,7 @@ func buildInto(ctx context.Context, root, name, dir string) error {
 	if said, err := cp.CombinedOutput(); err != nil {
 		return fmt.Errorf("running %s: %w\n%s", cp, err, said)
 	}
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	return os.Rename(temp, dir)
+	return nil
 }
 
 // hash names what folders hold, and the platform that programs are built for.
@@ -124,50 +98,4 @@ func hash(folders ...string) (string, error) {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16], nil
-}
-
-// removeOld removes what interrupted builds left, and all but the newest builds.
-// The caller holds the lock.
-func removeOld(cache string) error {
-	interrupted, err := filepath.Glob(filepath.Join(cache, "building-*"))
-	if err != nil {
-		return err
-	}
-	entries, err := os.ReadDir(cache)
-	if err != nil {
-		return err
-	}
-	made := map[string]time.Time{}
-	for _, e := range entries {
-		path := filepath.Join(cache, e.Name())
-		info, err := e.Info()
-		if err == nil && e.IsDir() && !slices.Contains(interrupted, path) {
-			made[path] = info.ModTime()
-		}
-	}
-	builds := make([]string, 0, len(made))
-	for path := range made {
-		builds = append(builds, path)
-	}
-	slices.SortFunc(builds, func(a, b string) int { return made[b].Compare(made[a]) })
-	for _, path := range append(interrupted, builds[min(kept-1, len(builds)):]...) {
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// lock waits for the lock file and holds it until the returned function is
-// called, or the process ends.
-func lock(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("locking %s: %w", path, err)
-	}
-	return func() { f.Close() }, nil
 }
