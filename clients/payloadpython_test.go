@@ -76,9 +76,9 @@ func runToEnd(t *testing.T, p program, env []string) ended {
 	return ended{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// serve runs a server until it answers, asks it n times, ends it with SIGTERM,
-// and returns how it ended.
-func serve(t *testing.T, p program, env []string, url string, n int) (*os.ProcessState, string) {
+// serve runs a server until it answers and has said these words, asks it n times,
+// ends it with SIGTERM, and returns how it ended.
+func serve(t *testing.T, p program, env []string, url string, n int, words ...string) (*os.ProcessState, string) {
 	t.Helper()
 	cmd := exec.Command(p.args[0], p.args[1:]...)
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), env...)
@@ -100,6 +100,17 @@ func serve(t *testing.T, p program, env []string, url string, n int) (*os.Proces
 		}
 	})
 	awaitFor(t, url, 40*time.Second, done)
+	eventually(t, func(context.Context) error {
+		rest := out.String()
+		for _, w := range words {
+			_, after, found := strings.Cut(rest, w)
+			if !found {
+				return fmt.Errorf("%s does not say %q", p.args, w)
+			}
+			rest = after
+		}
+		return nil
+	})
 	for range n - 1 {
 		res, err := http.Get(url)
 		if err != nil {
@@ -234,7 +245,8 @@ func TestPythonPayloadServers(t *testing.T) {
 			if _, port, err := net.SplitHostPort(addr); err == nil {
 				args[len(args)-1] = strings.ReplaceAll(args[len(args)-1], "PORT", port)
 			}
-			state, out := serve(t, program{append([]string{python}, args...), "gunicorn"}, pythonInjected(t, service, ""), "http://"+addr+"/", 4)
+			state, out := serve(t, program{append([]string{python}, args...), "gunicorn"}, pythonInjected(t, service, ""), "http://"+addr+"/", 4,
+				"Worker ready", "Worker ready")
 			if code := state.ExitCode(); code != wantCode {
 				t.Errorf("after SIGTERM: got exit code %d, %s; want %d", code, state, wantCode)
 			}
