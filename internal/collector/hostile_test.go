@@ -92,12 +92,23 @@ func processorTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A check for which there is no time says so.
+// A check for which there is no time says so, whether it had begun or not, and
+// refuses nothing that it did not look at.
 func TestCheckEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("too late"))
-	found := Check(ctx, map[string]any{"receivers": map[string]any{"otpl": nil}})
-	if len(found) == 0 || migrate.Failed(found) || found[0].Severity != migrate.Warning || !strings.Contains(found[0].Why, "too late") {
-		t.Errorf("got %v; want a warning that it is too late", found)
+	conf := map[string]any{
+		"receivers": map[string]any{"otpl": map[string]any{}},
+		"exporters": map[string]any{"debug": map[string]any{}},
+		"service":   map[string]any{"pipelines": map[string]any{"traces": map[string]any{"receivers": []any{"otpl"}, "exporters": []any{"debug"}}}},
+	}
+	for range 20 {
+		found := Check(ctx, conf)
+		if len(found) != 1 || found[0].Severity != migrate.Warning || !strings.Contains(found[0].Why, "too late") {
+			t.Fatalf("got %v; want a warning that it is too late", found)
+		}
+	}
+	if found := Check(t.Context(), conf); !migrate.Failed(found) {
+		t.Errorf("in time: got %v; want otpl to be refused", found)
 	}
 }
