@@ -100,22 +100,34 @@ spec:
   scrapeConfigs: [{job_name: a, static_configs: [{targets: [a:1]}]}]
 `
 
+// volumes are for the scraper's pods, which stay as they are once they run: what
+// is said of pods that wait changes with every attempt to place them.
+const volumes = `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: testquiet-0}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: none
+  capacity: {storage: 1Gi}
+  hostPath: {path: /none}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: testquiet-1}
+spec: {accessModes: [ReadWriteOnce], storageClassName: none, capacity: {storage: 1Gi}, hostPath: {path: /none}}
+`
+
 // TestQuiet shows that nothing is written when nothing changed: not after a
 // restart, and not when others touch objects without changing what we want.
 func TestQuiet(t *testing.T) {
 	b := newBed(t)
+	b.apply(volumes)
 	b.apply(everything)
 	b.during(6, b.start)
 	b.awaitReady("gateway")
 	b.awaitReady("agent")
-	// Nobody provides their volumes, which is said of one after the other, some time
-	// after they are there.
-	b.await("the scraper's pods to be found unschedulable", func() bool {
-		c := &v1beta1.OpenTelemetryCollector{}
-		return get(b, "scraper", c) && slices.ContainsFunc(c.Status.Conditions, func(m metav1.Condition) bool {
-			return m.Type == "Degraded" && m.Reason == "Unschedulable" && strings.Contains(m.Message, "1 more like it")
-		})
-	})
+	b.awaitReady("scraper")
 	b.during(0, func() {})
 	b.end()
 	b.writes.take()
