@@ -1,5 +1,6 @@
 // Package payload builds the payload images: the agents that the operator puts
-// into pods, from the packages of their languages' registries. images/NAME holds
+// into pods, from the packages of their languages' registries, and the probe that
+// chooses among them. images/NAME holds
 // an image's Dockerfile, its sources, and rootfs.sh, which lays out its files;
 // this package runs that script and keeps what it made. Tests run programs
 // against the folders, and the cluster of the end-to-end tests loads them as
@@ -26,21 +27,36 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/buildcache"
 )
 
+// probe is the payload that is a program of ours.
+const probe = "probe"
+
 // Names of the payloads, as their folders in images/ are called.
-var Names = []string{"python", "nodejs", "java"}
+var Names = []string{"python", "nodejs", "java", probe}
+
+// shared are folders with sources of a payload beside its own.
+func shared(name string) []string {
+	if name == probe {
+		return []string{"internal/inject/verdict"}
+	}
+	return []string{"images/copy"}
+}
 
 // kept is how many earlier builds of one payload stay in the cache.
 const kept = 2
 
 // Build returns the folder that holds the payload's files: out/root is what goes
-// into the image, and out/cp its only program. With a warm cache it only hashes
+// into the image, and out/cp the only program of an agent's. With a warm cache it only hashes
 // the sources; else it needs the language's packager and its registry, and says
 // to progress what it does. Root is the repository's.
 func Build(ctx context.Context, root, name string, progress io.Writer) (string, error) {
 	if !slices.Contains(Names, name) {
 		return "", fmt.Errorf("building payload %q: there are %q", name, Names)
 	}
-	key, err := hash(filepath.Join(root, "images", name), filepath.Join(root, "images", "copy"))
+	folders := []string{filepath.Join(root, "images", name)}
+	for _, folder := range shared(name) {
+		folders = append(folders, filepath.Join(root, folder))
+	}
+	key, err := hash(folders...)
 	if err != nil {
 		return "", fmt.Errorf("hashing the sources of payload %s: %w", name, err)
 	}
@@ -61,6 +77,9 @@ func buildInto(ctx context.Context, root, name, dir string) error {
 	lay := exec.CommandContext(ctx, filepath.Join(root, "images", name, "rootfs.sh"), out)
 	if said, err := lay.CombinedOutput(); err != nil {
 		return fmt.Errorf("running %s: %w\n%s", lay, err, said)
+	}
+	if name == probe {
+		return nil
 	}
 	cp := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(out, "cp"), "./images/copy")
 	cp.Dir, cp.Env = root, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -buildvcs=false")
