@@ -59,6 +59,11 @@ const (
 	SeveralContainers  Reason = "SeveralContainers"
 	ProcessesHidden    Reason = "ProcessesHidden"
 	PodSecurity        Reason = "PodSecurity"
+	LanguageNamed      Reason = "LanguageNamed"
+	NoProbe            Reason = "NoProbe"
+	NoEnvFiles         Reason = "NoEnvFiles"
+	NoLanguage         Reason = "NoLanguage"
+	BadValue           Reason = "BadValue"
 	Internal           Reason = "Internal"
 )
 

@@ -88,7 +88,7 @@ func (in *injection) change(name string, with func(old string) string) error {
 		return nil
 	}
 	if key := in.sourced(name); key != nil {
-		original := "OTEL_ORIGINAL_" + name
+		original := originalPrefix + name
 		in.container.Env = append(in.container.Env,
 			corev1.EnvVar{Name: original, ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: key}},
 			corev1.EnvVar{Name: name, Value: with("$(" + original + ")")})

@@ -71,6 +71,12 @@ func keepsVariables(t *testing.T, before *corev1.Container, pod *corev1.Pod) {
 	}
 	for _, old := range before.Env {
 		v := variable(&pod.Spec.Containers[i], old.Name)
+		if v != nil && v.ValueFrom != nil && v.ValueFrom.FileKeyRef != nil {
+			if base, ok := baseOf(pod, before.Name, old.Name); !ok || base != old.Value && old.Name != attributesVariable {
+				t.Errorf("container %s had %v, and has %q from a file", before.Name, old, base)
+			}
+			continue
+		}
 		if v == nil || (v.ValueFrom == nil) != (old.ValueFrom == nil) || !strings.Contains(v.Value, strings.TrimRight(old.Value, ", ")) {
 			t.Errorf("container %s had %v and has %v", before.Name, old, v)
 		}
@@ -89,6 +95,9 @@ func randomPod(r *rand.Rand) (*corev1.Pod, metav1.ObjectMeta, *v1alpha1.Instrume
 			continue
 		}
 		pod.Annotations[l.annotation()] = []string{"true", "all", "shop/all", "false", "gone", "a/b/c"}[r.IntN(6)]
+		if l.kind == Auto {
+			pod.Annotations[l.annotation()] = []string{"auto", "auto:all", "auto:shop/all", "false", "true"}[r.IntN(5)]
+		}
 		if !maybe() {
 			pod.Annotations[v1beta1.InstrumentationPrefix+l.containers] = []string{"a", "b", "a,b", "c,x", "init"}[r.IntN(5)]
 		}
@@ -123,7 +132,13 @@ func randomPod(r *rand.Rand) (*corev1.Pod, metav1.ObjectMeta, *v1alpha1.Instrume
 	if maybe() {
 		instrumentation.Spec.Env = []corev1.EnvVar{from(vars[r.IntN(len(vars))])}
 	}
-	facts := Facts{NativeSidecars: maybe(), Images: testImages, ConfigMaps: map[string][]string{"m": {vars[r.IntN(len(vars))]}}}
+	if r.IntN(2) == 0 { // whoever names a language does not have it looked for
+		for _, l := range languages() {
+			delete(pod.Annotations, l.annotation())
+		}
+		pod.Annotations[v1beta1.InstrumentationPrefix+"inject"] = "auto"
+	}
+	facts := Facts{NativeSidecars: maybe(), Images: testImages, Probe: "probe:1", EnvFiles: !maybe(), ConfigMaps: map[string][]string{"m": {vars[r.IntN(len(vars))]}}}
 	facts.Sidecar = func(*v1beta1.OpenTelemetryCollector) (render.Sidecar, error) {
 		return render.Sidecar{Container: corev1.Container{Name: render.CollectorContainer, Image: "signalbox:1"}, Config: "a: $b", Own: true, Sum: "1"}, nil
 	}

@@ -51,6 +51,8 @@ func languages() []language {
 		// Its annotation is unlike the others', and people use it.
 		{Nginx, "inject-nginx-container-names", func(s *v1alpha1.InstrumentationSpec) *v1alpha1.Payload { return &s.Nginx.Payload }, addNginx},
 		{SDK, "sdk-container-names", func(*v1alpha1.InstrumentationSpec) *v1alpha1.Payload { return new(v1alpha1.Payload) }, addSDK},
+		// The last: whoever names a language means that one.
+		{Auto, "container-names", func(*v1alpha1.InstrumentationSpec) *v1alpha1.Payload { return new(v1alpha1.Payload) }, addAuto},
 	}
 }
 
@@ -65,7 +67,7 @@ type Wanted struct {
 func InstrumentationWishes(pod *corev1.Pod, namespace metav1.ObjectMeta) []Wanted {
 	var all []Wanted
 	for _, l := range languages() {
-		if w := wish(l.annotation(), pod, namespace); !w.Empty() {
+		if w := l.wish(pod, namespace); !w.Empty() {
 			all = append(all, Wanted{l.kind, w})
 		}
 	}
@@ -74,7 +76,18 @@ func InstrumentationWishes(pod *corev1.Pod, namespace metav1.ObjectMeta) []Wante
 
 // annotation asks for the language.
 func (l *language) annotation() string {
+	if l.kind == Auto {
+		return v1beta1.InstrumentationPrefix + "inject"
+	}
 	return v1beta1.InstrumentationPrefix + "inject-" + string(l.kind)
+}
+
+// word comes before the name of a resource in the annotation.
+func (l *language) word() string {
+	if l.kind == Auto {
+		return string(Auto) + ":"
+	}
+	return ""
 }
 
 // chosen is a language with the resource that was found for it.
@@ -91,17 +104,23 @@ type chosen struct {
 func AddInstrumentation(pod *corev1.Pod, namespace metav1.ObjectMeta, instrumentations []*v1alpha1.Instrumentation, facts Facts) (*corev1.Pod, []Decision) {
 	var decisions []Decision
 	var wanted []chosen
+	var named []string // languages
 	for _, l := range languages() {
-		w := wish(l.annotation(), pod, namespace)
+		w := l.wish(pod, namespace)
 		d := Decision{Kind: l.kind, Outcome: Unchanged}
 		switch {
 		case w.Empty():
+			continue
+		case l.kind == Auto && len(named) > 0 && !w.Off:
+			d.Reason, d.Message = LanguageNamed, "the pod asks for "+strings.Join(named, ", ")+" by name, so that no language is looked for"
+			decisions = append(decisions, d)
 			continue
 		case w.Off:
 			d.Reason, d.Message = SwitchedOff, "annotation "+l.annotation()+" is false"
 			decisions = append(decisions, d)
 			continue
 		}
+		named = append(named, string(l.kind))
 		c, err := choose(l, w, pod, namespace, instrumentations, facts)
 		if err != nil {
 			decisions = append(decisions, against(l.kind, err))
@@ -159,7 +178,7 @@ func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, al
 	}
 	switch {
 	case len(found) == 0 && w.Only:
-		return c, &refused{NoneInNamespace, fmt.Sprintf("namespace %s has no Instrumentation: make one, or name one of another namespace in annotation %s as NAMESPACE/NAME, and start the pod again", namespace.Name, l.annotation())}
+		return c, &refused{NoneInNamespace, fmt.Sprintf("namespace %s has no Instrumentation: make one, or name one of another namespace in annotation %s as %sNAMESPACE/NAME, and start the pod again", namespace.Name, l.annotation(), l.word())}
 	case len(found) == 0:
 		return c, &refused{NotFound, fmt.Sprintf("annotation %s names Instrumentation %s/%s, which does not exist: make it, and start the pod again", l.annotation(), w.Namespace, w.Name)}
 	case len(found) > 1:
@@ -170,11 +189,11 @@ func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, al
 	// older than it.
 	c.resource = found[0].DeepCopy()
 	c.resource.SetDefaults(facts.Images)
-	if l.kind != SDK && l.payload(&c.resource.Spec).Image == "" {
+	if l.kind != SDK && l.kind != Auto && l.payload(&c.resource.Spec).Image == "" {
 		return c, &refused{NoImage, fmt.Sprintf("neither Instrumentation %s/%s nor the operator names an image for %s", c.resource.Namespace, c.resource.Name, l.kind)}
 	}
 	keys := []string{"container-names"}
-	if !facts.OneLanguage {
+	if !facts.OneLanguage && l.containers != keys[0] {
 		keys = append(keys, l.containers)
 	}
 	var err error
@@ -240,7 +259,7 @@ func unambiguous(wanted []chosen, one bool) error {
 func injectedBefore(pod *corev1.Pod) string {
 	for _, c := range pod.Spec.InitContainers {
 		switch c.Name {
-		case volumeOf(Java), volumeOf(NodeJS), volumeOf(Python), volumeOf(DotNet), apacheAttach, nginxAttach, webServerClone, goContainer:
+		case volumeOf(Java), volumeOf(NodeJS), volumeOf(Python), volumeOf(DotNet), apacheAttach, nginxAttach, webServerClone, goContainer, autoInstall:
 			return "init container " + c.Name
 		}
 	}

@@ -31,6 +31,10 @@ type Facts struct {
 
 	// Images are the operator's own images of agents.
 	Images v1alpha1.Images `json:"images,omitzero"`
+	// Probe is the image of the program that finds out the language of a container,
+	// and EnvFiles says that the cluster gives containers variables from files.
+	Probe    string `json:"probe,omitempty"`
+	EnvFiles bool   `json:"envFiles,omitempty"`
 	// Instrumentation, where it is not nil, is used for all that ask for one,
 	// whatever they name.
 	Instrumentation *v1alpha1.Instrumentation `json:"instrumentation,omitempty"`

@@ -34,7 +34,37 @@ func SidecarWish(pod *corev1.Pod, namespace metav1.ObjectMeta) Wish {
 // wish weighs the annotation of the pod against that of its namespace: that of
 // the pod counts, but that "true" means whatever the namespace says.
 func wish(annotation string, pod *corev1.Pod, namespace metav1.ObjectMeta) Wish {
-	value, of := pod.Annotations[annotation], namespace.Annotations[annotation]
+	return weigh(pod.Annotations[annotation], namespace.Annotations[annotation], namespace)
+}
+
+// wish is what a pod asks for of a language. Of whatever language it is, it asks
+// by another word than "true", because that is what it should be called, and may
+// name a resource behind it.
+func (l *language) wish(pod *corev1.Pod, namespace metav1.ObjectMeta) Wish {
+	if l.kind != Auto {
+		return wish(l.annotation(), pod, namespace)
+	}
+	values := []string{pod.Annotations[l.annotation()], namespace.Annotations[l.annotation()]}
+	for i, value := range values {
+		word, name, named := strings.Cut(value, ":")
+		switch {
+		case value == "" || strings.EqualFold(value, "false"):
+		case !strings.EqualFold(word, string(Auto)) || named && (name == "" || strings.EqualFold(name, "true") || strings.EqualFold(name, "false")):
+			if i == 0 || values[0] == "" {
+				return Wish{bad: value}
+			}
+			values[i] = ""
+		case named:
+			values[i] = name
+		default:
+			values[i] = "true"
+		}
+	}
+	return weigh(values[0], values[1], namespace)
+}
+
+// weigh weighs the pod's value of an annotation against that of its namespace.
+func weigh(value, of string, namespace metav1.ObjectMeta) Wish {
 	if value == "" || strings.EqualFold(value, "true") && of != "" && !strings.EqualFold(of, "false") {
 		value = of
 	}
@@ -58,5 +88,8 @@ func wish(annotation string, pod *corev1.Pod, namespace metav1.ObjectMeta) Wish 
 
 // badName refuses a value that names nothing.
 func (w Wish) badName(annotation string) error {
+	if annotation == v1beta1.InstrumentationPrefix+"inject" {
+		return &refused{BadName, fmt.Sprintf("annotation %s is %q; it should be auto, auto:NAME, auto:NAMESPACE/NAME or false", annotation, w.bad)}
+	}
 	return &refused{BadName, fmt.Sprintf("annotation %s is %q; it should be true, false, NAME or NAMESPACE/NAME", annotation, w.bad)}
 }
