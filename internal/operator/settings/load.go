@@ -33,6 +33,7 @@ type Flags struct {
 	image  string
 	table  []Setting
 	values map[string]*flagValue
+	read   func(path string) ([]byte, error)
 }
 
 // Default are the settings of an operator that is told nothing, as release
@@ -58,7 +59,7 @@ func ourImage(version string) string { return "signalbox:" + version }
 
 // Register adds the flags of all settings to set.
 func Register(set *pflag.FlagSet, version string) *Flags {
-	f := &Flags{set: set, image: ourImage(version), values: map[string]*flagValue{}}
+	f := &Flags{set: set, image: ourImage(version), values: map[string]*flagValue{}, read: os.ReadFile}
 	f.table = table(f.image)
 	for _, s := range f.table {
 		if s.Flag == "" {
@@ -136,26 +137,15 @@ func (f *Flags) Parse(args []string) (unknown []string, err error) {
 
 // Load puts the settings together, after Parse. env is os.LookupEnv.
 func (f *Flags) Load(env func(string) (string, bool)) (Settings, error) {
-	own := f.image
-	if v, _ := env(imageVariable); v != "" {
-		own = v
-	}
-	s := defaults(own)
+	s := f.base(env)
 	if in, _ := env("KUBERNETES_SERVICE_HOST"); in != "" {
 		s.LeaderElection = true
 	}
 	if text, err := os.ReadFile(mountedNamespace); err == nil {
 		s.Namespace = strings.TrimSpace(string(text))
 	}
-	for _, over := range []func(*Settings, func(string) (string, bool)) error{f.file, f.environment, f.flags} {
-		if err := over(&s, env); err != nil {
-			return s, err
-		}
-	}
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
-		if v, ok := env(name); ok {
-			s.Proxy = append(s.Proxy, corev1.EnvVar{Name: name, Value: v})
-		}
+	if err := f.over(&s, env, f.file, f.environment, f.flags); err != nil {
+		return s, err
 	}
 	if s.Webhooks.CertDir == "" {
 		if _, err := os.Stat(filepath.Join(mountedCertificate, corev1.TLSCertKey)); err == nil {
@@ -163,6 +153,29 @@ func (f *Flags) Load(env func(string) (string, bool)) (Settings, error) {
 		}
 	}
 	return s, s.validate()
+}
+
+// base are the built-in values, for the image that the environment names.
+func (f *Flags) base(env func(string) (string, bool)) Settings {
+	if own, _ := env(imageVariable); own != "" {
+		return defaults(own)
+	}
+	return defaults(f.image)
+}
+
+// over puts what sources say over the settings, each over the one before.
+func (f *Flags) over(s *Settings, env func(string) (string, bool), sources ...func(*Settings, func(string) (string, bool)) error) error {
+	for _, source := range sources {
+		if err := source(s, env); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"} {
+		if v, ok := env(name); ok {
+			s.Proxy = append(s.Proxy, corev1.EnvVar{Name: name, Value: v})
+		}
+	}
+	return nil
 }
 
 // put gives a setting its values, and says so when that changes nothing.
@@ -212,7 +225,7 @@ func (f *Flags) file(s *Settings, _ func(string) (string, bool)) error {
 	if named == nil {
 		return nil
 	}
-	text, err := os.ReadFile(named[0])
+	text, err := f.read(named[0])
 	if err != nil {
 		return fmt.Errorf("reading the settings: %w", err)
 	}
