@@ -52,6 +52,8 @@ type Settings struct {
 	// Load is the load that the process makes beside the collector, which the
 	// page shows; nil for none.
 	Load server.Load
+	// Instrumentation asks the operator of a cluster, for the page; nil asks none.
+	Instrumentation func(context.Context, server.InjectionQuestion) (server.Instrumentation, error)
 }
 
 // Run runs a collector until ctx is done, and returns when everything received
@@ -283,7 +285,7 @@ func withMetrics(f telemetry.Factory, register func(metric.Meter) error) telemet
 // showIn lets the extension that serves the page have what is known about the
 // running components. Only the factory of this program is replaced.
 func (c *running) showIn(factories map[component.Type]extension.Factory) {
-	f := queryextension.NewFactoryWith(queryextension.Observed{Problems: c.problems.list, Losses: c.losses, Load: c.settings.Load})
+	f := queryextension.NewFactoryWith(queryextension.Observed{Problems: c.problems.list, Losses: c.losses, Load: c.settings.Load, Instrumentation: c.settings.Instrumentation})
 	if _, ok := factories[f.Type()]; ok {
 		factories[f.Type()] = f
 	}

@@ -23,6 +23,7 @@ func (s *Server) ownRoutes() []route {
 		light("openapi.yaml", "this API, described for programs", s.openAPI),
 		light("status", "version, uptime, what the store holds", s.status),
 		light("pipelines", "how the collector is put together, and what went wrong in it", s.pipelines),
+		{method: "GET", pattern: apiPrefix + "instrumentation", doc: "what the operator injects into pods, and what not", handle: s.instrumentation},
 	}
 }
 

@@ -83,7 +83,8 @@ func ownServer(t *testing.T) *Server {
 				Exits:     []Exit{{Exporter: "store"}},
 				Telemetry: "localhost:4315"}
 		},
-		Now: func() time.Time { return time.Unix(0, jaegerEpoch).Add(30 * time.Minute) }})
+		Instrumentation: injected,
+		Now:             func() time.Time { return time.Unix(0, jaegerEpoch).Add(30 * time.Minute) }})
 }
 
 func q(condition string) string { return "q=" + url.QueryEscape(condition) }
@@ -117,6 +118,7 @@ var ownAnswers = map[string]string{
 	"own_logfacets.json":    "facets?kind=logs",
 	"own_status.json":       "status",
 	"own_pipelines.json":    "pipelines",
+	"own_injected.json":     "instrumentation?namespace=shop",
 	"own_load.json":         "load",
 	"own_loadhistory.json":  "load/history",
 	"own_loadreport.json":   "load/report.json",

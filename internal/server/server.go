@@ -43,6 +43,9 @@ type Deps struct {
 	// Topology is how the collector around the server is put together, and what
 	// went wrong in it; nil: the answer about pipelines is empty.
 	Topology func() Topology
+	// Instrumentation asks the operator of a cluster about workloads; nil: nobody
+	// is asked. The answer belongs to the caller.
+	Instrumentation func(context.Context, InjectionQuestion) (Instrumentation, error)
 	// Load is the load that this process makes; nil: it makes none.
 	Load Load
 	// Ready says whether data is accepted, for /healthz; nil: always.

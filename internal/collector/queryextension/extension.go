@@ -42,6 +42,8 @@ type Observed struct {
 	Problems func() []server.Problem
 	Losses   func() []server.Loss
 	Load     server.Load // that the process makes beside the collector
+	// Instrumentation asks the operator of a cluster.
+	Instrumentation func(context.Context, server.InjectionQuestion) (server.Instrumentation, error)
 }
 
 // NewFactory makes the factory of component `query`.
@@ -150,7 +152,10 @@ func (q *queries) serve(ctx context.Context, host component.Host, listener net.L
 		Endpoints:  q.listEndpoints,
 		Topology:   q.describe,
 		Load:       q.observed.Load,
-		Ready:      q.ready.Load,
+
+		Instrumentation: q.observed.Instrumentation,
+
+		Ready: q.ready.Load,
 	})
 	srv, err := q.config.HTTP.ToServer(ctx, host.GetExtensions(), q.settings.TelemetrySettings, shown(handler))
 	if err != nil {
