@@ -5,6 +5,7 @@ import { RangePicker } from "../time/RangePicker";
 import { useTime } from "../time/TimeContext";
 import { IconHelp, IconMoon, IconSun } from "../ui/icons";
 import { EmptyNote, ErrorNote, Loading } from "../ui/states";
+import { useNarrow } from "../ui/useNarrow";
 import { Link } from "../url/Link";
 import { hrefOf, navigate, useLocation } from "../url/router";
 import { listKeys, useKeys, type Keys } from "./keys";
@@ -13,6 +14,7 @@ import { listKeys, useKeys, type Keys } from "./keys";
 export function Shell() {
   const { path } = useLocation();
   const time = useTime();
+  const narrow = useNarrow();
   const [help, setHelp] = useState(false);
   const helped = useRef(false); // most readers never ask for it
   helped.current ||= help;
@@ -61,7 +63,7 @@ export function Shell() {
                   title={`${p.title} (g ${p.nav.key})`}
                 >
                   <p.nav.icon size={16} />
-                  <span>{p.title}</span>
+                  <span>{(narrow && p.nav.short) || p.title}</span>
                 </Link>
               ),
           )}

@@ -3,7 +3,7 @@
  * navigation shows.
  */
 import { createElement, lazy, useState, type ComponentType } from "react";
-import { IconLoad, IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
+import { IconInstrumentation, IconLoad, IconLogs, IconMetrics, IconPipelines, IconServices, IconTraces } from "../ui/icons";
 import * as routing from "./routes";
 import { findRoute, names, routes, type PageProps, type Route, type RouteName } from "./routes";
 
@@ -12,8 +12,8 @@ export { has, type PageProps } from "./routes";
 /** Look is what the navigation shows of a page. */
 interface Look {
   title: string;
-  /** nav puts it into the navigation, with the key that follows g. */
-  nav?: { key: string; icon: ComponentType<{ size?: number }> };
+  /** nav puts it into the navigation, with the key that follows g, and a short title for phones. */
+  nav?: { key: string; icon: ComponentType<{ size?: number }>; short?: string };
   /** timeless pages have no use for the time range. */
   timeless?: boolean;
 }
@@ -51,6 +51,8 @@ const looks: Record<RouteName, Look> = {
   metrics: { title: "Metrics", nav: { key: "m", icon: IconMetrics } },
   logs: { title: "Logs", nav: { key: "l", icon: IconLogs } },
   pipelines: { title: "Pipelines", nav: { key: "p", icon: IconPipelines } },
+  instrumentation: { title: "Instrumentation", timeless: true, nav: { key: "i", icon: IconInstrumentation, short: "Agents" } },
+  workload: { title: "Workload", timeless: true },
   load: { title: "Load", timeless: true, nav: { key: "u", icon: IconLoad } },
 };
 

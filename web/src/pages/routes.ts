@@ -38,6 +38,8 @@ export const routes = {
   metrics: { path: "/explore", part: "data", load: () => import("./metrics/MetricsPage") },
   logs: { path: "/logs", part: "data", load: () => import("./logs/LogsPage") },
   pipelines: { path: "/pipelines", part: "data", load: () => import("./pipelines/PipelinesPage") },
+  instrumentation: { path: "/instrumentation", part: "data", load: () => import("./instrumentation/InstrumentationPage") },
+  workload: { path: "/instrumentation/*", part: "data", load: () => import("./instrumentation/WorkloadPage") },
   load: { path: "/load", part: "load", load: () => import("./load/LoadPage") },
 } satisfies Record<string, Route>;
 

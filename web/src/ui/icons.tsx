@@ -43,6 +43,12 @@ export const IconPipelines = icon(
     <path d="M7.5 12h4.5m0-5.5v11m0-11h4.5m-4.5 11h4.5" />
   </>,
 );
+export const IconInstrumentation = icon(
+  <>
+    <path d="M12 2.5 20.5 7v10L12 21.5 3.5 17V7Z" />
+    <path d="M12 8v8m-4-4h8" />
+  </>,
+);
 export const IconClock = icon(
   <>
     <circle cx="12" cy="12" r="9" />

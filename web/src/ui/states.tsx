@@ -62,6 +62,8 @@ function adviceOn(error: unknown): string {
       return "Correct the expression.";
     case "not_found":
       return "It may be older than the retention, or not have arrived yet.";
+    case "operator":
+      return "Look whether the operator runs: kubectl get pods -A -l app.kubernetes.io/name=opentelemetry-operator";
     case "corrupt":
       return "Data on disk is damaged; the log of Signalbox names the file.";
   }

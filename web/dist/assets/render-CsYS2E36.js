@@ -1,1 +1,0 @@
-export{P as render}from"./core-BEQLod8a.js";
