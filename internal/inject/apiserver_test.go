@@ -61,7 +61,7 @@ func TestAPIServerTakesPods(t *testing.T) {
 			}
 			pod.Name, pod.GenerateName, pod.OwnerReferences, pod.APIVersion, pod.Kind = name, "", nil, "v1", "Pod"
 			pod.Namespace = "shop"
-			if name == "strict" {
+			if name == "strict" || name == "auto" {
 				pod.Namespace = "restricted"
 			}
 			manifest, err := yaml.Marshal(pod)

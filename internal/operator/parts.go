@@ -28,7 +28,7 @@ import (
 func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 	s := &o.Settings
 	offers, err := cluster.Add(ctx, mgr, cluster.Config{
-		Base: s.Facts(), RBAC: s.GrantRights, Namespaces: s.WatchNamespaces, Log: o.Logger,
+		Base: s.Facts(), RBAC: s.GrantRights, Namespaces: s.WatchNamespaces, Namespace: s.Namespace, Log: o.Logger,
 	})
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 				User:  "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount,
 			}),
 			pods.Add(mgr, pods.Config{
-				Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, Registry: counts, Log: o.Logger,
+				Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, EnvFiles: offers.EnvFiles, Registry: counts, Log: o.Logger,
 				Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
 			}))
 	}

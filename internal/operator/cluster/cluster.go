@@ -39,6 +39,8 @@ type Config struct {
 	RBAC *bool
 	// Namespaces that the operator works in; none is all.
 	Namespaces []string
+	// Namespace is the operator's own.
+	Namespace string
 	// Interval is how often it looks even when no CustomResourceDefinition
 	// changed: for aggregated APIs, rights and the version; 0 is 5 minutes.
 	Interval time.Duration
@@ -57,6 +59,8 @@ type Offers struct {
 	// stay and run beside the others.
 	Version        string
 	NativeSidecars bool
+	// EnvFiles: containers may have variables from files.
+	EnvFiles bool
 }
 
 // Watcher looks at the cluster.
@@ -130,6 +134,9 @@ func (w *Watcher) Offers() Offers {
 
 // NativeSidecars reports whether the cluster has native sidecars.
 func (w *Watcher) NativeSidecars() bool { return w.Offers().NativeSidecars }
+
+// EnvFiles reports whether containers may have variables from files.
+func (w *Watcher) EnvFiles() bool { return w.Offers().EnvFiles }
 
 // Facts returns what render has to know for a resource in a namespace.
 func (w *Watcher) Facts(namespace string) render.Facts {

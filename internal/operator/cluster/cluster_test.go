@@ -153,13 +153,16 @@ func waitFor(t *testing.T, w *Watcher, namespace string, what string, ok func(re
 func TestWatcher(t *testing.T) {
 	l := startLight(t)
 	l.grant("operator", needs.Rights())
-	w := l.watcher(l.as("operator"), Config{Base: render.Facts{CollectorImage: "collector:1"}})
+	w := l.watcher(l.as("operator"), Config{Base: render.Facts{CollectorImage: "collector:1"}, Namespace: "default"})
 	first := w.Facts("default")
 	if want := (render.Facts{CollectorImage: "collector:1", RBAC: true}); !cmp.Equal(first, want) {
 		t.Fatalf("facts of a bare cluster: %s", cmp.Diff(want, first))
 	}
 	if !w.NativeSidecars() || !strings.HasPrefix(w.Offers().Version, "v1.") {
 		t.Errorf("got %s; want a version of 1.29 or later, with native sidecars", w.Offers())
+	}
+	if !w.EnvFiles() {
+		t.Errorf("got %s; want variables from files, which Kubernetes 1.36 has", w.Offers())
 	}
 
 	// Others are told less, or told what to do.
@@ -210,7 +213,7 @@ func TestWatcher(t *testing.T) {
 func TestNativeSidecars(t *testing.T) {
 	for text, want := range map[string]bool{"1 29": true, "1 28": false, "1 28+": false, "1 30+": true, "2 0": true, "": false} {
 		major, minor, _ := strings.Cut(text, " ")
-		if got := nativeSidecars(version.Info{Major: major, Minor: minor}); got != want {
+		if got := since(version.Info{Major: major, Minor: minor}, nativeSidecarsSince); got != want {
 			t.Errorf("Kubernetes %q: got %t; want %t", text, got, want)
 		}
 	}

@@ -49,7 +49,8 @@ func (w *Watcher) look(ctx context.Context, before Offers) (Offers, error) {
 		if err := w.get(ctx, "/version", &v); err != nil {
 			return nil, err
 		}
-		return func() { o.Version, o.NativeSidecars = v.GitVersion, nativeSidecars(v) }, nil
+		files := w.envFiles(ctx, v)
+		return func() { o.Version, o.NativeSidecars, o.EnvFiles = v.GitVersion, since(v, nativeSidecarsSince), files }, nil
 	})
 	ask(func() (func(), error) {
 		have, err := w.resources(ctx, monitoring)
@@ -165,15 +166,18 @@ func (w *Watcher) review(ctx context.Context, group, namespace, resource, verb s
 	return nil
 }
 
-// nativeSidecars reports whether sidecars that are init containers are on by
-// default, which they are since 1.29.
-func nativeSidecars(v version.Info) bool {
+// nativeSidecarsSince is the release of Kubernetes 1 in which sidecars that are
+// init containers are on by default.
+const nativeSidecarsSince = 29
+
+// since reports whether a cluster is of a release of Kubernetes 1 or a later one.
+func since(v version.Info, release int) bool {
 	major, err := strconv.Atoi(v.Major)
 	if err != nil {
 		return false
 	}
 	minor, err := strconv.Atoi(strings.TrimRight(v.Minor, "+"))
-	return err == nil && (major > 1 || minor >= 29)
+	return err == nil && (major > 1 || minor >= release)
 }
 
 // Annotations by which OpenShift says which groups the pods of a namespace may
@@ -219,7 +223,7 @@ func (o Offers) String() string {
 		is   bool
 	}{
 		{"ServiceMonitors", o.ServiceMonitors}, {"PodMonitors", o.PodMonitors}, {"HTTPRoutes", o.HTTPRoutes}, {"Routes", o.Routes},
-		{"cert-manager", o.CertManager}, {"RBAC", o.RBAC}, {"native sidecars", o.NativeSidecars},
+		{"cert-manager", o.CertManager}, {"RBAC", o.RBAC}, {"native sidecars", o.NativeSidecars}, {"variables from files", o.EnvFiles},
 	} {
 		if f.is {
 			have = append(have, f.name)

@@ -25,6 +25,7 @@ import (
 type gatherer struct {
 	cache, live client.Reader
 	native      func() bool
+	files       func() bool
 	rendered    *rendered
 	owners      *owners
 	// settings are facts that do not change.
@@ -166,6 +167,7 @@ func (g *gatherer) configMaps(ctx context.Context, namespace string, pod *corev1
 func (g *gatherer) facts(ctx context.Context, namespace string) (inject.Facts, error) {
 	facts := g.settings
 	facts.Sidecar, facts.NativeSidecars = g.rendered.sidecar, g.native()
+	facts.EnvFiles = g.files != nil && g.files()
 	var ranges corev1.LimitRangeList
 	if err := g.cache.List(ctx, &ranges, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return facts, fmt.Errorf("listing LimitRanges of namespace %s: %w", namespace, err)

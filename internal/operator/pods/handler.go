@@ -85,7 +85,7 @@ func (h *admitter) defect(p any) {
 // mentions reports whether the text of a pod may have an annotation that asks
 // for something.
 func mentions(raw []byte) bool {
-	return bytes.Contains(raw, []byte(v1beta1.AnnotationSidecar)) || bytes.Contains(raw, []byte(v1beta1.InstrumentationPrefix+"inject-"))
+	return bytes.Contains(raw, []byte(v1beta1.AnnotationSidecar)) || bytes.Contains(raw, []byte(v1beta1.InstrumentationPrefix+"inject"))
 }
 
 // wishes reports whether a pod, or its namespace for it, asks for something.

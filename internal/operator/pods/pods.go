@@ -29,6 +29,10 @@ type Config struct {
 	// NativeSidecars says whether the cluster restarts init containers that want
 	// to be.
 	NativeSidecars func() bool
+	// EnvFiles says whether containers may have variables from files; nil is no.
+	EnvFiles func() bool
+	// Probe is the image of what finds out the language of a container.
+	Probe string
 	// Images are the operator's own images of agents, LanguagesOff what is never
 	// injected, and OneLanguage allows a pod only one.
 	Images       v1alpha1.Images
@@ -60,9 +64,9 @@ func Add(mgr ctrl.Manager, c Config) error {
 	h := &admitter{
 		log: c.Log,
 		gatherer: &gatherer{
-			cache: mgr.GetCache(), live: mgr.GetAPIReader(), native: c.NativeSidecars,
+			cache: mgr.GetCache(), live: mgr.GetAPIReader(), native: c.NativeSidecars, files: c.EnvFiles,
 			rendered: &rendered{facts: c.Facts}, owners: newOwners(mgr.GetAPIReader(), time.Now),
-			settings: inject.Facts{Images: c.Images, LanguagesOff: c.LanguagesOff, OneLanguage: c.OneLanguage, Instrumentation: c.Instrumentation},
+			settings: inject.Facts{Images: c.Images, Probe: c.Probe, LanguagesOff: c.LanguagesOff, OneLanguage: c.OneLanguage, Instrumentation: c.Instrumentation},
 		},
 		recorder: &recorder{events: mgr.GetEventRecorder(needs.EventSource), decisions: counter, log: c.Log},
 	}
