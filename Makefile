@@ -134,7 +134,7 @@ deploy-check:
 
 .PHONY: lint
 lint: generate-check deploy-check ## Check formatting, vet and staticcheck
-	@unformatted=$$(gofmt -l api cmd deploy images internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l api cmd deploy examples images internal clients bench e2e web/*.go *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./e2e ./e2e/kube
 	go tool -modfile=tools/go.mod staticcheck $(LIGHT)
