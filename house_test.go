@@ -43,6 +43,10 @@ const layers = `
 	# What install prints grants what the operator says it needs.
 	api, render, operator < install < app
 
+	# A cluster is examined by what the operator and its installation say of
+	# themselves.
+	doctor, operator, install < doctor/cluster < app
+
 	# The test cluster knows nothing of the product but its image; tests of any
 	# room may start one.
 	buildcache < e2e/kube < e2e

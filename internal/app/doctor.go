@@ -31,17 +31,27 @@ type doctorSettings struct {
 
 func newDoctor() *cobra.Command {
 	s := doctorSettings{server: defaultServer, timeout: 15 * time.Second}
+	var c clusterDoctor
 	if env := os.Getenv("SIGNALBOX_SERVER"); env != "" {
 		s.server = env
 	}
 	var local bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out why no data arrives: follow probes through a running collector",
-		Long: `Doctor sends a span, a metric and a log record through every receiver of a
-running collector that can take one, and follows them: did the receiver take it,
-did a processor drop it, did each exporter send it, does the store have it? Where
-a probe stops it says why, and what mends it.
+		Short: "Find out why no data arrives: examine a cluster, or follow probes through a collector",
+		Long: `Doctor examines the cluster of your kubeconfig, for the workloads of one namespace:
+are the definitions, the operator, its webhooks, certificates and rights as they
+should be; are collectors and store ready; are pods instrumented that ask for it;
+do they send to what exists, and speaks their protocol; are metrics found where
+annotations say? Then a pod in the namespace sends a span, a metric and a log
+record to where its programs send to, and they are followed through Service,
+collector and store. The pod is removed; nothing else is changed. What is wrong
+comes with the command that mends it.
+
+With --local it examines a collector on this machine instead: it sends a span, a
+metric and a log record through every receiver that can take one, and follows
+them: did the receiver take it, did a processor drop it, did each exporter send
+it, does the store have it? Where a probe stops it says why, and what mends it.
 
 It finds the collector by its API (--server; signalbox up has it at port 4316). A
 collector without a query extension is described by its configuration: give the
@@ -56,7 +66,9 @@ OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL do, when they are se
 
 ✓ is seen to be good, ✗ stops data, ! may be meant, · could not be seen. The exit
 code is 1 when there is a ✗.`,
-		Example: `  signalbox doctor --local
+		Example: `  signalbox doctor -n shop
+  signalbox doctor -n shop --metric flask_http_request
+  signalbox doctor --local
   signalbox doctor --local --config collector.yaml
   signalbox doctor --local --endpoint http://localhost:4317 --protocol http/protobuf
   signalbox doctor --local -o json`,
@@ -75,12 +87,37 @@ code is 1 when there is a ✗.`,
 	choiceFlag(cmd, choice{&s.protocol, []string{"grpc", "http/protobuf", "http/json"}, "protocol"}, "protocol", "", "how they send: ")
 	outputFlag(cmd, &s.output, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := apart(cmd, local); err != nil {
+			return err
+		}
 		if !local {
-			return usageError{errors.New("say what to examine: --local for a collector on this machine")}
+			c.timeout, c.output = s.timeout, s.output
+			return c.run(cmd.Context(), cmd.OutOrStdout())
 		}
 		return s.run(cmd.Context(), cmd.OutOrStdout(), cmd.Flags().Changed("server"))
 	}
+	c.register(cmd)
+	cmd.AddCommand(newDoctorProbe())
 	return cmd
+}
+
+// apart refuses flags of a collector on this machine for a cluster, and the other
+// way round.
+func apart(cmd *cobra.Command, local bool) error {
+	of := map[bool][]string{
+		true:  {"server", "config", "set", "header", "attribute", "endpoint", "protocol"},
+		false: {"namespace", "kubeconfig", "context", "metric", "no-probe", "image"},
+	}
+	for _, name := range of[!local] {
+		if !cmd.Flags().Changed(name) {
+			continue
+		}
+		if local {
+			return usageError{fmt.Errorf("--%s is about a cluster, and --local about a collector on this machine", name)}
+		}
+		return usageError{fmt.Errorf("--%s is about a collector on this machine: add --local", name)}
+	}
+	return nil
 }
 
 // errUnwell is what the command ends with when it found something.
@@ -161,13 +198,21 @@ func sign(s doctor.Status, st style) string {
 // writeReport prints what was found, for people.
 func writeReport(w io.Writer, r *doctor.Report, st style) error {
 	var b strings.Builder
-	told := map[string]bool{} // what mends things, each once
 	if r.Version != "" {
 		fmt.Fprintf(&b, "Signalbox %s at %s\n\n", r.Version, r.Server)
 	}
+	writeChecks(&b, r, st, map[string]bool{})
+	fmt.Fprintf(&b, "\n%s\n", summary(r.Count))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeChecks prints findings and hops. Told is what was said already of what
+// mends things.
+func writeChecks(b *strings.Builder, r *doctor.Report, st style, told map[string]bool) {
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s %s\n", sign(f.Status, st), printable(f.Text))
-		writeFix(&b, f.Fix, "    ", st, told)
+		fmt.Fprintf(b, "%s %s\n", sign(f.Status, st), printable(f.Text))
+		writeFix(b, f.Fix, "    ", st, told)
 	}
 	if len(r.Findings) > 0 && len(r.Checks) > 0 {
 		b.WriteString("\n")
@@ -180,19 +225,16 @@ func writeReport(w io.Writer, r *doctor.Report, st style) error {
 		if c.Address != "" {
 			from += " at " + c.Address
 		}
-		fmt.Fprintf(&b, "%s %s\n", sign(c.Status, st), st.bold(printable(c.Signal+" to "+from)))
+		fmt.Fprintf(b, "%s %s\n", sign(c.Status, st), st.bold(printable(c.Signal+" to "+from)))
 		for _, h := range c.Hops {
 			where := ""
 			if h.Pipeline != "" && h.Kind != "receiver" {
 				where = h.Pipeline + ": "
 			}
-			fmt.Fprintf(&b, "  %s %s%s %s\n", sign(h.Status, st), where, printable(h.Component), printable(h.Text))
-			writeFix(&b, h.Fix, "      ", st, told)
+			fmt.Fprintf(b, "  %s %s%s %s\n", sign(h.Status, st), where, printable(h.Component), printable(h.Text))
+			writeFix(b, h.Fix, "      ", st, told)
 		}
 	}
-	fmt.Fprintf(&b, "\n%s\n", summary(r))
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 // writeFix prints what mends something, set off to be copied, unless it was told.
@@ -208,13 +250,13 @@ func writeFix(b *strings.Builder, fix, indent string, st style, told map[string]
 }
 
 // summary is the last line.
-func summary(r *doctor.Report) string {
+func summary(count func(doctor.Status) int) string {
 	var parts []string
 	for _, s := range []struct {
 		status    doctor.Status
 		one, many string
 	}{{doctor.Error, "problem", "problems"}, {doctor.Warning, "warning", "warnings"}} {
-		if n := r.Count(s.status); n == 1 {
+		if n := count(s.status); n == 1 {
 			parts = append(parts, "1 "+s.one)
 		} else if n > 1 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, s.many))

@@ -11,7 +11,7 @@ import (
 )
 
 // explain puts a loss into a sentence, and says what mends it.
-func explain(l loss, out exit) (text, fix string) {
+func explain(l loss, out Exit) (text, fix string) {
 	at := out.Endpoint
 	if at == "" {
 		at = "its peer"

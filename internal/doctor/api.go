@@ -20,8 +20,10 @@ type Topology struct {
 	Problems   []problem  `json:"problems"`
 	Losses     []loss     `json:"losses"`
 	Listeners  []Listener `json:"listeners"`
-	Exits      []exit     `json:"exits"`
+	Exits      []Exit     `json:"exits"`
 	Telemetry  string     `json:"telemetry"`
+	// Foreign says that nothing is known of what is behind the receivers.
+	Foreign bool `json:"-"`
 }
 
 // Pipeline is one pipeline.
@@ -54,17 +56,18 @@ type loss struct {
 	Items                                           int64
 }
 
-type exit struct {
+// Exit is where an exporter sends to.
+type Exit struct {
 	Exporter, Endpoint string
 	Insecure, Queue    bool
 }
 
 // exit is where an exporter sends to.
-func (t *Topology) exit(exporter string) exit {
-	if i := slices.IndexFunc(t.Exits, func(e exit) bool { return e.Exporter == exporter }); i >= 0 {
+func (t *Topology) exit(exporter string) Exit {
+	if i := slices.IndexFunc(t.Exits, func(e Exit) bool { return e.Exporter == exporter }); i >= 0 {
 		return t.Exits[i]
 	}
-	return exit{Exporter: exporter}
+	return Exit{Exporter: exporter}
 }
 
 // listeners are those of OTLP, which most use, before the others.
@@ -100,7 +103,10 @@ type statusAnswer struct {
 }
 
 // api asks a Signalbox.
-type api struct{ address string }
+type api struct {
+	address string
+	client  *http.Client
+}
 
 func (a api) topology(ctx context.Context) (t Topology, err error) {
 	return t, a.get(ctx, "/api/signalbox/v1/pipelines", nil, &t)
@@ -165,7 +171,7 @@ func (a api) get(ctx context.Context, path string, v url.Values, into any) error
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := a.client.Do(req)
 	if err != nil {
 		return err
 	}

@@ -13,9 +13,11 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -42,6 +44,23 @@ type Options struct {
 	// Timeout is how long a probe may take from the receiver to the last
 	// exporter.
 	Timeout time.Duration
+
+	// What follows is for a collector on another machine.
+
+	// Client reads what is asked over HTTP; nil is the default one.
+	Client *http.Client
+	// Store is the address of the API of a store behind the collector, and
+	// LeadsToStore reports whether what is sent to an endpoint comes there.
+	Store        string
+	LeadsToStore func(endpoint string) bool
+	// Metrics are where the processes of the collector have their own metrics;
+	// none: where the topology says.
+	Metrics []string
+	// Send sends the parcels, and answers for each of them; nil sends from here.
+	Send func(context.Context, []Parcel) ([]Answer, error)
+	// Command is this examination on a command line, which advice refers to; "" is
+	// "signalbox doctor --local".
+	Command string
 }
 
 // Status is how bad something is.
@@ -61,7 +80,7 @@ var worse = []Status{Unknown, OK, Warning, Error}
 // Hop is one place that a probe comes to, and what became of it there; or
 // something that was found beside the way.
 type Hop struct {
-	Kind      string `json:"kind,omitempty"` // "receiver", "processor", "exporter", "connector"
+	Kind      string `json:"kind,omitempty"` // "receiver", "processor", "exporter", "connector", "store"
 	Component string `json:"component,omitempty"`
 	Pipeline  string `json:"pipeline,omitempty"`
 	Status    Status `json:"status"`
@@ -122,7 +141,8 @@ func (r *Report) settle() {
 		c := &r.Checks[i]
 		c.Status = worstOf(c.Hops, "")
 		if c.Status == OK && c.Probe != "" {
-			c.Status = worstOf(c.Hops, "exporter") // unknown, when no exporter was seen to have it
+			// Unknown, when it was not seen to come out.
+			c.Status = worst([]Status{worstOf(c.Hops, "exporter"), worstOf(c.Hops, "store")})
 		}
 		all = append(all, c.Status)
 	}
@@ -156,23 +176,34 @@ func worst(list []Status) Status {
 // Examine examines a running collector. The error is about the command; whatever
 // is wrong with the collector is in the report.
 func Examine(ctx context.Context, o Options) (*Report, error) {
-	e := &examination{options: o, api: api{o.Server}, report: &Report{Server: o.Server, Findings: []Hop{}, Checks: []Check{}}}
+	e := newExamination(o)
 	if !e.begin(ctx) {
 		e.report.settle()
 		return e.report, ctx.Err()
 	}
 	e.before = e.look(ctx)
-	e.probeAll(ctx)
+	e.prepareAll()
+	e.deliver(ctx)
 	e.follow(ctx)
 	e.passive()
 	e.report.settle()
 	return e.report, ctx.Err()
 }
 
+func newExamination(o Options) *examination {
+	o.Client = cmp.Or(o.Client, http.DefaultClient)
+	o.Command = cmp.Or(o.Command, "signalbox doctor --local")
+	return &examination{
+		options: o, api: api{o.Server, o.Client}, store: api{cmp.Or(o.Store, o.Server), o.Client},
+		report: &Report{Server: o.Server, Findings: []Hop{}, Checks: []Check{}},
+	}
+}
+
 // examination is one run.
 type examination struct {
 	options  Options
 	api      api // without an address when the collector has none
+	store    api // without an address when there is none
 	topology Topology
 	report   *Report
 	before   sight
@@ -196,14 +227,23 @@ func (e *examination) begin(ctx context.Context) bool {
 		e.report.find(Hop{Status: Error, Text: "the collector has no pipelines", Fix: "service:\n  pipelines:\n    traces: {receivers: [otlp], exporters: [debug]}"})
 		return false
 	}
-	if e.topology.Telemetry == "" {
+	if e.topology.Foreign {
+		e.blind = true
+		return true
+	}
+	urls := e.metricsURLs()
+	if len(urls) == 0 {
 		e.blind = true
 		e.report.find(Hop{Status: Warning, Text: "the collector's own metrics are off: what happens between receiver and store cannot be seen",
 			Fix: "service:\n  telemetry:\n    metrics:\n      level: normal\n      readers: [{pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]"})
-	} else if _, err := scrape(ctx, e.topology.Telemetry); err != nil {
-		e.blind = true
-		e.report.find(Hop{Status: Error, Text: fmt.Sprintf("the collector's own metrics at %s cannot be read: %s", e.topology.Telemetry, cause(err)),
-			Fix: "is the collector running, and with this configuration?"})
+	}
+	for _, url := range urls {
+		if _, err := e.scrape(ctx, url); err != nil {
+			e.blind = true
+			e.report.find(Hop{Status: Error, Text: fmt.Sprintf("the collector's own metrics at %s cannot be read: %s", strings.TrimSuffix(strings.TrimPrefix(url, "http://"), "/metrics"), cause(err)),
+				Fix: "is the collector running, and with this configuration?"})
+			break
+		}
 	}
 	return true
 }
@@ -215,7 +255,7 @@ func (e *examination) ask(ctx context.Context) bool {
 	if err != nil {
 		e.report.find(Hop{Status: Error, Text: fmt.Sprintf("no Signalbox answers at %s: %s", e.api.address, cause(err)),
 			Fix: "start one with: signalbox up\nname another address with --server, or a collector's configuration with --config"})
-		e.api.address = ""
+		e.api.address, e.store.address = "", e.options.Store
 		return false
 	}
 	e.topology = t

@@ -93,7 +93,8 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.listener.Receiver, c.listener.Network = "otlp", "tcp"
 			e := &examination{options: Options{Timeout: 5 * time.Second}, report: &Report{}}
-			e.probe(t.Context(), "traces", c.listener, senders["otlp "+c.listener.Protocol])
+			e.prepare("traces", c.listener)
+			e.deliver(t.Context())
 			got := e.probes[0].check.Hops[0]
 			if !strings.Contains(got.Text, c.want) || !strings.Contains(got.Fix, c.fix) {
 				t.Errorf("got %q, to mend by %q; want %q, %q", got.Text, got.Fix, c.want, c.fix)
@@ -107,16 +108,16 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	reasons := []string{"unreachable", "timeout", "tls", "protocol", "unimplemented", "unauthorized", "unavailable", "throttled", "too_large",
 		"rejected", "partial_success", "queue_full", "memory_limit", "disk_full", "not_started", "filtered", "sampled"}
 	for _, reason := range reasons {
-		text, fix := explain(loss{Kind: "exporter", Component: "otlp", Outcome: "failed", Reason: reason, Items: 3, Error: "why"}, exit{Endpoint: "peer:4317"})
+		text, fix := explain(loss{Kind: "exporter", Component: "otlp", Outcome: "failed", Reason: reason, Items: 3, Error: "why"}, Exit{Endpoint: "peer:4317"})
 		if strings.Contains(text, "reason "+reason) || !strings.HasSuffix(text, "; 3 lost") || fix == "" {
 			t.Errorf("%s: got %q, %q", reason, text, fix)
 		}
 	}
-	text, _ := explain(loss{Outcome: "failed", Reason: "other", Items: 1}, exit{})
+	text, _ := explain(loss{Outcome: "failed", Reason: "other", Items: 1}, Exit{})
 	if want := "something did not go on, reason other; 1 lost"; text != want {
 		t.Errorf("got %q; want %q", text, want)
 	}
-	text, fix := explain(loss{Component: "otlp", Signal: "metrics", Outcome: "failed", Reason: "unimplemented"}, exit{Endpoint: "jaeger:14250"})
+	text, fix := explain(loss{Component: "otlp", Signal: "metrics", Outcome: "failed", Reason: "unimplemented"}, Exit{Endpoint: "jaeger:14250"})
 	if !strings.Contains(text, "takes only traces") || !strings.Contains(fix, "otlp out of the pipelines of metrics") {
 		t.Errorf("metrics at Jaeger's port: got %q, %q", text, fix)
 	}

@@ -42,14 +42,14 @@ func (e *examination) follow(ctx context.Context) {
 
 // search looks for the probes in the store.
 func (e *examination) search(ctx context.Context) {
-	if e.api.address == "" {
+	if e.store.address == "" {
 		return
 	}
 	for _, p := range e.probes {
 		if !p.taken || p.arrived {
 			continue
 		}
-		if found, err := e.api.arrived(ctx, p); err == nil && found {
+		if found, err := e.store.arrived(ctx, p); err == nil && found {
 			p.arrived = true
 		}
 	}
@@ -68,6 +68,7 @@ func (e *examination) wayOf(p *probe, after sight) way {
 	var w way
 	if p.taken {
 		e.through(&w, p, p.listener.Receiver, after, nil)
+		e.storeBehind(&w, p)
 		return w
 	}
 	// It was refused: by whom?
@@ -165,13 +166,13 @@ func (e *examination) leads(receiver, exporter, signal string, seen []string) bo
 func (e *examination) exporter(p *probe, pipe Pipeline, name, stopped string, after sight) (h Hop, pending bool) {
 	h = Hop{Kind: "exporter", Component: name, Pipeline: pipe.ID, Status: OK}
 	out := after.since(e.before, key(sent, name, p.signal)) >= float64(e.reaching(name, p.signal))
-	stored := typeOf(name) == "store" && e.api.address != ""
+	stored := typeOf(name) == "store" && e.store.address != ""
 	losses := after.lost(e.before, "exporter", name, p.signal)
 	slices.SortFunc(losses, func(a, b loss) int { return strings.Compare(a.Outcome, b.Outcome) }) // failed, refused, retried
 	waiting := after.numbers[key(queued, name, p.signal)]
 	switch {
 	case stored && p.arrived:
-		h.Text = "has it: " + map[string]string{"traces": "trace " + p.mark, "metrics": "metric " + p.mark, "logs": "log record with " + p.mark}[p.signal]
+		h.Text = p.found()
 	case out && !stored && len(losses) > 0:
 		h = e.lossHop(losses[0], pipe.ID)
 		h.Status, h.Text = Warning, "sent it, but not everything: "+h.Text
@@ -222,7 +223,7 @@ func (e *examination) missing(pipe Pipeline, exporter string, waiting float64) (
 	}
 	for _, name := range pipe.Processors {
 		if slices.Contains(slow, typeOf(name)) {
-			return Warning, fmt.Sprintf("%s; %s may keep it longer", text, name), "signalbox doctor --local --timeout 60s"
+			return Warning, fmt.Sprintf("%s; %s may keep it longer", text, name), e.command("--timeout 60s")
 		}
 	}
 	if typeOf(exporter) == "prometheus" {
@@ -238,7 +239,58 @@ func (e *examination) lossHop(l loss, pipeline string) Hop {
 		h.Status = Warning
 	}
 	h.Text, h.Fix = explain(l, e.topology.exit(l.Component))
+	h.Fix = e.here(h.Fix)
 	return h
+}
+
+// found says where the store has a probe.
+func (p *probe) found() string {
+	return "has it: " + map[string]string{"traces": "trace " + p.mark, "metrics": "metric " + p.mark, "logs": "log record with " + p.mark}[p.signal]
+}
+
+// storeBehind tells whether a probe came to the store that is behind the
+// collector. One that is not led there is only told of when it is there.
+func (e *examination) storeBehind(w *way, p *probe) {
+	if e.options.Store == "" {
+		return
+	}
+	h := Hop{Kind: "store", Component: "store", Status: OK, Text: p.found()}
+	if p.arrived {
+		w.add(h)
+		return
+	}
+	if !e.topology.Foreign && !e.leadsToStore(p.listener.Receiver, p.signal, nil) {
+		return
+	}
+	switch worstOf(w.hops, "") {
+	case Error, Warning:
+		h.Status, h.Text = Unknown, "does not have it, for the reason above"
+	default:
+		h.Status, h.Text = Error, fmt.Sprintf("does not have it after %s", e.options.Timeout)
+		h.Fix = e.command("--timeout 60s")
+		w.pending = true
+	}
+	w.add(h)
+}
+
+// leadsToStore says whether what a receiver takes is sent to the store.
+func (e *examination) leadsToStore(receiver, signal string, seen []string) bool {
+	if e.options.LeadsToStore == nil {
+		return false
+	}
+	for _, pipe := range e.topology.receives(receiver, signal) {
+		if slices.Contains(seen, pipe.ID) {
+			continue
+		}
+		seen = append(seen, pipe.ID)
+		for _, name := range pipe.Exporters {
+			if e.options.LeadsToStore(e.topology.exit(name).Endpoint) ||
+				slices.Contains(e.topology.Connectors, name) && e.leadsToStore(name, signal, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // early is how long a collector has run before it is odd that a receiver has

@@ -64,13 +64,11 @@ func typeOf(component string) string {
 	return kind
 }
 
-// probeAll sends the probes, one after the other, and tells what the receivers
-// said.
-func (e *examination) probeAll(ctx context.Context) {
+// prepareAll makes the probes: one for each listener and signal.
+func (e *examination) prepareAll() {
 	for _, l := range e.topology.listeners() {
 		kind := typeOf(l.Receiver)
-		send := senders[strings.TrimSpace(kind+" "+l.Protocol)]
-		if send == nil {
+		if senderOf(l) == nil {
 			e.report.find(Hop{Kind: "receiver", Component: l.Receiver, Status: Unknown,
 				Text: fmt.Sprintf("%s listens at %s; no probe was sent, since it cannot be probed from here", l.Receiver, l.Address)})
 			continue
@@ -79,39 +77,124 @@ func (e *examination) probeAll(ctx context.Context) {
 			if len(e.topology.receives(l.Receiver, signal)) == 0 {
 				continue
 			}
-			e.probe(ctx, signal, l, send)
+			e.prepare(signal, l)
 		}
 	}
 	if e.options.Program != nil {
-		e.probeProgram(ctx)
+		e.prepareProgram()
 	}
 }
 
-// probe sends one.
-func (e *examination) probe(ctx context.Context, signal string, l Listener, send func(context.Context, *examination, *probe) error) {
+// senderOf is how a listener is sent to, nil when that is not known.
+func senderOf(l Listener) func(context.Context, *examination, *probe) error {
+	return senders[strings.TrimSpace(typeOf(l.Receiver)+" "+l.Protocol)]
+}
+
+// prepare makes one.
+func (e *examination) prepare(signal string, l Listener) {
 	p := &probe{signal: signal, listener: l, mark: newMark(signal), sent: time.Now()}
 	p.check = Check{Signal: signal, Receiver: l.Receiver, Protocol: l.Protocol, Address: l.Address, Probe: p.mark}
 	e.probes = append(e.probes, p)
+}
+
+// Parcel is a probe before it is sent.
+type Parcel struct {
+	Signal   string    `json:"signal"`
+	Mark     string    `json:"mark"`
+	Listener Listener  `json:"listener"`
+	Made     time.Time `json:"made"`
+}
+
+// Answer is what came of sending one.
+type Answer struct {
+	// Taken is set when the receiver has taken it, and it can be followed.
+	Taken bool `json:"taken"`
+	Hop   Hop  `json:"hop"`
+}
+
+// Send sends parcels from here, one after the other. Of the options it looks at
+// headers, attributes and the timeout.
+func Send(ctx context.Context, o Options, parcels []Parcel) []Answer {
+	e := newExamination(o)
+	answers := make([]Answer, len(parcels))
+	for i, parcel := range parcels {
+		answers[i] = e.send(ctx, &probe{signal: parcel.Signal, listener: parcel.Listener, mark: parcel.Mark, sent: parcel.Made})
+	}
+	return answers
+}
+
+// deliver sends the probes, and tells what the receivers said.
+func (e *examination) deliver(ctx context.Context) {
+	answers := make([]Answer, len(e.probes))
+	if e.options.Send == nil {
+		for i, p := range e.probes {
+			answers[i] = e.send(ctx, p)
+		}
+	} else if err := e.sendAway(ctx, answers); err != nil {
+		for i, p := range e.probes {
+			answers[i].Hop = Hop{Kind: "receiver", Component: p.listener.Receiver, Status: Unknown, Text: "no probe was sent: " + err.Error()}
+		}
+	}
+	for i, p := range e.probes {
+		p.taken = answers[i].Taken
+		p.check.Hops = append(p.check.Hops, answers[i].Hop)
+	}
+}
+
+// sendAway lets somebody else send the probes.
+func (e *examination) sendAway(ctx context.Context, answers []Answer) error {
+	if len(e.probes) == 0 {
+		return nil
+	}
+	parcels := make([]Parcel, len(e.probes))
+	for i, p := range e.probes {
+		parcels[i] = Parcel{p.signal, p.mark, p.listener, p.sent}
+	}
+	given, err := e.options.Send(ctx, parcels)
+	if err == nil && len(given) != len(parcels) {
+		err = fmt.Errorf("got %d answers for %d parcels", len(given), len(parcels))
+	}
+	copy(answers, given)
+	return err
+}
+
+// send sends one probe.
+func (e *examination) send(ctx context.Context, p *probe) Answer {
+	l := p.listener
 	ctx, cancel := context.WithTimeout(ctx, min(e.options.Timeout, 5*time.Second))
 	defer cancel()
 	hop := Hop{Kind: "receiver", Component: l.Receiver, Status: OK, Text: "took it"}
 	if l.Network == "udp" {
 		hop.Text = "was sent it, over UDP, which has no answer"
 	}
+	send := senderOf(l)
+	if send == nil {
+		hop.Status, hop.Text = Unknown, "cannot be probed, so no probe was sent"
+		return Answer{Hop: hop}
+	}
 	err := send(ctx, e, p)
 	switch {
 	case errors.Is(err, errNoAuth), errors.Is(err, errNoCertificate):
 		hop.Status = Unknown
-		hop.Text, hop.Fix = err.Error()+", so no probe was sent", "signalbox doctor --local --header 'authorization=Bearer …'"
+		hop.Text, hop.Fix = err.Error()+", so no probe was sent", e.command("--header 'authorization=Bearer …'")
 	case err != nil:
 		hop.Status = Error
 		hop.Text, hop.Fix = refusal(err, l)
+		hop.Fix = e.here(hop.Fix)
 	case typeOf(l.Receiver) == "statsd":
 		hop.Text += "; what it takes goes on after its aggregation_interval, which is not waited for"
 	default:
-		p.taken = true
+		return Answer{true, hop}
 	}
-	p.check.Hops = append(p.check.Hops, hop)
+	return Answer{Hop: hop}
+}
+
+// command is this examination with another flag.
+func (e *examination) command(flag string) string { return e.options.Command + " " + flag }
+
+// here is advice with this examination's own command.
+func (e *examination) here(fix string) string {
+	return strings.ReplaceAll(fix, "signalbox doctor --local", e.options.Command)
 }
 
 // newMark is different each time, and hexadecimal, so that it is a trace id.
@@ -194,18 +277,17 @@ type Program struct {
 	Protocol string // OTEL_EXPORTER_OTLP_PROTOCOL: "grpc", "http/protobuf" or "http/json"
 }
 
-// probeProgram sends a span as the user's program does, and compares what it
-// meets with what listens.
-func (e *examination) probeProgram(ctx context.Context) {
+// prepareProgram makes a span that is sent as the user's program does, and
+// compares what it meets with what listens.
+func (e *examination) prepareProgram() {
 	address, secure := strings.TrimPrefix(e.options.Program.Endpoint, "http://"), false
 	if rest, ok := strings.CutPrefix(address, "https://"); ok {
 		address, secure = rest, true
 	}
 	address, _, _ = strings.Cut(address, "/")
 	l := Listener{Receiver: "otlp", Protocol: "http", Network: "tcp", Address: address, TLS: secure}
-	send := postOTLP
 	if e.options.Program.Protocol == "grpc" {
-		l.Protocol, send = "grpc", sendOTLP
+		l.Protocol = "grpc"
 	}
 	i := slices.IndexFunc(e.topology.Listeners, func(o Listener) bool { return samePort(o.Address, address) })
 	if i < 0 {
@@ -219,7 +301,7 @@ func (e *examination) probeProgram(ctx context.Context) {
 	}
 	l.Receiver = real.Receiver
 	if len(e.topology.receives(l.Receiver, "traces")) > 0 {
-		e.probe(ctx, "traces", l, send)
+		e.prepare("traces", l)
 	}
 }
 

@@ -49,8 +49,10 @@ var unitOf = map[string]string{"traces": "spans", "metrics": "metric_points", "l
 func (e *examination) look(ctx context.Context) sight {
 	s := sight{map[string]float64{}, map[string]string{}}
 	if !e.blind {
-		if families, err := scrape(ctx, e.topology.Telemetry); err == nil {
-			s.read(families)
+		for _, url := range e.metricsURLs() {
+			if families, err := e.scrape(ctx, url); err == nil {
+				s.read(families)
+			}
 		}
 	}
 	if e.api.address != "" {
@@ -71,15 +73,23 @@ type sample struct {
 	value  float64
 }
 
+// metricsURLs are where the collector's own metrics are read.
+func (e *examination) metricsURLs() []string {
+	if len(e.options.Metrics) > 0 || e.topology.Telemetry == "" {
+		return e.options.Metrics
+	}
+	return []string{"http://" + dialable(e.topology.Telemetry) + "/metrics"}
+}
+
 // scrape reads metrics in Prometheus' text format.
-func scrape(ctx context.Context, address string) ([]sample, error) {
+func (e *examination) scrape(ctx context.Context, url string) ([]sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+dialable(address)+"/metrics", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := e.options.Client.Do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +133,7 @@ func (s *sight) read(samples []sample) {
 		case "signalbox_exporter_held_items":
 			s.numbers[key(held, m.labels["exporter"], m.labels["signal"])] += m.value
 		case "otelcol_process_uptime_seconds", "otelcol_process_uptime":
-			s.numbers[uptime] = m.value
+			s.numbers[uptime] = max(s.numbers[uptime], m.value)
 		case "otelcol_exporter_queue_size":
 			s.numbers[key(queued, m.labels["exporter"], m.labels["data_type"])] += m.value
 		case "otelcol_exporter_queue_capacity":

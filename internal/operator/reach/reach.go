@@ -68,6 +68,27 @@ func newRunner(c Config) (*runner, error) {
 	return r, c.Registry.Register(r.reachable)
 }
 
+// Result is what one test of a path came to.
+type Result struct {
+	// Path is what the operator is called for: admission or conversion.
+	Path string
+	// Problem is why nobody answered, "" when somebody did.
+	Problem string
+}
+
+// Ask tests every path once, for somebody who looks from outside. Paths of which
+// the answer says nothing are left out.
+func Ask(ctx context.Context, c client.Client, namespace string, port int) []Result {
+	r := &runner{Config: Config{Client: c, Namespace: namespace, Port: port, Logger: slog.New(slog.DiscardHandler)}}
+	var all []Result
+	for _, p := range paths {
+		if problem, known := r.ask(ctx, p); known {
+			all = append(all, Result{p.name, problem})
+		}
+	}
+	return all
+}
+
 // runner remembers what was told, to tell changes only.
 type runner struct {
 	Config

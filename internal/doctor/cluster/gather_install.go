@@ -1,0 +1,242 @@
+package cluster
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/spf13/pflag"
+
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
+	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/install"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/operator/settings"
+)
+
+func decoded(text string) []byte {
+	out, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil // the API server takes nothing else
+	}
+	return out
+}
+
+// operator finds the operator: where it usually is, else by its label.
+func (g *gatherer) operator(ctx context.Context) {
+	d := new(appsv1.Deployment)
+	err := g.client.Get(ctx, client.ObjectKey{Namespace: needs.Namespace, Name: needs.Deployment}, d)
+	if apierrors.IsNotFound(err) {
+		var list appsv1.DeploymentList
+		err = g.client.List(ctx, &list, client.MatchingLabels{v1beta1.LabelName: "opentelemetry-operator"})
+		if err == nil && len(list.Items) == 0 {
+			return
+		}
+		if err == nil {
+			d = &list.Items[0]
+		}
+	}
+	if g.missed(Operator, "the operator", err) {
+		return
+	}
+	o := &Deployed{Namespace: d.Namespace, Name: d.Name, Ours: d.Labels[install.PartOf] == install.Name, Account: d.Spec.Template.Spec.ServiceAccountName, Port: needs.WebhookPort}
+	o.Trouble, o.Pod, _ = g.trouble(ctx, d, nil)
+	g.p.Operator = o
+	s, err := settingsOf(d, g.Version)
+	if err != nil {
+		o.Warnings = append(o.Warnings, err.Error())
+		s = settings.Default(g.Version)
+	}
+	if s.Webhooks.Port != 0 {
+		o.Port = s.Webhooks.Port
+	}
+	if o.Ours {
+		o.Warnings = append(o.Warnings, s.Warnings...)
+	}
+	g.settings = s
+	for _, v := range d.Spec.Template.Spec.Volumes {
+		if v.Secret != nil && (v.Secret.Optional == nil || !*v.Secret.Optional) {
+			o.Secret = v.Secret.SecretName
+			err := g.client.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: o.Secret}, metadataOf("Secret"))
+			o.NoSecret = apierrors.IsNotFound(err)
+		}
+	}
+	if containers := d.Spec.Template.Spec.Containers; len(containers) > 0 {
+		o.Image = containers[0].Image
+	}
+	o.Values = g.operatorValues(ctx, d, o)
+}
+
+// settingsOf are the settings that a Deployment gives to the operator by flags and
+// variables.
+func settingsOf(d *appsv1.Deployment, version string) (settings.Settings, error) {
+	set := pflag.NewFlagSet("operator", pflag.ContinueOnError)
+	flags := settings.Register(set, version)
+	env := map[string]string{}
+	var args []string
+	for _, c := range d.Spec.Template.Spec.Containers[:min(1, len(d.Spec.Template.Spec.Containers))] {
+		args = slices.DeleteFunc(slices.Clone(c.Args), func(a string) bool { return a == "operator" || strings.HasPrefix(a, "--config-file") })
+		for _, v := range c.Env {
+			env[v.Name] = v.Value
+		}
+	}
+	unknown, err := flags.Parse(args)
+	if err != nil {
+		return settings.Settings{}, fmt.Errorf("reading the flags of deployment/%s: %w", d.Name, err)
+	}
+	s, err := flags.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+	if err != nil {
+		return settings.Settings{}, fmt.Errorf("reading the settings of deployment/%s: %w", d.Name, err)
+	}
+	for _, name := range unknown {
+		s.Warnings = append(s.Warnings, name+" is not known and is ignored")
+	}
+	return s, nil
+}
+
+// languagesOff are those that the settings do not allow.
+func languagesOff(l settings.Languages) []inject.Kind {
+	var off []inject.Kind
+	for _, x := range []struct {
+		kind inject.Kind
+		on   bool
+	}{
+		{inject.Java, l.Java}, {inject.NodeJS, l.NodeJS}, {inject.Python, l.Python}, {inject.DotNet, l.DotNet},
+		{inject.Go, l.Go}, {inject.ApacheHttpd, l.ApacheHTTPD}, {inject.Nginx, l.Nginx},
+	} {
+		if !x.on {
+			off = append(off, x.kind)
+		}
+	}
+	return off
+}
+
+func (g *gatherer) configMap(ctx context.Context, namespace, name, key string) (string, error) {
+	var c corev1.ConfigMap
+	err := g.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &c)
+	return c.Data[key], err
+}
+
+// usual are the flags that every installation has, or that have values of their
+// own.
+var usual = []string{"--enable-leader-election=true", "--webhook-port=", "--collector-image=", "--target-allocator-image=", "--watch-namespace="}
+
+// operatorValues are the values of an installation, as far as its Deployment
+// tells.
+func (g *gatherer) operatorValues(ctx context.Context, d *appsv1.Deployment, o *Deployed) []string {
+	var all []string
+	set := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if n := d.Spec.Replicas; n != nil && *n != 1 {
+		set("operator.replicas=%d", *n)
+	}
+	if o.Port != needs.WebhookPort {
+		set("operator.webhookPort=%d", o.Port)
+	}
+	if d.Spec.Template.Spec.HostNetwork {
+		set("operator.hostNetwork=true")
+	}
+	if o.Secret != "" {
+		set("operator.certManager=true")
+	}
+	var further []string
+	for _, c := range d.Spec.Template.Spec.Containers[:min(1, len(d.Spec.Template.Spec.Containers))] {
+		for i, arg := range c.Args {
+			for flag, key := range map[string]string{"--collector-image=": "collectorImage", "--target-allocator-image=": "targetAllocatorImage"} {
+				if image, ok := strings.CutPrefix(arg, flag); ok {
+					set("operator.%s=%s", key, image)
+				}
+			}
+			if names, ok := strings.CutPrefix(arg, "--watch-namespace="); ok {
+				set("operator.watchNamespaces=[%s]", names)
+			}
+			if i > 0 && !slices.ContainsFunc(usual, func(u string) bool { return strings.HasPrefix(arg, u) }) {
+				further = append(further, arg)
+			}
+		}
+	}
+	if len(further) > 0 {
+		set("operator.args=%s", text(further))
+	}
+	if level := g.p.Namespaces[d.Namespace]["pod-security.kubernetes.io/enforce"]; level != "" && level != "restricted" {
+		set("podSecurity=%s", level)
+	}
+	if _, err := g.configMap(ctx, d.Namespace, needs.DefaultsConfigMap, ""); apierrors.IsNotFound(err) {
+		set("collector.enabled=false")
+	}
+	return all
+}
+
+// hooks are the webhooks that are called for our kinds, or are called as ours.
+func (g *gatherer) hooks(ctx context.Context) {
+	var mutating admissionregistrationv1.MutatingWebhookConfigurationList
+	var validating admissionregistrationv1.ValidatingWebhookConfigurationList
+	for _, list := range []client.ObjectList{&mutating, &validating} {
+		if g.missed(Webhooks, "webhook configurations", g.client.List(ctx, list)) {
+			return
+		}
+	}
+	add := func(kind, configuration, name string, c admissionregistrationv1.WebhookClientConfig, rules []admissionregistrationv1.RuleWithOperations, policy *admissionregistrationv1.FailurePolicyType) {
+		ours := configuration == needs.MutatingWebhooks || configuration == needs.ValidatingWebhooks
+		for _, r := range rules {
+			ours = ours || slices.Contains(r.APIGroups, v1beta1.Group)
+		}
+		if !ours {
+			return
+		}
+		h := Hook{Kind: kind, Configuration: configuration, Name: name, Bundle: c.CABundle, Blocks: policy == nil || *policy == admissionregistrationv1.Fail}
+		if c.Service != nil {
+			h.Service = types.NamespacedName{Namespace: c.Service.Namespace, Name: c.Service.Name}
+			h.NoService = apierrors.IsNotFound(g.client.Get(ctx, h.Service, metadataOf("Service")))
+		}
+		g.p.Hooks = append(g.p.Hooks, h)
+	}
+	for _, c := range mutating.Items {
+		for _, w := range c.Webhooks {
+			add("MutatingWebhookConfiguration", c.Name, w.Name, w.ClientConfig, w.Rules, w.FailurePolicy)
+		}
+	}
+	for _, c := range validating.Items {
+		for _, w := range c.Webhooks {
+			add("ValidatingWebhookConfiguration", c.Name, w.Name, w.ClientConfig, w.Rules, w.FailurePolicy)
+		}
+	}
+}
+
+// store finds the store beside the operator.
+func (g *gatherer) store(ctx context.Context) {
+	s := new(appsv1.StatefulSet)
+	err := g.client.Get(ctx, client.ObjectKey{Namespace: g.p.home(), Name: install.StoreName}, s)
+	if apierrors.IsNotFound(err) {
+		if o := g.p.Operator; o != nil && o.Ours {
+			o.Values = append(o.Values, "store.enabled=false")
+		}
+		return
+	}
+	if g.missed(Store, "the store", err) {
+		return
+	}
+	g.p.Store = &Deployed{Namespace: s.Namespace, Name: s.Name, Ours: true}
+	g.p.Store.Trouble, g.p.Store.Pod, _ = g.trouble(ctx, s, nil)
+	claims := s.Spec.VolumeClaimTemplates
+	if len(claims) == 0 {
+		g.p.Store.Values = append(g.p.Store.Values, "store.persistent=false")
+	} else if size := claims[0].Spec.Resources.Requests.Storage(); size.String() != "10Gi" {
+		g.p.Store.Values = append(g.p.Store.Values, "store.size="+size.String())
+	}
+	for _, c := range s.Spec.Template.Spec.Containers {
+		for _, arg := range c.Args {
+			if keep, ok := strings.CutPrefix(arg, "--retention="); ok && keep != "7d" {
+				g.p.Store.Values = append(g.p.Store.Values, "store.retention="+keep)
+			}
+		}
+	}
+}
