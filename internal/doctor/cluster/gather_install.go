@@ -14,8 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/spf13/pflag"
-
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/install"
@@ -51,7 +49,7 @@ func (g *gatherer) operator(ctx context.Context) {
 	o := &Deployed{Namespace: d.Namespace, Name: d.Name, Ours: d.Labels[install.PartOf] == install.Name, Account: d.Spec.Template.Spec.ServiceAccountName, Port: needs.WebhookPort}
 	o.Trouble, o.Pod, _ = g.trouble(ctx, d, nil)
 	g.p.Operator = o
-	s, err := settingsOf(d, g.Version)
+	s, err := settings.Deployed(d, g.Version, func(name, key string) (string, error) { return g.configMap(ctx, d.Namespace, name, key) })
 	if err != nil {
 		o.Warnings = append(o.Warnings, err.Error())
 		s = settings.Default(g.Version)
@@ -74,33 +72,6 @@ func (g *gatherer) operator(ctx context.Context) {
 		o.Image = containers[0].Image
 	}
 	o.Values = g.operatorValues(ctx, d, o)
-}
-
-// settingsOf are the settings that a Deployment gives to the operator by flags and
-// variables.
-func settingsOf(d *appsv1.Deployment, version string) (settings.Settings, error) {
-	set := pflag.NewFlagSet("operator", pflag.ContinueOnError)
-	flags := settings.Register(set, version)
-	env := map[string]string{}
-	var args []string
-	for _, c := range d.Spec.Template.Spec.Containers[:min(1, len(d.Spec.Template.Spec.Containers))] {
-		args = slices.DeleteFunc(slices.Clone(c.Args), func(a string) bool { return a == "operator" || strings.HasPrefix(a, "--config-file") })
-		for _, v := range c.Env {
-			env[v.Name] = v.Value
-		}
-	}
-	unknown, err := flags.Parse(args)
-	if err != nil {
-		return settings.Settings{}, fmt.Errorf("reading the flags of deployment/%s: %w", d.Name, err)
-	}
-	s, err := flags.Load(func(name string) (string, bool) { v, ok := env[name]; return v, ok })
-	if err != nil {
-		return settings.Settings{}, fmt.Errorf("reading the settings of deployment/%s: %w", d.Name, err)
-	}
-	for _, name := range unknown {
-		s.Warnings = append(s.Warnings, name+" is not known and is ignored")
-	}
-	return s, nil
 }
 
 // languagesOff are those that the settings do not allow.

@@ -101,8 +101,13 @@ func (p *Picture) restartOf(w *Workload) string {
 	return p.tools.kubectl("rollout", "restart", "-n", p.Namespace, w.object())
 }
 
-// asks is the annotation that asks for a kind.
-func asks(k inject.Kind) string { return v1beta1.InstrumentationPrefix + "inject-" + string(k) }
+// asking is the annotation that asks for a kind, with the resource that it names.
+func asking(k inject.Kind, resource string) map[string]any {
+	if k == inject.Auto {
+		return map[string]any{v1beta1.InstrumentationPrefix + "inject": string(k) + ":" + resource}
+	}
+	return map[string]any{v1beta1.InstrumentationPrefix + "inject-" + string(k): resource}
+}
 
 // refused tells of a decision against injecting.
 func (p *Picture) refused(w *Workload, d inject.Decision) Finding {
@@ -117,11 +122,11 @@ func (p *Picture) refused(w *Workload, d inject.Decision) Finding {
 			names += fmt.Sprintf(" and %d more", len(p.Instrumentations)-1)
 		}
 		return bad(OtherNamespace, w.object(), fmt.Sprintf("%s; there is %s, which has to be named with its namespace", d.Message, names),
-			p.annotate(w, map[string]any{asks(d.Kind): i.Namespace + "/" + i.Name}))
+			p.annotate(w, asking(d.Kind, i.Namespace+"/"+i.Name)))
 	case inject.SeveralInNamespace:
 		for _, i := range p.Instrumentations {
 			if i.Namespace == p.Namespace {
-				return bad(Refused, w.object(), d.Message, p.annotate(w, map[string]any{asks(d.Kind): i.Name}))
+				return bad(Refused, w.object(), d.Message, p.annotate(w, asking(d.Kind, i.Name)))
 			}
 		}
 	case inject.LanguageOff:
