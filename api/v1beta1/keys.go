@@ -52,6 +52,8 @@ const (
 	LabelTargetAllocator = Group + "/target-allocator"
 	// LabelInjected on a pod names the collector whose sidecar it has.
 	LabelInjected = "sidecar." + Group + "/injected"
+	// LabelInstrumented on a pod is "true" where the operator instrumented it.
+	LabelInstrumented = "operator." + Group + "/instrumented"
 	// LabelOpAMPManaged on a collector lets a bridge change it.
 	LabelOpAMPManaged = Group + "/opamp-managed"
 	// LabelOpAMPReporting on a collector lets a bridge report it.
@@ -83,6 +85,12 @@ const (
 	// annotations prometheus.io/scrape, port and path.
 	AnnotationPrometheusAdded = "operator." + Group + "/prometheus-annotations-added"
 )
+
+// AnnotationInstrumented on a pod says what it was instrumented with when it
+// started, as python=NAMESPACE/NAME@SUM,java=NAMESPACE/NAME@SUM: SUM is of what
+// the Instrumentation meant for the language. With another than it has now, the
+// pod has an old one.
+const AnnotationInstrumented = "operator." + Group + "/instrumented"
 
 // Annotations of sidecars.
 const (

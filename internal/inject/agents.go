@@ -208,10 +208,12 @@ func addPython(in *injection) error {
 	return nil
 }
 
+// dotNetHome says where the agent for .NET is, and that there is one.
+const dotNetHome = "OTEL_DOTNET_AUTO_HOME"
+
 func addDotNet(in *injection) error {
-	const home = "OTEL_DOTNET_AUTO_HOME"
-	if in.has(home) || hasVariable(in.spec().DotNet.Env, home) {
-		return &refused{OtherAgent, "variable " + home + " says that .NET is instrumented already"}
+	if in.has(dotNetHome) || hasVariable(in.spec().DotNet.Env, dotNetHome) {
+		return &refused{OtherAgent, "variable " + dotNetHome + " says that .NET is instrumented already"}
 	}
 	folder := folderOf(DotNet)
 	native := folder + "/linux"
@@ -232,7 +234,7 @@ func addDotNet(in *injection) error {
 		if err := in.change("DOTNET_ADDITIONAL_DEPS", appended(folder+"/AdditionalDeps", ":")); err != nil {
 			return err
 		}
-		in.literally(home, folder)
+		in.literally(dotNetHome, folder)
 		return in.change("DOTNET_SHARED_STORE", appended(folder+"/store", ":"))
 	})
 	if err != nil {

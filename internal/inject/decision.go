@@ -64,7 +64,10 @@ const (
 	NoEnvFiles         Reason = "NoEnvFiles"
 	NoLanguage         Reason = "NoLanguage"
 	BadValue           Reason = "BadValue"
-	Internal           Reason = "Internal"
+	CrashGuard         Reason = "CrashGuard"
+	// Unreached is of pods that the API server does not ask about.
+	Unreached Reason = "Unreached"
+	Internal  Reason = "Internal"
 )
 
 // Decision says what became of one wish of a pod.
@@ -76,6 +79,9 @@ type Decision struct {
 	Message string `json:"message"`
 	// Source is the resource that was used, as namespace/name.
 	Source string `json:"source,omitempty"`
+	// Sum is of what the source means for the kind now: pods that were injected
+	// when it was another have an old one.
+	Sum string `json:"sum,omitempty"`
 	// Containers that were added or changed.
 	Containers []string `json:"containers,omitempty"`
 }

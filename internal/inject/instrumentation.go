@@ -94,6 +94,8 @@ func (l *language) word() string {
 type chosen struct {
 	language
 	resource *v1alpha1.Instrumentation
+	// sum is of what the resource means for the language.
+	sum string
 	// named are the containers that annotations name; none is the first.
 	named []string
 }
@@ -123,20 +125,23 @@ func AddInstrumentation(pod *corev1.Pod, namespace metav1.ObjectMeta, instrument
 		named = append(named, string(l.kind))
 		c, err := choose(l, w, pod, namespace, instrumentations, facts)
 		if err != nil {
-			decisions = append(decisions, against(l.kind, err))
+			decisions = append(decisions, c.against(err))
 			continue
 		}
 		wanted = append(wanted, c)
 	}
-	if name := injectedBefore(pod); name != "" && len(wanted) > 0 {
+	switch name := injectedBefore(pod); {
+	case name == "":
+		pod = unmarked(pod)
+	case len(wanted) > 0:
 		for _, c := range wanted {
-			decisions = append(decisions, Decision{Kind: c.kind, Outcome: Unchanged, Reason: AlreadyInjected, Message: "the pod has " + name + " already"})
+			decisions = append(decisions, Decision{Kind: c.kind, Outcome: Unchanged, Reason: AlreadyInjected, Message: "the pod has " + name + " already", Source: c.source(), Sum: c.sum})
 		}
 		return pod, decisions
 	}
 	if err := unambiguous(wanted, facts.OneLanguage); err != nil {
 		for _, c := range wanted {
-			decisions = append(decisions, against(c.kind, err))
+			decisions = append(decisions, c.against(err))
 		}
 		return pod, decisions
 	}
@@ -149,22 +154,50 @@ func AddInstrumentation(pod *corev1.Pod, namespace metav1.ObjectMeta, instrument
 }
 
 // against is the decision that an error stands for.
-func against(kind Kind, err error) Decision {
+func (c *chosen) against(err error) Decision {
+	d := Decision{Kind: c.kind, Outcome: Failed, Reason: Internal, Message: err.Error(), Source: c.source(), Sum: c.sum}
 	var no *refused
 	if errors.As(err, &no) {
-		return Decision{Kind: kind, Outcome: Refused, Reason: no.reason, Message: no.message}
+		d.Outcome, d.Reason, d.Message = Refused, no.reason, no.message
 	}
-	return Decision{Kind: kind, Outcome: Failed, Reason: Internal, Message: err.Error()}
+	return d
 }
 
-// choose finds the resource and the containers for a language.
+// source names the resource, where one was found.
+func (c *chosen) source() string {
+	if c.resource == nil {
+		return ""
+	}
+	return c.resource.Namespace + "/" + c.resource.Name
+}
+
+// choose finds the resource and the containers for a language. The resource is
+// also told with an error, where it is known.
 func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, all []*v1alpha1.Instrumentation, facts Facts) (chosen, error) {
 	c := chosen{language: l}
-	if slices.Contains(facts.LanguagesOff, l.kind) {
+	off := slices.Contains(facts.LanguagesOff, l.kind)
+	err := c.resolve(w, namespace, all, facts)
+	switch {
+	case off:
 		return c, &refused{LanguageOff, fmt.Sprintf("the operator's settings switch instrumentation of %s off", l.kind)}
+	case err != nil:
+		return c, err
+	case l.kind != SDK && l.kind != Auto && l.payload(&c.resource.Spec).Image == "":
+		return c, &refused{NoImage, fmt.Sprintf("neither Instrumentation %s nor the operator names an image for %s", c.source(), l.kind)}
 	}
+	keys := []string{"container-names"}
+	if !facts.OneLanguage && l.containers != keys[0] {
+		keys = append(keys, l.containers)
+	}
+	c.named, err = listed(pod, namespace, keys)
+	return c, err
+}
+
+// resolve finds the resource that a wish means.
+func (c *chosen) resolve(w Wish, namespace metav1.ObjectMeta, all []*v1alpha1.Instrumentation, facts Facts) error {
+	l := &c.language
 	if w.bad != "" {
-		return c, w.badName(l.annotation())
+		return w.badName(l.annotation())
 	}
 	var found []*v1alpha1.Instrumentation
 	var names []string
@@ -178,27 +211,19 @@ func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, al
 	}
 	switch {
 	case len(found) == 0 && w.Only:
-		return c, &refused{NoneInNamespace, fmt.Sprintf("namespace %s has no Instrumentation: make one, or name one of another namespace in annotation %s as %sNAMESPACE/NAME, and start the pod again", namespace.Name, l.annotation(), l.word())}
+		return &refused{NoneInNamespace, fmt.Sprintf("namespace %s has no Instrumentation: make one, or name one of another namespace in annotation %s as %sNAMESPACE/NAME, and start the pod again", namespace.Name, l.annotation(), l.word())}
 	case len(found) == 0:
-		return c, &refused{NotFound, fmt.Sprintf("annotation %s names Instrumentation %s/%s, which does not exist: make it, and start the pod again", l.annotation(), w.Namespace, w.Name)}
+		return &refused{NotFound, fmt.Sprintf("annotation %s names Instrumentation %s/%s, which does not exist: make it, and start the pod again", l.annotation(), w.Namespace, w.Name)}
 	case len(found) > 1:
 		slices.Sort(names)
-		return c, &refused{SeveralInNamespace, fmt.Sprintf("namespace %s has several Instrumentations (%s): name one of them in annotation %s", namespace.Name, strings.Join(names, ", "), l.annotation())}
+		return &refused{SeveralInNamespace, fmt.Sprintf("namespace %s has several Instrumentations (%s): name one of them in annotation %s", namespace.Name, strings.Join(names, ", "), l.annotation())}
 	}
 	// What the operator's own defaulting would have written: resources may be
 	// older than it.
 	c.resource = found[0].DeepCopy()
 	c.resource.SetDefaults(facts.Images)
-	if l.kind != SDK && l.kind != Auto && l.payload(&c.resource.Spec).Image == "" {
-		return c, &refused{NoImage, fmt.Sprintf("neither Instrumentation %s/%s nor the operator names an image for %s", c.resource.Namespace, c.resource.Name, l.kind)}
-	}
-	keys := []string{"container-names"}
-	if !facts.OneLanguage && l.containers != keys[0] {
-		keys = append(keys, l.containers)
-	}
-	var err error
-	c.named, err = listed(pod, namespace, keys)
-	return c, err
+	c.sum = sumOf(c.kind, &c.resource.Spec)
+	return nil
 }
 
 var containerList = regexp.MustCompile(`^[a-zA-Z0-9-,]+$`)
@@ -304,7 +329,7 @@ func (c *chosen) targets(pod *corev1.Pod) (names, unknown []string) {
 // inject injects one language into a pod. Before is the pod as its author wrote
 // it, which what is added is measured by.
 func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, facts Facts) (*corev1.Pod, Decision) {
-	d := Decision{Kind: c.kind, Outcome: Injected, Reason: AsAsked, Source: c.resource.Namespace + "/" + c.resource.Name}
+	d := Decision{Kind: c.kind, Outcome: Injected, Reason: AsAsked, Source: c.source(), Sum: c.sum}
 	names, unknown := c.targets(before)
 	var notes []string
 	if len(unknown) > 0 {
@@ -316,6 +341,7 @@ func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, fa
 		in := &injection{chosen: c, before: before, pod: pod.DeepCopy(), namespace: namespace, facts: &facts, targets: names}
 		in.container = in.find(name)
 		err := c.add(in)
+		in.mark()
 		if err == nil {
 			err = fits(before, in.pod, facts)
 		}
@@ -336,9 +362,7 @@ func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, fa
 		if first == nil {
 			first = &refused{UnknownContainer, strings.Join(notes, "; ")}
 		}
-		no := against(c.kind, first)
-		no.Source = d.Source
-		return pod, no
+		return pod, c.against(first)
 	}
 	d.Message = fmt.Sprintf("%s of Instrumentation %s is added to container %s", c.kind, d.Source, strings.Join(d.Containers, ", "))
 	if len(notes) > 0 {

@@ -87,6 +87,7 @@ func AddSidecar(pod *corev1.Pod, namespace metav1.ObjectMeta, collectors []*v1be
 	decision.Outcome, decision.Reason = Injected, AsAsked
 	decision.Message = fmt.Sprintf("container %s of OpenTelemetryCollector %s is added", render.CollectorContainer, decision.Source)
 	decision.Containers = []string{render.CollectorContainer}
+	decision.Sum = with.Annotations[v1beta1.AnnotationSidecarHash]
 	return Result{with, decision}
 }
 

@@ -26,7 +26,6 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
-	"github.com/signalbox-otel/signalbox/internal/inject"
 )
 
 // memory is a reader of a namespace and the collectors in it, as quick as a
@@ -89,12 +88,10 @@ func newAdmitter(t testing.TB, reader client.Reader, recorder_ events.EventRecor
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	return &admitter{
-		log: log, recorder: &recorder{events: recorder_, decisions: counter, log: log},
-		gatherer: &gatherer{
-			cache: reader, live: reader, native: func() bool { return true },
-			rendered: &rendered{facts: facts}, owners: newOwners(reader, time.Now),
-			settings: inject.Facts{Images: v1alpha1.Images{Python: "python:1"}},
-		},
+		recorder: &recorder{events: recorder_, decisions: counter, log: log},
+		Decider: NewDecider(Config{
+			Facts: facts, NativeSidecars: func() bool { return true }, Images: v1alpha1.Images{Python: "python:1"}, Log: log,
+		}, reader, reader),
 	}
 }
 

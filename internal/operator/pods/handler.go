@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"runtime/debug"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -24,9 +22,8 @@ const budget = 2 * time.Second
 
 // admitter answers what a pod gets.
 type admitter struct {
-	gatherer *gatherer
+	*Decider
 	recorder *recorder
-	log      *slog.Logger
 }
 
 // Handle allows every pod, with what it asked for where that can be had.
@@ -58,28 +55,23 @@ func (h *admitter) Handle(ctx context.Context, req admission.Request) (response 
 	if !wishes(pod, namespace) {
 		return response
 	}
-	v := &visit{admitter: h, pod: pod, after: pod, namespace: namespace, owners: h.gatherer.owners.of(ctx, req.Namespace, pod)}
-	v.sidecar(ctx)
-	v.instrumentation(ctx)
-	if patch, err := inject.Patch(pod, v.after); err != nil {
-		v.fail(err)
+	owners := h.gatherer.owners.of(ctx, req.Namespace, pod)
+	after, decisions := h.Decide(ctx, pod, namespace, owners)
+	if patch, err := inject.Patch(pod, after); err != nil {
+		fail(decisions, err)
 	} else if patch != nil {
 		kind := admissionv1.PatchTypeJSONPatch
 		response.Patch, response.PatchType = patch, &kind
 	}
 	if req.DryRun == nil || !*req.DryRun {
-		h.recorder.record(req.Namespace, pod, v.owners, v.decisions)
+		h.recorder.record(req.Namespace, pod, owners, decisions)
 	}
-	for _, d := range v.decisions {
+	for _, d := range decisions {
 		if d.Outcome == inject.Refused || d.Outcome == inject.Failed {
 			response.Warnings = append(response.Warnings, fmt.Sprintf("%s not injected: %s", d.Kind, d.Message))
 		}
 	}
 	return response
-}
-
-func (h *admitter) defect(p any) {
-	h.log.Error("defect in the webhook of pods", "panic", p, "stack", string(debug.Stack()))
 }
 
 // mentions reports whether the text of a pod may have an annotation that asks
@@ -93,84 +85,10 @@ func wishes(pod *corev1.Pod, namespace metav1.ObjectMeta) bool {
 	return !inject.SidecarWish(pod, namespace).Empty() || len(inject.InstrumentationWishes(pod, namespace)) > 0
 }
 
-// visit is one pod on its way through the webhook. What is asked for by one
-// annotation does not depend on what is asked for by another: instrumentation
-// goes on where the sidecar failed, and the other way round.
-type visit struct {
-	*admitter
-	pod, after *corev1.Pod
-	namespace  metav1.ObjectMeta
-	owners     []inject.Owner
-	decisions  []inject.Decision
-}
-
-func (v *visit) sidecar(ctx context.Context) {
-	wish := inject.SidecarWish(v.pod, v.namespace)
-	if wish.Empty() {
-		return
-	}
-	v.decide(ctx, []inject.Kind{inject.Sidecar}, func(facts inject.Facts) (*corev1.Pod, []inject.Decision, error) {
-		collectors, err := v.gatherer.collectors(ctx, v.namespace.Name, wish)
-		if err != nil {
-			return nil, nil, err
-		}
-		r := inject.AddSidecar(v.after, v.namespace, collectors, facts)
-		return r.Pod, []inject.Decision{r.Decision}, nil
-	})
-}
-
-func (v *visit) instrumentation(ctx context.Context) {
-	wanted := inject.InstrumentationWishes(v.pod, v.namespace)
-	if len(wanted) == 0 {
-		return
-	}
-	var kinds []inject.Kind
-	for _, w := range wanted {
-		kinds = append(kinds, w.Kind)
-	}
-	v.decide(ctx, kinds, func(facts inject.Facts) (*corev1.Pod, []inject.Decision, error) {
-		instrumentations, err := v.gatherer.instrumentations(ctx, v.namespace.Name, wanted)
-		if err != nil {
-			return nil, nil, err
-		}
-		facts.ConfigMaps = v.gatherer.configMaps(ctx, v.namespace.Name, v.pod)
-		after, decisions := inject.AddInstrumentation(v.after, v.namespace, instrumentations, facts)
-		return after, decisions, nil
-	})
-}
-
-// decide comes to a decision about each kind whatever happens on the way.
-func (v *visit) decide(ctx context.Context, kinds []inject.Kind, add func(inject.Facts) (*corev1.Pod, []inject.Decision, error)) {
-	failed := func(err error) {
-		for _, k := range kinds {
-			v.decisions = append(v.decisions, inject.Decision{Kind: k, Outcome: inject.Failed, Reason: inject.Internal, Message: err.Error()})
-		}
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			v.defect(p)
-			failed(fmt.Errorf("defect: %v", p))
-		}
-	}()
-	facts, err := v.gatherer.facts(ctx, v.namespace.Name)
-	if err != nil {
-		failed(err)
-		return
-	}
-	facts.Owners = v.owners
-	after, decisions, err := add(facts)
-	if err != nil {
-		failed(err)
-		return
-	}
-	v.after, v.decisions = after, append(v.decisions, decisions...)
-}
-
 // fail takes back what was decided: the pod stays as it was.
-func (v *visit) fail(err error) {
-	v.after = v.pod
-	for i := range v.decisions {
-		if d := &v.decisions[i]; d.Outcome == inject.Injected {
+func fail(decisions []inject.Decision, err error) {
+	for i := range decisions {
+		if d := &decisions[i]; d.Outcome == inject.Injected {
 			d.Outcome, d.Reason, d.Message, d.Containers = inject.Failed, inject.Internal, err.Error(), nil
 		}
 	}

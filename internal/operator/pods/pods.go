@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -62,12 +61,7 @@ func Add(mgr ctrl.Manager, c Config) error {
 		return fmt.Errorf("adding the webhook of pods: %w", err)
 	}
 	h := &admitter{
-		log: c.Log,
-		gatherer: &gatherer{
-			cache: mgr.GetCache(), live: mgr.GetAPIReader(), native: c.NativeSidecars, files: c.EnvFiles,
-			rendered: &rendered{facts: c.Facts}, owners: newOwners(mgr.GetAPIReader(), time.Now),
-			settings: inject.Facts{Images: c.Images, Probe: c.Probe, LanguagesOff: c.LanguagesOff, OneLanguage: c.OneLanguage, Instrumentation: c.Instrumentation},
-		},
+		Decider:  NewDecider(c, mgr.GetCache(), mgr.GetAPIReader()),
 		recorder: &recorder{events: mgr.GetEventRecorder(needs.EventSource), decisions: counter, log: c.Log},
 	}
 	mgr.GetWebhookServer().Register(needs.PodPath, &webhook.Admission{Handler: h})
