@@ -362,7 +362,7 @@ func (s server) printed() {
 	}
 	columns("NAME MODE VERSION READY AGE IMAGE MANAGEMENT", "get", "otelcol", "printed")
 	columns("NAME MODE VERSION READY AGE IMAGE MANAGEMENT", "get", alphaCollectors, "printed")
-	columns("NAME AGE ENDPOINT SAMPLER SAMPLER ARG", "get", "otelinsts")
+	columns("NAME AGE ENDPOINT SAMPLER SAMPLER ARG PODS INJECTED STALE MISSED REFUSED", "get", "otelinsts")
 	columns("NAME AGE IMAGE MANAGEMENT", "get", "targetallocators")
 	columns("NAME AGE VERSION ENDPOINT", "get", "opampbridges")
 	row := strings.Fields(s.kubectl("", "get", "otelcols", "printed", "--no-headers"))

@@ -15,6 +15,11 @@ import (
 // +kubebuilder:printcolumn:name="Endpoint",type="string",JSONPath=".spec.exporter.endpoint"
 // +kubebuilder:printcolumn:name="Sampler",type="string",JSONPath=".spec.sampler.type"
 // +kubebuilder:printcolumn:name="Sampler Arg",type="string",JSONPath=".spec.sampler.argument"
+// +kubebuilder:printcolumn:name="Pods",type="integer",JSONPath=".status.pods.matched"
+// +kubebuilder:printcolumn:name="Injected",type="integer",JSONPath=".status.pods.injected"
+// +kubebuilder:printcolumn:name="Stale",type="integer",JSONPath=".status.pods.stale"
+// +kubebuilder:printcolumn:name="Missed",type="integer",JSONPath=".status.pods.missed"
+// +kubebuilder:printcolumn:name="Refused",type="integer",JSONPath=".status.pods.refused"
 type Instrumentation struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -216,4 +221,39 @@ type Nginx struct {
 type InstrumentationStatus struct {
 	// UpgradeBlockedVersions says by language why an image was not upgraded.
 	UpgradeBlockedVersions map[string]string `json:"upgradeBlockedVersions,omitempty"`
+	// Pods counts the pods that ask for it or have it; there is none before they
+	// were counted.
+	Pods *InstrumentedPods `json:"pods,omitempty"`
+	// Refusals are workloads whose pods ask for it and do not get it, a few of
+	// them.
+	Refusals []Refusal `json:"refusals,omitempty"`
+}
+
+// InstrumentedPods counts pods by what they have, each once: one that asks for
+// several languages as the last of these that is so for one of them.
+type InstrumentedPods struct {
+	// Matched is the number of all of them.
+	Matched int32 `json:"matched"`
+	// Injected have what it says.
+	Injected int32 `json:"injected"`
+	// Stale have what it said when they started, or what they would not get now.
+	Stale int32 `json:"stale"`
+	// Missed started without it, and would get it now.
+	Missed int32 `json:"missed"`
+	// Refused do not get it.
+	Refused int32 `json:"refused"`
+	// Guarded do not get it because pods of their workload crashed with it.
+	Guarded int32 `json:"guarded"`
+}
+
+// Refusal is why the pods of a workload do not get what they ask for.
+type Refusal struct {
+	// Workload is its kind, namespace and name, as Deployment shop/cart.
+	Workload string `json:"workload"`
+	// Language that is asked for.
+	Language string `json:"language"`
+	// Reason is a code.
+	Reason string `json:"reason"`
+	// Message says what is so, and what to change.
+	Message string `json:"message"`
 }

@@ -36,6 +36,10 @@ const (
 	ManagerRole = "opentelemetry-operator-manager-role"
 	// MetricsReaderRole lets who has it read the metrics.
 	MetricsReaderRole = "opentelemetry-operator-metrics-reader"
+	// WorkloadsService leads to what is known of instrumented workloads, and
+	// WorkloadsReaderRole lets who has it read that.
+	WorkloadsService    = "opentelemetry-operator-workloads"
+	WorkloadsReaderRole = "opentelemetry-operator-workloads-reader"
 	// ProxyRole lets the operator ask who reads the metrics.
 	ProxyRole = "opentelemetry-operator-proxy-role"
 	// LeaderLease is the lease of the replica that runs the controllers.
@@ -53,10 +57,22 @@ const CollectorCRD = "opentelemetrycollectors." + v1beta1.Group
 
 // Ports of the operator's process.
 const (
-	WebhookPort = 9443
-	MetricsPort = 8443
-	HealthPort  = 8081
+	WebhookPort   = 9443
+	MetricsPort   = 8443
+	HealthPort    = 8081
+	WorkloadsPort = 8082
 )
+
+// WorkloadsPath is where the operator tells what is known of instrumented
+// workloads, to those whose token is for WorkloadsAudience and who may get the
+// path. A token that is for nothing else is of no use to who overhears it.
+const (
+	WorkloadsPath     = "/api/workloads"
+	WorkloadsAudience = "signalbox-operator"
+)
+
+// WorkloadsTokenDir is where the store finds such a token, in file "token".
+const WorkloadsTokenDir = "/var/run/secrets/signalbox"
 
 // ConvertPath is where collectors are converted between versions.
 const ConvertPath = crds.ConvertPath
