@@ -16,3 +16,24 @@ func TestEnabledAgents(t *testing.T) {
 		t.Error("(-want +got):\n" + diff)
 	}
 }
+
+// The images of agents that we build are beside our own, wherever it comes from,
+// and those that are named are taken as they are.
+func TestImagesBeside(t *testing.T) {
+	for image, want := range map[string]string{
+		"":                              "signalbox-java:1.2.3",
+		"signalbox:9":                   "signalbox-java:9",
+		"registry.local/signalbox:dev":  "registry.local/signalbox-java:dev",
+		"localhost:5000/team/signalbox": "localhost:5000/team/signalbox-java:1.2.3",
+		"quay.io/x/box:4@sha256:0123":   "quay.io/x/box-java:4",
+		"quay.io/x/box@sha256:0123":     "quay.io/x/box-java:1.2.3",
+	} {
+		s, _, err := load(t, []string{"--auto-instrumentation-python-image=mine"}, map[string]string{imageVariable: image})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Images.Agents; got.Java != want || got.Python != "mine" {
+			t.Errorf("beside %q: got %s and %s; want %s, and for Python what is said", image, got.Java, got.Python, want)
+		}
+	}
+}

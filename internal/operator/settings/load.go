@@ -30,7 +30,7 @@ const imageVariable = "SIGNALBOX_IMAGE"
 // Flags are the settings of a command line.
 type Flags struct {
 	set    *pflag.FlagSet
-	image  string
+	own    own
 	table  []Setting
 	values map[string]*flagValue
 	read   func(path string) ([]byte, error)
@@ -38,12 +38,12 @@ type Flags struct {
 
 // Default are the settings of an operator that is told nothing, as release
 // version has them.
-func Default(version string) Settings { return defaults(ourImage(version)) }
+func Default(version string) Settings { return defaults(release(version)) }
 
-// defaults are those of an operator whose image is own.
-func defaults(own string) Settings {
-	s := Settings{own: own, Namespace: needs.Namespace, ServiceAccount: needs.Deployment}
-	for _, t := range table(own) {
+// defaults are those of an operator whose image is o.
+func defaults(o own) Settings {
+	s := Settings{own: o.image, Namespace: needs.Namespace, ServiceAccount: needs.Deployment}
+	for _, t := range table(o) {
 		if t.Default == "" {
 			continue
 		}
@@ -54,13 +54,29 @@ func defaults(own string) Settings {
 	return s
 }
 
-// ourImage is the one image of all commands.
-func ourImage(version string) string { return "signalbox:" + version }
+// own is the operator's own image, which is the one of all commands, and the
+// release in it.
+type own struct{ image, version string }
+
+// release is our image where nothing else is said.
+func release(version string) own { return own{"signalbox:" + version, version} }
+
+// beside is an image of ours that is kept beside it: registry/signalbox:1 has
+// registry/signalbox-java:1. A digest is of one image alone; without a tag, that of
+// the release stands for it.
+func (o own) beside(name string) string {
+	image, _, _ := strings.Cut(o.image, "@")
+	repository, tag := image, o.version
+	if i := strings.LastIndexByte(image, ':'); i > strings.LastIndexByte(image, '/') {
+		repository, tag = image[:i], image[i+1:]
+	}
+	return repository + "-" + name + ":" + tag
+}
 
 // Register adds the flags of all settings to set.
 func Register(set *pflag.FlagSet, version string) *Flags {
-	f := &Flags{set: set, image: ourImage(version), values: map[string]*flagValue{}, read: os.ReadFile}
-	f.table = table(f.image)
+	f := &Flags{set: set, own: release(version), values: map[string]*flagValue{}, read: os.ReadFile}
+	f.table = table(f.own)
 	for _, s := range f.table {
 		if s.Flag == "" {
 			continue
@@ -157,10 +173,11 @@ func (f *Flags) Load(env func(string) (string, bool)) (Settings, error) {
 
 // base are the built-in values, for the image that the environment names.
 func (f *Flags) base(env func(string) (string, bool)) Settings {
-	if own, _ := env(imageVariable); own != "" {
-		return defaults(own)
+	ours := f.own
+	if image, _ := env(imageVariable); image != "" {
+		ours.image = image
 	}
-	return defaults(f.image)
+	return defaults(ours)
 }
 
 // over puts what sources say over the settings, each over the one before.

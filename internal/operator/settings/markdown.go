@@ -15,7 +15,7 @@ func Markdown() string {
 	}
 	var b strings.Builder
 	b.WriteString("| flag | variable | key in the file | default | |\n|---|---|---|---|---|\n")
-	for _, t := range table(ourImage("VERSION")) {
+	for _, t := range table(release("VERSION")) {
 		help := strings.ReplaceAll(t.Help, "`", "")
 		if t.NoEffect != "" {
 			help = "accepted, without effect: " + t.NoEffect

@@ -92,10 +92,12 @@ type TLS struct {
 	CipherSuites []uint16
 }
 
-// Images are what resources get that name none.
+// Images are what resources and pods get that name none.
 type Images struct {
 	Collector, Allocator, Bridge string
 	Agents                       v1alpha1.Images
+	// Probe finds out what runs in a container.
+	Probe string
 }
 
 // Languages says what may be injected. Multi is more than one into a pod.

@@ -142,7 +142,7 @@ func TestEnvironment(t *testing.T) {
 // Each name belongs to one setting, and each can be explained.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
-	for _, s := range table("image") {
+	for _, s := range table(release("1")) {
 		for _, name := range []string{"--" + s.Flag, "$" + s.Env, "file " + s.File} {
 			if seen[name] && len(name) > len("file ") {
 				t.Errorf("%s is there twice", name)

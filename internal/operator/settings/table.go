@@ -32,18 +32,15 @@ func (t Setting) Name() string { return cmp.Or(t.Flag, t.Env, t.File) }
 // Releases of the programs in the images of others.
 const (
 	bridgeVersion  = "0.158.0"
-	javaVersion    = "2.30.0"
-	nodeVersion    = "0.78.0"
-	pythonVersion  = "0.65b0"
 	dotnetVersion  = "1.16.0"
 	goVersion      = "v0.24.0"
 	serversVersion = "1.0.4"
 )
 
-// table are all settings; image is ours.
-func table(image string) []Setting {
+// table are all settings.
+func table(o own) []Setting {
 	var all []Setting
-	for _, group := range [][]Setting{process(), servers(), images(image), injection(), resources(), logging()} {
+	for _, group := range [][]Setting{process(), servers(), images(o), injection(), resources(), logging()} {
 		all = append(all, group...)
 	}
 	return all
@@ -86,8 +83,8 @@ func servers() []Setting {
 	}
 }
 
-// images are what resources get that name none.
-func images(own string) []Setting {
+// images are what resources and pods get that name none.
+func images(o own) []Setting {
 	const upstream = "ghcr.io/open-telemetry/opentelemetry-operator/"
 	image := func(flag, env, file, fallback, what string, field func(*Images) *string) Setting {
 		return Setting{Flag: flag, Env: env, File: cmp.Or(file, flag), Default: fallback, Help: "`image` of " + what + " that name none",
@@ -95,18 +92,20 @@ func images(own string) []Setting {
 			set:  text(func(s *Settings) *string { return field(&s.Images) })}
 	}
 	return []Setting{
-		{Env: imageVariable, Default: own, Help: "our own image, which collectors and target allocators get", set: anything},
-		image("collector-image", "RELATED_IMAGE_COLLECTOR", "", own, "collectors", func(i *Images) *string { return &i.Collector }),
+		{Env: imageVariable, Default: o.image, Help: "our own image, which collectors and target allocators get, and beside which those of agents are", set: anything},
+		image("collector-image", "RELATED_IMAGE_COLLECTOR", "", o.image, "collectors", func(i *Images) *string { return &i.Collector }),
 		noEffect(image("clusterobservability-collector-image", "", "", "", "", func(*Images) *string { return new(string) }), "there is no ClusterObservability"),
-		image("target-allocator-image", "RELATED_IMAGE_TARGET_ALLOCATOR", "targetallocator-image", own, "target allocators", func(i *Images) *string { return &i.Allocator }),
+		image("target-allocator-image", "RELATED_IMAGE_TARGET_ALLOCATOR", "targetallocator-image", o.image, "target allocators", func(i *Images) *string { return &i.Allocator }),
 		image("operator-opamp-bridge-image", "RELATED_IMAGE_OPERATOR_OPAMP_BRIDGE", "operatoropampbridge-image", upstream+"operator-opamp-bridge:"+bridgeVersion, "OpAMP bridges", func(i *Images) *string { return &i.Bridge }),
-		image("auto-instrumentation-java-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_JAVA", "", upstream+"autoinstrumentation-java:"+javaVersion, "Java agents", func(i *Images) *string { return &i.Agents.Java }),
-		image("auto-instrumentation-nodejs-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_NODEJS", "auto-instrumentation-node-js-image", upstream+"autoinstrumentation-nodejs:"+nodeVersion, "Node.js agents", func(i *Images) *string { return &i.Agents.NodeJS }),
-		image("auto-instrumentation-python-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_PYTHON", "", upstream+"autoinstrumentation-python:"+pythonVersion, "Python agents", func(i *Images) *string { return &i.Agents.Python }),
+		image("auto-instrumentation-java-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_JAVA", "", o.beside("java"), "Java agents", func(i *Images) *string { return &i.Agents.Java }),
+		image("auto-instrumentation-nodejs-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_NODEJS", "auto-instrumentation-node-js-image", o.beside("nodejs"), "Node.js agents", func(i *Images) *string { return &i.Agents.NodeJS }),
+		image("auto-instrumentation-python-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_PYTHON", "", o.beside("python"), "Python agents", func(i *Images) *string { return &i.Agents.Python }),
 		image("auto-instrumentation-dotnet-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_DOTNET", "auto-instrumentation-dot-net-image", upstream+"autoinstrumentation-dotnet:"+dotnetVersion, ".NET agents", func(i *Images) *string { return &i.Agents.DotNet }),
 		image("auto-instrumentation-go-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_GO", "", "ghcr.io/open-telemetry/opentelemetry-go-instrumentation/autoinstrumentation-go:"+goVersion, "Go agents", func(i *Images) *string { return &i.Agents.Go }),
 		image("auto-instrumentation-apache-httpd-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_APACHE_HTTPD", "", upstream+"autoinstrumentation-apache-httpd:"+serversVersion, "Apache agents", func(i *Images) *string { return &i.Agents.ApacheHttpd }),
 		image("auto-instrumentation-nginx-image", "RELATED_IMAGE_AUTO_INSTRUMENTATION_NGINX", "", upstream+"autoinstrumentation-apache-httpd:"+serversVersion, "nginx agents", func(i *Images) *string { return &i.Agents.Nginx }),
+		{Flag: "probe-image", Env: "SIGNALBOX_PROBE_IMAGE", File: "probe-image", Default: o.beside("probe"), rare: true, Help: "`image` of what finds out which language runs in a container",
+			set: text(func(s *Settings) *string { return &s.Images.Probe })},
 	}
 }
 

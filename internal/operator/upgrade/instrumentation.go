@@ -62,7 +62,7 @@ func Instrumentation(i *v1alpha1.Instrumentation, images v1alpha1.Images) (chang
 		if image == "" || p.Image == "" || p.Image == image || p.Image != i.Annotations[note] {
 			continue
 		}
-		if a.barrier != nil && crosses(p.Image, image, *a.barrier) {
+		if a.barrier != nil && crosses(a.name, p.Image, image, *a.barrier) {
 			blocked[a.key] = fmt.Sprintf(
 				"%s stays at %s: from release %d.%d.%d on, the names of what applications send are others, which dashboards and alerts have to follow; set spec.%s.image to %s to have it",
 				a.key, p.Image, a.barrier[0], a.barrier[1], a.barrier[2], a.key, image)
@@ -81,12 +81,17 @@ func Instrumentation(i *v1alpha1.Instrumentation, images v1alpha1.Images) (chang
 	return changed
 }
 
-// crosses reports whether a barrier lies between two images of the same name;
-// others have versions of their own.
-func crosses(from, to string, barrier release) bool {
+// crosses reports whether a barrier lies between two images of an agent. Only
+// opentelemetry-operator's have the agent's own version as their tag; ours are all
+// past the barriers.
+func crosses(agent, from, to string, barrier release) bool {
+	upstream := "autoinstrumentation-" + agent
 	old, ok := parse(tag(from))
-	now, also := parse(tag(to))
-	return ok && also && path.Base(repository(from)) == path.Base(repository(to)) && old.before(barrier) && !now.before(barrier)
+	if !ok || path.Base(repository(from)) != upstream || !old.before(barrier) {
+		return false
+	}
+	now, ok := parse(tag(to))
+	return path.Base(repository(to)) != upstream || ok && !now.before(barrier)
 }
 
 // news are the languages that are held back now and were not before.

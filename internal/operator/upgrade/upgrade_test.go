@@ -138,6 +138,7 @@ func TestInstrumentation(t *testing.T) {
 		"none":                           {"", "", "", false},
 		"over a barrier":                 {"r/autoinstrumentation-java:1.33.6", "r/autoinstrumentation-java:1.33.6", "r/autoinstrumentation-java:1.33.6", true},
 		"another image has no barrier":   {"r/payload:1.0.0", "r/payload:1.0.0", images.Java, false},
+		"ours have none":                 {"r/signalbox-java:0.1.0", "r/signalbox-java:0.1.0", images.Java, false},
 		"nor one whose tag says nothing": {"r/autoinstrumentation-java:latest", "r/autoinstrumentation-java:latest", images.Java, false},
 	} {
 		i := &v1alpha1.Instrumentation{}
@@ -167,9 +168,9 @@ func TestReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := &v1alpha1.Instrumentation{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all", Annotations: map[string]string{
-		v1alpha1.DefaultImageAnnotation("java"): "r/java:1.0.0", v1alpha1.DefaultImageAnnotation("python"): "r/python:1.0.0",
+		v1alpha1.DefaultImageAnnotation("java"): "r/autoinstrumentation-java:1.33.6", v1alpha1.DefaultImageAnnotation("python"): "r/python:1.0.0",
 	}}}
-	i.Spec.Java.Image, i.Spec.Python.Image = "r/java:1.0.0", "r/python:1.0.0"
+	i.Spec.Java.Image, i.Spec.Python.Image = "r/autoinstrumentation-java:1.33.6", "r/python:1.0.0"
 	writes := 0
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(i).WithStatusSubresource(i).WithInterceptorFuncs(interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
@@ -182,7 +183,7 @@ func TestReconcile(t *testing.T) {
 		},
 	}).Build()
 	recorder := events.NewFakeRecorder(10)
-	r := &instrumentations{c, c, recorder, v1alpha1.Images{Java: "r/java:2.0.0", Python: "r/python:2.0.0"}}
+	r := &instrumentations{c, c, recorder, v1alpha1.Images{Java: "r/signalbox-java:0.1.0", Python: "r/python:2.0.0"}}
 	key := client.ObjectKeyFromObject(i)
 	for range 3 {
 		if _, err := r.Reconcile(t.Context(), reconcile.Request{NamespacedName: key}); err != nil {
@@ -193,13 +194,13 @@ func TestReconcile(t *testing.T) {
 	if err := c.Get(t.Context(), key, got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Spec.Java.Image != "r/java:1.0.0" || got.Spec.Python.Image != "r/python:2.0.0" || got.Annotations[v1alpha1.DefaultImageAnnotation("python")] != "r/python:2.0.0" {
+	if got.Spec.Java.Image != "r/autoinstrumentation-java:1.33.6" || got.Spec.Python.Image != "r/python:2.0.0" || got.Annotations[v1alpha1.DefaultImageAnnotation("python")] != "r/python:2.0.0" {
 		t.Errorf("got images %s, %s, annotations %v", got.Spec.Java.Image, got.Spec.Python.Image, got.Annotations)
 	}
 	if len(got.Status.UpgradeBlockedVersions) != 1 || writes != 2 {
 		t.Errorf("got %d writes, blocked %v; want 2, and java", writes, got.Status.UpgradeBlockedVersions)
 	}
-	for _, want := range []string{"Normal Upgrade python from r/python:1.0.0 to r/python:2.0.0", "Warning UpgradeBlocked java stays at r/java:1.0.0"} {
+	for _, want := range []string{"Normal Upgrade python from r/python:1.0.0 to r/python:2.0.0", "Warning UpgradeBlocked java stays at r/autoinstrumentation-java:1.33.6"} {
 		select {
 		case e := <-recorder.Events:
 			if !strings.HasPrefix(e, want) {
