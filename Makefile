@@ -89,16 +89,18 @@ e2e: e2e-setup image ## Run the tests that need a real Kubernetes: root on Linux
 	go test -tags e2e -count=1 -timeout 30m -run TestDownLeavesNothing ./e2e/kube
 	go run ./e2e/ctl run go test -tags e2e -count=1 -timeout 30m ./e2e
 
+# The payloads are built by the packagers of their languages, and applications run
+# on their runtimes.
 .PHONY: e2e-setup
-e2e-setup:
+e2e-setup: setup
 	e2e/setup.sh
 
 .PHONY: cluster-up
-cluster-up: e2e-setup image ## Start a Kubernetes with the image loaded: root on Linux
+cluster-up: e2e-setup image ## Start a Kubernetes with our images loaded: root on Linux
 	@go run ./e2e/ctl up
 
 .PHONY: cluster-load
-cluster-load: image ## Load the image into the running Kubernetes again
+cluster-load: image ## Load our images into the running Kubernetes again
 	go run ./e2e/ctl load
 
 .PHONY: cluster-down

@@ -12,6 +12,7 @@ packages=
 node_ok || packages="$packages nodejs"
 npm --version >/dev/null 2>&1 || packages="$packages npm"
 python_ok || packages="$packages python3 python3-venv"
+python3 -m pip --version >/dev/null 2>&1 || packages="$packages python3-pip"
 javac -version >/dev/null 2>&1 || packages="$packages default-jdk-headless"
 mvn --version >/dev/null 2>&1 || packages="$packages maven"
 prometheus --version >/dev/null 2>&1 || packages="$packages prometheus"

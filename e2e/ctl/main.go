@@ -1,11 +1,12 @@
 // Command ctl starts and ends the Kubernetes of the end-to-end tests; make
 // cluster-up, cluster-down and e2e call it. What the cluster is, package kube
-// says; this adds the image of Signalbox, which make image lays out.
+// says; this adds the images that are shipped: that of Signalbox, which make image
+// lays out, and those of the payloads of instrumentation, which it builds or finds.
 //
 //	ctl build              makes the binaries of Kubernetes, or finds them
 //	ctl up                 starts the cluster, and prints how to reach it
 //	ctl down               ends it
-//	ctl load               loads the image of Signalbox again
+//	ctl load               loads the images again
 //	ctl run COMMAND ...    starts it, runs the command, ends it; when the command
 //	                       fails, the state of the cluster is printed first
 package main
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/images/payload"
 )
 
 func main() {
@@ -58,13 +60,34 @@ func ctl(ctx context.Context, args []string) error {
 	return fmt.Errorf("unknown command %q", args[0])
 }
 
-// signalbox is the image as it is shipped, in its two stages. The second has the
-// names that manifests use for the collectors of OpenTelemetry.
-func signalbox() ([]kube.Image, error) {
+// shipped are the images as they are shipped.
+func shipped(ctx context.Context) ([]kube.Image, error) {
 	root, err := kube.Root()
 	if err != nil {
 		return nil, err
 	}
+	images, err := signalbox(root)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range payload.Names {
+		dir, err := payload.Build(ctx, root, name, os.Stderr)
+		if err != nil {
+			return nil, err
+		}
+		img, err := kube.FromDockerfile(filepath.Join(root, "images", name, "Dockerfile"), name, map[string]string{"build": dir, "copy": dir})
+		if err != nil {
+			return nil, err
+		}
+		img.Names = []string{"registry.local/signalbox-" + name + ":dev"}
+		images = append(images, img)
+	}
+	return images, nil
+}
+
+// signalbox is our image in its two stages. The second has the names that manifests
+// use for the collectors of OpenTelemetry.
+func signalbox(root string) ([]kube.Image, error) {
 	names := map[string][]string{
 		"signalbox": {"registry.local/signalbox:dev"},
 		"collector": {
@@ -88,7 +111,7 @@ func signalbox() ([]kube.Image, error) {
 }
 
 func up(ctx context.Context) error {
-	images, err := signalbox()
+	images, err := shipped(ctx)
 	if err != nil {
 		return err
 	}
@@ -105,7 +128,7 @@ func up(ctx context.Context) error {
 }
 
 func reload(ctx context.Context) error {
-	images, err := signalbox()
+	images, err := shipped(ctx)
 	if err != nil {
 		return err
 	}
@@ -122,7 +145,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if len(args) == 0 {
 		return errors.New("usage: ctl run COMMAND")
 	}
-	images, err := signalbox()
+	images, err := shipped(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// The three calls that injection makes, twice each, as a restarted init container
-// does.
+// The calls that injection makes, twice each, as a restarted init container does.
 func TestCopies(t *testing.T) {
 	f := func(want string, args ...string) {
 		t.Helper()
@@ -23,6 +22,9 @@ func TestCopies(t *testing.T) {
 		if err := os.WriteFile("from/a/x", []byte("text"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		if err := os.Symlink("from", "also"); err != nil {
+			t.Fatal(err)
+		}
 		for range 2 {
 			if err := run(args); err != nil {
 				t.Fatalf("cp %q: %v", args, err)
@@ -35,6 +37,7 @@ func TestCopies(t *testing.T) {
 	}
 	f("to/a/x", "-r", "from/.", "to")
 	f("to/a/x", "-r", "from/a", "to")
+	f("to/a/x", "-r", "also/.", "to")
 	f("to/y", "from/a/x", "to/y")
 	f("to/x", "from/a/x", "to")
 }

@@ -9,3 +9,6 @@ umask 022
 mkdir -p "$out/root"
 "$here/pip.sh" --require-hashes --no-compile --target "$out/root/autoinstrumentation" -r "$here/requirements.txt"
 python3 "$here/layout.py" "$out/root/autoinstrumentation" "$out/root/NOTICE"
+# Pods that say they run on musl get the same tree, by the name that upstream's image
+# has for that.
+ln -s autoinstrumentation "$out/root/autoinstrumentation-musl"
