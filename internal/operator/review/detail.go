@@ -51,6 +51,7 @@ func (r *Reviewer) Workload(ctx context.Context, ref Ref) (*Workload, error) {
 		return nil, err
 	}
 	s.count(ctx, t, map[string]*Source{})
+	s.fix(ctx, t)
 	s.explain(ctx, t)
 	s.listen(ctx, t)
 	for _, p := range s.problems {

@@ -47,6 +47,7 @@ func (s *sweep) report(ctx context.Context) (*Report, error) {
 			continue
 		}
 		s.count(ctx, t, counts)
+		s.fix(ctx, t)
 		t.Template, t.Injected, t.pods, t.object = nil, nil, nil, nil
 		if len(t.Counts) == 0 {
 			continue // they were replaced, or their workload asks for nothing any more

@@ -37,6 +37,9 @@ type Config struct {
 	Live client.Reader
 	// Namespaces are looked at when none is named; none is all.
 	Namespaces []string
+	// OperatorNamespace is where the operator is, for commands that change it; "" is
+	// the usual one.
+	OperatorNamespace string
 	// Logs is the beginning of what a container wrote; nil where it is not to be
 	// read.
 	Logs func(ctx context.Context, namespace, pod, container string) (string, error)

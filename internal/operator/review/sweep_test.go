@@ -73,6 +73,10 @@ func tellWorkload(b *strings.Builder, w *Workload) {
 		}
 		b.WriteString("\n")
 	}
+	for _, f := range w.Fixes {
+		command, _, _ := strings.Cut(f.Command, "\n")
+		fmt.Fprintf(b, "  fix of %s: %s\n", f.Kind, command)
+	}
 	for _, n := range w.Notes {
 		fmt.Fprintf(b, "  note: %s\n", n)
 	}
@@ -117,12 +121,15 @@ Deployment shop/cart: python injected AsAsked
   cart-3: python Missed
   cart-2: python Stale
   cart-1: python Injected
+  fix of python: kubectl rollout restart -n shop deployment/cart
 Pod shop/alone: python injected AsAsked
   alone: python Injected
 Pod shop/injected-by-others: python injected AsAsked
   injected-by-others: python Stale
+  fix of python: kubectl replace --force -n shop -f MANIFEST # of pod injected-by-others
 StatefulSet shop/db: java refused NotFound
   db-0: java Refused
+  fix of java: kubectl apply -n shop -f - <<'EOF'
 shop/all: {Matched:6 Injected:3 Stale:2 Missed:1 Refused:0 Guarded:0}
 `
 	if diff := cmp.Diff(want, told(report)); diff != "" {
@@ -151,8 +158,10 @@ func TestRefusals(t *testing.T) {
 		owned(onePod("b-1", asking(askPython, "all")), bSet, "apps/v1"))
 	want := `Deployment shop/a: python refused SeveralInNamespace
   a-1: python Refused
+  fix of python: kubectl patch -n shop deployment/a --type merge -p '{"spec":{"template":{"metadata":{"annotations":{"instrumentation.opentelemetry.io/inject-python":"all"}}}}}'
 Deployment shop/b: python refused UnknownContainer
   b-1: python Refused
+  fix of python: kubectl patch -n shop deployment/b --type merge -p '{"spec":{"template":{"metadata":{"annotations":{"instrumentation.opentelemetry.io/python-container-names":"app"}}}}}'
 shop/all: {Matched:2 Injected:0 Stale:0 Missed:0 Refused:2 Guarded:0}
   Deployment shop/a python SeveralInNamespace
   Deployment shop/b python UnknownContainer
@@ -209,6 +218,7 @@ func TestWorkload(t *testing.T) {
 	want := `Deployment shop/cart: python injected AsAsked
   cart-2: python Missed
   cart-1: python Injected (app: this Python program is not instrumented: the application has protobuf 3)
+  fix of python: kubectl rollout restart -n shop deployment/cart
   note: annotation instrumentation.opentelemetry.io/inject-java is on the Deployment itself, where it means nothing: write it into the template of its pods (spec.template.metadata.annotations)
   note: pod cart-2 has annotation instrumentation.opentelemetry.io/inject-nodejs, and the template of the Deployment does not: it counts when a pod starts, so write it into the template
 `

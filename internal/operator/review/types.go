@@ -75,6 +75,8 @@ type Workload struct {
 	Pods []Pod `json:"pods"`
 	// PodsLeftOut are as many more, that are in Counts alone.
 	PodsLeftOut int `json:"podsLeftOut,omitempty"`
+	// Fixes are what to change, where something is to change, by kind.
+	Fixes []Fix `json:"fixes,omitempty"`
 	// Notes say what else its owner should know, each in a sentence.
 	Notes []string `json:"notes,omitempty"`
 
