@@ -37,12 +37,14 @@ func operatorParts(image string) []part {
 			tree{"name": "webhook", "port": int64(443), "protocol": "TCP", "targetPort": "webhook"})},
 		{"operator", operator, service(needs.MetricsService, operatorLabels(), operatorSelector(),
 			tree{"name": "https", "port": int64(needs.MetricsPort), "protocol": "TCP", "targetPort": "metrics"})},
+		{"operator", operator, service(needs.WorkloadsService, operatorLabels(), operatorSelector(),
+			tree{"name": "http", "port": int64(needs.WorkloadsPort), "protocol": "TCP", "targetPort": "workloads"})},
 		{"operator", both(operator, above("operator.replicas", 1)), tree{
 			"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": meta(needs.Deployment, operatorLabels()),
 			"spec": tree{"maxUnavailable": int64(1), "selector": tree{"matchLabels": operatorSelector()}},
 		}},
 		{"operator", both(operator, is("operator.networkPolicy")),
-			networkPolicy("opentelemetry-operator", operatorLabels(), operatorSelector(), "webhook", "metrics", "health")},
+			networkPolicy("opentelemetry-operator", operatorLabels(), operatorSelector(), "webhook", "metrics", "health", "workloads")},
 		{"operator", operator, tree{
 			"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta(needs.Deployment, operatorLabels()),
 			"spec": tree{
@@ -111,6 +113,7 @@ func operatorContainer(image string) tree {
 			tree{"name": "webhook", "containerPort": num("operator.webhookPort"), "protocol": "TCP"},
 			tree{"name": "metrics", "containerPort": int64(needs.MetricsPort), "protocol": "TCP"},
 			tree{"name": "health", "containerPort": int64(needs.HealthPort), "protocol": "TCP"},
+			tree{"name": "workloads", "containerPort": int64(needs.WorkloadsPort), "protocol": "TCP"},
 		},
 		"livenessProbe":   probe("/healthz", "health", 20, 3),
 		"readinessProbe":  probe("/readyz", "health", 5, 3),

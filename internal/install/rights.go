@@ -27,6 +27,7 @@ func rights() ([]part, error) {
 		tree{"apiGroups": list{"authorization.k8s.io"}, "resources": list{"subjectaccessreviews"}, "verbs": list{"create"}},
 	}
 	reader := list{tree{"nonResourceURLs": list{"/metrics"}, "verbs": list{"get"}}}
+	workloads := list{tree{"nonResourceURLs": list{needs.WorkloadsPath}, "verbs": list{"get"}}}
 	objects := []tree{
 		{
 			"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta(needs.Deployment, operatorLabels()),
@@ -37,6 +38,7 @@ func rights() ([]part, error) {
 		clusterRole(needs.ProxyRole, proxy),
 		clusterBinding(needs.ProxyRole),
 		clusterRole(needs.MetricsReaderRole, reader),
+		clusterRole(needs.WorkloadsReaderRole, workloads),
 		{"apiVersion": rbacGroup + "/v1", "kind": "Role", "metadata": meta(leaderRole, operatorLabels()), "rules": own},
 		{
 			"apiVersion": rbacGroup + "/v1", "kind": "RoleBinding", "metadata": meta(leaderRole, operatorLabels()),
@@ -48,7 +50,10 @@ func rights() ([]part, error) {
 	for _, t := range objects {
 		all = append(all, part{"rights", is("operator.enabled"), t})
 	}
-	return all, nil
+	// The page of the store shows what the operator knows.
+	page := clusterBinding(needs.WorkloadsReaderRole)
+	page["subjects"] = list{tree{"kind": "ServiceAccount", "name": StoreName, "namespace": namespace}}
+	return append(all, part{"rights", both(is("operator.enabled"), is("store.enabled")), page}), nil
 }
 
 func clusterRole(name string, rules list) tree {

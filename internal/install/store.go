@@ -1,11 +1,16 @@
 package install
 
+import "github.com/signalbox-otel/signalbox/internal/operator/needs"
+
 // Ports of the store.
 const (
 	pagePort     = 4316
 	otlpGRPCPort = 4317
 	otlpHTTPPort = 4318
 )
+
+// operatorToken is the volume with the token that the store shows to the operator.
+const operatorToken = "operator-token"
 
 // storeParts are the store and how it is reached. It is a StatefulSet, because one
 // volume is for one pod, and because what is removed with it keeps its data.
@@ -71,7 +76,15 @@ func storePod(image string) tree {
 		"tolerations":                   when{cond: is("store.tolerations"), then: sub("store.tolerations")},
 		"affinity":                      when{cond: is("store.affinity"), then: sub("store.affinity")},
 		"containers":                    list{storeContainer(image)},
-		"volumes":                       when{cond: is("store.persistent"), otherwise: list{tree{"name": StoreVolume, "emptyDir": tree{}}}},
+		"volumes": list{
+			when{cond: is("store.persistent"), otherwise: tree{"name": StoreVolume, "emptyDir": tree{}}},
+			// A token of the pod's account that only the operator takes.
+			when{cond: is("operator.enabled"), then: tree{"name": operatorToken, "projected": tree{
+				"defaultMode": int64(0o444), "sources": list{tree{"serviceAccountToken": tree{
+					"audience": needs.WorkloadsAudience, "expirationSeconds": int64(3600), "path": "token",
+				}}},
+			}}},
+		},
 	}
 }
 
@@ -105,6 +118,9 @@ func storeContainer(image string) tree {
 		"readinessProbe":  probe("/healthz", "http", 5, 2),
 		"resources":       sub("store.resources"),
 		"securityContext": containerSecurity(),
-		"volumeMounts":    list{tree{"name": StoreVolume, "mountPath": "/data"}},
+		"volumeMounts": list{
+			tree{"name": StoreVolume, "mountPath": "/data"},
+			when{cond: is("operator.enabled"), then: tree{"name": operatorToken, "mountPath": needs.WorkloadsTokenDir, "readOnly": true}},
+		},
 	}
 }

@@ -30,6 +30,8 @@ type guard struct {
 	client client.Client
 	next   http.Handler
 	logger *slog.Logger
+	// audiences are what a token may be for; none is the API server.
+	audiences []string
 
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]verdict
@@ -41,8 +43,8 @@ type verdict struct {
 	until  time.Time
 }
 
-func newGuard(c client.Client, next http.Handler, logger *slog.Logger) *guard {
-	return &guard{client: c, next: next, logger: logger, known: map[[sha256.Size]byte]verdict{}}
+func newGuard(c client.Client, next http.Handler, logger *slog.Logger, audiences ...string) *guard {
+	return &guard{client: c, next: next, logger: logger, audiences: audiences, known: map[[sha256.Size]byte]verdict{}}
 }
 
 // ServeHTTP answers 401 to who is not known, 403 to who may not, and passes on
@@ -74,7 +76,7 @@ func (g *guard) status(ctx context.Context, token, path string) int {
 	defer cancel()
 	status, err := g.ask(ctx, token, path)
 	if err != nil {
-		g.logger.WarnContext(ctx, "a reader of metrics cannot be checked", "error", err)
+		g.logger.WarnContext(ctx, "a reader cannot be checked", "error", err)
 		return http.StatusServiceUnavailable
 	}
 	g.mu.Lock()
@@ -90,7 +92,7 @@ func (g *guard) status(ctx context.Context, token, path string) int {
 
 // ask asks the API server whose token it is, and what they may.
 func (g *guard) ask(ctx context.Context, token, path string) (int, error) {
-	who := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
+	who := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: g.audiences}}
 	if err := g.client.Create(ctx, who); err != nil {
 		return 0, fmt.Errorf("reviewing a token: %w", err)
 	}

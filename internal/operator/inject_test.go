@@ -3,8 +3,16 @@ package operator
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/operator/review"
 )
 
 const besideCollector = `
@@ -68,4 +76,35 @@ spec:
 	said("pods are replaced: OpenTelemetryCollector default/beside changed", "describe", "deployment", "cart")
 	c.kubectl("", "rollout", "status", "--timeout=60s", "deployment/cart")
 	said(`"reason":"RolledOut"`, "get", "otelcol", "beside", "-o", "jsonpath={.status.conditions}")
+
+	// What is known of it is in the status, and told to those who may ask.
+	c.kubectl("", "patch", "otelinst", "all", "--type=merge", "-p", `{"spec":{"exporter":{"endpoint":"http://gateway:4318"}}}`)
+	said(`{"guarded":0,"injected":0,"matched":1,"missed":0,"refused":0,"stale":1}`, "get", "otelinst", "all", "-o", "jsonpath={.status.pods}")
+	url := "http://" + op.WorkloadsAddress()
+	if err := status(url+needs.WorkloadsPath, ""); err == nil {
+		t.Error("workloads are told to everybody")
+	}
+	c.grant("ClusterRole", needs.WorkloadsReaderRole, []rbacv1.PolicyRule{{NonResourceURLs: []string{needs.WorkloadsPath}, Verbs: []string{"get"}}})
+	file := filepath.Join(t.TempDir(), "token")
+	ask := func(audience string) (*review.Workload, error) {
+		token := c.kubectl("", "create", "token", "-n", needs.Namespace, needs.Deployment, "--audience="+audience)
+		if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		asking := review.Client{URL: url, TokenFile: file}
+		return asking.Workload(c.ctx, review.Ref{Kind: "Deployment", Namespace: "default", Name: "cart"})
+	}
+	if w, err := ask("https://kubernetes.default.svc"); err == nil {
+		t.Errorf("got %+v by a token for the API server; want nothing", w)
+	}
+	c.eventually("workload", func() error {
+		w, err := ask(needs.WorkloadsAudience)
+		switch {
+		case err != nil:
+			return err
+		case w.Count(inject.Python, inject.StateStale) != 1 || w.Count(inject.Sidecar, inject.StateInjected) != 1:
+			return fmt.Errorf("got counts %+v; want one stale Python and one sidecar", w.Counts)
+		}
+		return nil
+	})
 }

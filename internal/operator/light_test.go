@@ -155,7 +155,7 @@ func (c *light) install(address string) {
 func (c *light) operator(change func(*Options)) *Operator {
 	c.t.Helper()
 	s := settings.Default("1.2.3")
-	s.Webhooks.Port, s.Metrics.Address, s.Health = 0, "127.0.0.1:0", "127.0.0.1:0"
+	s.Webhooks.Port, s.Metrics.Address, s.Health, s.Workloads = 0, "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	s.LeaderElection = true
 	o := Options{Settings: s, REST: c.config, Version: "1.2.3", CollectorVersion: "0.158.0", Logger: testLogger(c.t)}
 	if change != nil {

@@ -5,7 +5,7 @@
 // Its parts are folders, each with one Add that registers it with the manager:
 // controllers (resource to objects), cluster (what the cluster offers), readiness
 // (pods to conditions), admission (defaults, validation, conversion), pods (what
-// is injected), certs (the CA and the serving certificate), reach (is the
+// is injected), review (what was, and would be now), certs (the CA and the serving certificate), reach (is the
 // webhook reached), defaults (resources that an installation brings). Decisions
 // are in render and inject, which are pure; here is the I/O.
 //

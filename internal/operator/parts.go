@@ -63,6 +63,10 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 	if s.ResourceMetrics {
 		errs = append(errs, inventory.Add(mgr, counts))
 	}
+	injection := injecting(s)
+	injection.Facts, injection.NativeSidecars, injection.EnvFiles = offers.Facts, offers.NativeSidecars, offers.EnvFiles
+	injection.Registry, injection.Log = counts, o.Logger
+	errs = append(errs, o.review(mgr, injection, counts))
 	if s.Webhooks.Enabled {
 		errs = append(errs,
 			admission.Add(mgr, admission.Config{
@@ -70,10 +74,7 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 				Gates: v1beta1.Gates{NetworkPolicies: s.Gates.OperandNetworkPolicy},
 				User:  "system:serviceaccount:" + s.Namespace + ":" + s.ServiceAccount,
 			}),
-			pods.Add(mgr, pods.Config{
-				Facts: offers.Facts, NativeSidecars: offers.NativeSidecars, EnvFiles: offers.EnvFiles, Registry: counts, Log: o.Logger,
-				Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
-			}))
+			pods.Add(mgr, injection))
 	}
 	if s.Webhooks.Enabled && s.SelfTest > 0 {
 		errs = append(errs, reach.Add(mgr, reach.Config{
@@ -82,6 +83,13 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 		}))
 	}
 	return errors.Join(errs...)
+}
+
+// injecting is what the settings say about what is injected into pods.
+func injecting(s *settings.Settings) pods.Config {
+	return pods.Config{
+		Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
+	}
 }
 
 // languagesOff are those that the settings do not allow.

@@ -118,6 +118,10 @@ func (o *Operator) MetricsAddress() string { return o.servers.metrics.address() 
 // HealthAddress is where probes are answered; empty when they are not.
 func (o *Operator) HealthAddress() string { return o.servers.health.address() }
 
+// WorkloadsAddress is where instrumented workloads are told; empty when they are
+// not.
+func (o *Operator) WorkloadsAddress() string { return o.servers.workloads.address() }
+
 // Run works until ctx is done. Then it answers what it was asked, and returns.
 // Nothing but a server that ends by itself ends it before.
 func (o *Operator) Run(ctx context.Context) error {

@@ -21,6 +21,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
 )
 
@@ -35,11 +36,12 @@ type source interface {
 // servers are all that listens, for as long as the process lives. A server that
 // is off has no listener.
 type servers struct {
-	webhooks, metrics, health, profiles server
-	hooks                               swapped
-	source                              source
-	draining                            atomic.Bool
-	counts                              atomic.Pointer[prometheus.Registry] // of the running manager
+	webhooks, metrics, health, profiles, workloads server
+
+	hooks, reviews swapped
+	source         source
+	draining       atomic.Bool
+	counts         atomic.Pointer[prometheus.Registry] // of the running manager
 }
 
 // server is one of them.
@@ -85,6 +87,9 @@ func listen(set *settings.Settings, certificates source, c client.Client, logger
 	profiles.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	profiles.HandleFunc("/debug/pprof/trace", pprof.Trace)
 
+	workloads := http.NewServeMux()
+	workloads.Handle(needs.WorkloadsPath, newGuard(c, &s.reviews, logger, needs.WorkloadsAudience))
+
 	hooks := ""
 	if set.Webhooks.Enabled {
 		hooks = net.JoinHostPort("", strconv.Itoa(set.Webhooks.Port))
@@ -109,6 +114,7 @@ func listen(set *settings.Settings, certificates source, c client.Client, logger
 	open(&s.metrics, "metrics", set.Metrics.Address, metricsTLS, metrics)
 	open(&s.health, "probes", set.Health, nil, health)
 	open(&s.profiles, "profiles", set.Profiles, nil, profiles)
+	open(&s.workloads, "workloads", set.Workloads, nil, workloads)
 	if err := errors.Join(errs...); err != nil {
 		for _, one := range s.all() {
 			one.listener.Close()
@@ -121,7 +127,7 @@ func listen(set *settings.Settings, certificates source, c client.Client, logger
 // all are those that are on.
 func (s *servers) all() []*server {
 	var all []*server
-	for _, one := range []*server{&s.webhooks, &s.metrics, &s.profiles, &s.health} {
+	for _, one := range []*server{&s.webhooks, &s.metrics, &s.profiles, &s.workloads, &s.health} {
 		if one.listener != nil {
 			all = append(all, one)
 		}
@@ -182,7 +188,7 @@ func (s *servers) gather() ([]*dto.MetricFamily, error) {
 }
 
 // activate answers webhooks by h from now on.
-func (s *servers) activate(h http.Handler) { s.hooks.handler.Store(&h) }
+func (s *servers) activate(h http.Handler) { s.hooks.set(h) }
 
 // ready says whether the API server may send reviews here.
 func (s *servers) ready(w http.ResponseWriter, _ *http.Request) {
@@ -207,6 +213,8 @@ func (s *servers) ready(w http.ResponseWriter, _ *http.Request) {
 
 // swapped is a handler that can be replaced while requests run.
 type swapped struct{ handler atomic.Pointer[http.Handler] }
+
+func (s *swapped) set(h http.Handler) { s.handler.Store(&h) }
 
 // ServeHTTP answers by the handler that is there now.
 func (s *swapped) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -164,6 +167,20 @@ func (w *Watcher) review(ctx context.Context, group, namespace, resource, verb s
 		return errDenied
 	}
 	return nil
+}
+
+// ByVersion asks a cluster for its version, and says what it offers by that: native
+// sidecars, and variables from files. A Watcher finds out more, with more rights.
+func ByVersion(config *rest.Config, transport *http.Client) (Offers, error) {
+	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, transport)
+	if err != nil {
+		return Offers{}, fmt.Errorf("making a client for discovery: %w", err)
+	}
+	v, err := d.ServerVersion()
+	if err != nil {
+		return Offers{}, fmt.Errorf("asking for the version of the cluster: %w", err)
+	}
+	return Offers{Version: v.GitVersion, NativeSidecars: since(*v, nativeSidecarsSince), EnvFiles: since(*v, envFilesSince)}, nil
 }
 
 // nativeSidecarsSince is the release of Kubernetes 1 in which sidecars that are

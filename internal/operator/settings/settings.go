@@ -31,10 +31,10 @@ type Settings struct {
 	LeaderElection  bool
 
 	Metrics MetricsServer
-	// Health and Profiles are addresses; empty is off.
-	Health, Profiles string
-	Webhooks         WebhookServer
-	TLS              TLS
+	// Health, Profiles and Workloads are addresses; empty is off.
+	Health, Profiles, Workloads string
+	Webhooks                    WebhookServer
+	TLS                         TLS
 	// SelfTest is the time between two calls of the own webhooks; 0 is never.
 	SelfTest time.Duration
 

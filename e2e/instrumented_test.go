@@ -1,0 +1,146 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// counted is a workload that asks for an Instrumentation that is made later.
+const counted = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: counted}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: counted}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: cart}}
+  template:
+    metadata:
+      labels: {app: cart}
+      annotations: {instrumentation.opentelemetry.io/inject-sdk: "true"}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers: [{name: app, image: "registry.local/app:1"}]
+`
+
+const countedBy = `
+apiVersion: opentelemetry.io/v1alpha1
+kind: Instrumentation
+metadata: {name: all, namespace: counted}
+spec: {exporter: {endpoint: "http://otel-collector.opentelemetry-operator-system:4318"}}
+`
+
+// Pods that started before their Instrumentation are found, those that are
+// replaced have it, and those of an earlier form of it are told apart: in the
+// status, and as JSON to who may ask.
+func TestInstrumentedPodsAreCounted(t *testing.T) {
+	t.Parallel()
+	apply(t, counted)
+	rollout(t, "counted", "deployment/cart")
+	url := serviceURL(t, "opentelemetry-operator-system", "opentelemetry-operator-workloads", "8082") + "/api/workloads?namespace=counted&kind=Deployment&name=cart"
+	token := strings.TrimSpace(kubectl(t, "create", "token", "-n", "opentelemetry-operator-system", "signalbox", "--audience", "signalbox-operator"))
+	says := func(want string) {
+		t.Helper()
+		await(t, want, func(ctx context.Context) error {
+			got, err := workload(ctx, url, token)
+			if err == nil && got != want {
+				err = fmt.Errorf("got %s", got)
+			}
+			return err
+		})
+	}
+	says("sdk refused NoneInNamespace: map[Refused:2]")
+	if got, err := workload(t.Context(), url, "none"); err == nil {
+		t.Errorf("got %s without a token; want nothing", got)
+	}
+
+	apply(t, countedBy)
+	status := func(want string) {
+		t.Helper()
+		await(t, "status "+want, func(ctx context.Context) error {
+			out, err := cluster.Kubectl(ctx, "", "get", "instrumentation", "-n", "counted", "all", "--no-headers")
+			if err == nil && !strings.HasSuffix(strings.Join(strings.Fields(out), " "), want) {
+				err = fmt.Errorf("got %s", out)
+			}
+			return err
+		})
+	}
+	status("2 0 0 2 0") // pods, injected, stale, missed, refused
+	says("sdk injected AsAsked: map[Missed:2]")
+
+	kubectl(t, "rollout", "restart", "-n", "counted", "deployment/cart")
+	rollout(t, "counted", "deployment/cart")
+	status("2 2 0 0 0")
+	says("sdk injected AsAsked: map[Injected:2]")
+	labelled := strings.Fields(kubectl(t, "get", "pods", "-n", "counted", "-l", "operator.opentelemetry.io/instrumented=true", "-o", "name"))
+	if len(labelled) != 2 {
+		t.Errorf("got pods %v with the label; want two", labelled)
+	}
+
+	kubectl(t, "patch", "instrumentation", "-n", "counted", "all", "--type=merge", "-p", `{"spec":{"sampler":{"type":"always_on"}}}`)
+	status("2 0 2 0 0")
+	says("sdk injected AsAsked: map[Stale:2]")
+	want := `[{"language":"sdk","message":"the pod has no container gone","reason":"UnknownContainer","workload":"Deployment counted/other"}]`
+	apply(t, strings.NewReplacer("name: cart,", "name: other,", "app: cart", "app: other", `inject-sdk: "true"`, `inject-sdk: "true", instrumentation.opentelemetry.io/container-names: gone`).Replace(counted))
+	await(t, "refusal", func(ctx context.Context) error {
+		out, err := cluster.Kubectl(ctx, "", "get", "instrumentation", "-n", "counted", "all", "-o", "jsonpath={.status.refusals}")
+		if diff := cmp.Diff(want, out); err == nil && diff != "" {
+			err = fmt.Errorf("(-want +got):\n%s", diff)
+		}
+		return err
+	})
+}
+
+// workload is what the operator says of one workload: its decisions, and how
+// many of its pods are in each state.
+func workload(ctx context.Context, url, token string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d: %s", resp.StatusCode, body)
+	}
+	var w struct {
+		Decisions []struct{ Kind, Outcome, Reason string }
+		Counts    []struct {
+			State string
+			Pods  int
+		}
+	}
+	if err := json.Unmarshal(body, &w); err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, d := range w.Decisions {
+		fmt.Fprintf(&b, "%s %s %s: ", d.Kind, d.Outcome, d.Reason)
+	}
+	states := map[string]int{}
+	for _, c := range w.Counts {
+		states[c.State] += c.Pods
+	}
+	fmt.Fprintf(&b, "%v", states)
+	return b.String(), nil
+}
