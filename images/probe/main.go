@@ -105,6 +105,9 @@ func planFile(dir, container string) string      { return filepath.Join(dir, "pl
 // install puts the probe and what each container has without an agent into dir.
 func install(dir string, containers, environ []string) error {
 	for _, folder := range []string{"env", "plan"} {
+		if len(containers) == 0 {
+			break
+		}
 		path := filepath.Join(dir, folder)
 		if err := os.MkdirAll(path, 0o777); err != nil {
 			return fmt.Errorf("making %s: %w", path, err)

@@ -216,9 +216,13 @@ func addDotNet(in *injection) error {
 		return &refused{OtherAgent, "variable " + dotNetHome + " says that .NET is instrumented already"}
 	}
 	folder := folderOf(DotNet)
-	native := folder + "/linux"
+	native, look := folder+"/linux", false
 	switch platform := in.asked(runtimeAnnotation); platform {
-	case "", "linux-x64", "linux-arm64":
+	case "":
+		if look = in.looksForLibc(); look {
+			native = nativeLink(in.container.Name)
+		}
+	case "linux-x64", "linux-arm64":
 	case "linux-musl-x64", "linux-musl-arm64":
 		native = folder + "/linux-musl"
 	default:
@@ -241,5 +245,8 @@ func addDotNet(in *injection) error {
 		return err
 	}
 	in.copying("/autoinstrumentation/.", in.spec().DotNet.Resources, folder)
+	if look {
+		in.linkNative()
+	}
 	return nil
 }

@@ -139,7 +139,7 @@ func (in *injection) as(k Kind) *injection {
 		}
 	}
 	other := *in
-	other.chosen, other.pod, other.notes = &c, in.pod.DeepCopy(), nil
+	other.chosen, other.pod, other.notes, other.probed = &c, in.pod.DeepCopy(), nil, true
 	other.container = other.find(in.container.Name)
 	return &other
 }

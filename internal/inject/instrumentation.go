@@ -379,6 +379,8 @@ type injection struct {
 	namespace   metav1.ObjectMeta
 	facts       *Facts
 	targets     []string
+	// probed says that the probe looks at the container anyhow.
+	probed bool
 	// notes are what the pod's owner should know of it.
 	notes []string
 }

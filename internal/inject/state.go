@@ -157,7 +157,7 @@ func Plain(pod *corev1.Pod) *corev1.Pod {
 	delete(plain.Annotations, v1beta1.AnnotationSidecarHash)
 	ours := func(c corev1.Container) bool {
 		return c.Name == render.CollectorContainer || kindOf(c.Name) != "" ||
-			c.Name == autoInstall || strings.HasPrefix(c.Name, autoDetect) || strings.HasPrefix(c.Name, webServerClone)
+			strings.HasPrefix(c.Name, volumeOf("")) || strings.HasPrefix(c.Name, webServerClone)
 	}
 	tells := func(v corev1.EnvVar) bool {
 		return v.Name == nodeNameVariable || v.Name == dotNetHome || v.ValueFrom != nil && v.ValueFrom.FileKeyRef != nil && v.ValueFrom.FileKeyRef.VolumeName == volumeOf(Auto)
