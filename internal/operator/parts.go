@@ -88,7 +88,7 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 // injecting is what the settings say about what is injected into pods.
 func injecting(s *settings.Settings) pods.Config {
 	return pods.Config{
-		Images: s.Images.Agents, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
+		Images: s.Images.Agents, Probe: s.Images.Probe, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
 	}
 }
 
