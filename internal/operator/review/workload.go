@@ -163,6 +163,7 @@ func (s *sweep) starting(ctx context.Context, t *top) (*corev1.Pod, error) {
 
 // decide decides about pods of a workload that start now.
 func (s *sweep) decide(ctx context.Context, t *top) error {
+	t.Decisions, t.Counts, t.Pods = []inject.Decision{}, []Count{}, []Pod{} // lists, also in JSON
 	if err := s.read(ctx, t); err != nil {
 		return err
 	}
@@ -171,7 +172,8 @@ func (s *sweep) decide(ctx context.Context, t *top) error {
 	case client.IgnoreNotFound(err) != nil:
 		return err
 	case pod == nil || err != nil:
-		return nil // it is gone
+		t.pods = nil // they are gone, as it is
+		return nil
 	}
 	var owners []inject.Owner
 	if t.Kind != "Pod" {
@@ -179,7 +181,8 @@ func (s *sweep) decide(ctx context.Context, t *top) error {
 	}
 	namespace := s.namespace(ctx, t.Namespace)
 	t.Template = pod
-	t.Injected, t.Decisions = s.Decider.Decide(ctx, pod, namespace, owners)
+	after, decisions := s.Decider.Decide(ctx, pod, namespace, owners)
+	t.Injected, t.Decisions = after, append(t.Decisions, decisions...)
 	if why := s.unreached(ctx, pod, namespace); why != "" {
 		t.Injected = pod
 		for i := range t.Decisions {
