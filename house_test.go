@@ -49,7 +49,7 @@ const layers = `
 
 	# The test cluster knows nothing of the product but its image; tests of any
 	# room may start one.
-	buildcache < e2e/kube < e2e
+	buildcache < e2e/kube < e2e/runtimes < e2e
 
 	# What builds the payload images knows nothing of the product either.
 	buildcache < images/payload < bench, e2e

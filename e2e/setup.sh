@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the packages that the cluster of the end-to-end tests needs, where they
-# are missing: container runtime, network plugins and the tools that Up and Down
-# of package kube run. Nothing that they bring is started.
+# are missing: container runtime, network plugins, the tools that Up and Down of
+# package kube run, and what builds a Python for musl. Nothing that they bring is
+# started.
 set -eu
 
 if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ]; then
@@ -20,6 +21,10 @@ need nft nftables
 need conntrack conntrack
 need umount mount
 need busybox busybox-static
+need musl-gcc musl-tools
+need make make
+need xz xz-utils
+perl -MIPC::Cmd -e 1 2>/dev/null || packages="$packages perl"
 [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || [ -x /usr/libexec/cni/bridge ] || packages="$packages containernetworking-plugins"
 [ -r /etc/ssl/certs/ca-certificates.crt ] || packages="$packages ca-certificates"
 [ -n "$packages" ] || exit 0
