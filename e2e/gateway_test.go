@@ -60,7 +60,8 @@ var diceImage = sync.OnceValues(func() (kube.Image, error) {
 })
 
 // dice runs the program of the second seed as a Job, which must complete, and
-// returns the id of its trace.
+// returns the id of its trace. Where it sends to, its pod says unless endpoint is
+// empty.
 func dice(t *testing.T, namespace, annotations, endpoint string) string {
 	t.Helper()
 	image, err := diceImage()
@@ -70,10 +71,16 @@ func dice(t *testing.T, namespace, annotations, endpoint string) string {
 	if err := cluster.Load(t.Context(), image); err != nil {
 		t.Fatal(err)
 	}
+	env := ""
+	if endpoint != "" {
+		env = `{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "` + endpoint + `"}`
+	}
 	apply(t, fmt.Sprintf(`{apiVersion: batch/v1, kind: Job, metadata: {name: dice, namespace: %s}, spec: {
 		backoffLimit: 0,
-		template: {metadata: {annotations: %s}, spec: {restartPolicy: Never, containers: [{name: dice, image: "registry.local/gosdk:1", args: [-work, 10ms],
-			env: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "%s"}]}]}}}}`, namespace, annotations, endpoint))
+		template: {metadata: {annotations: %s}, spec: {restartPolicy: Never,
+			securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}},
+			containers: [{name: dice, image: "registry.local/gosdk:1", args: [-work, 10ms], env: [%s],
+				securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}}`, namespace, annotations, env))
 	_, err = cluster.Kubectl(t.Context(), "", "wait", "-n", namespace, "job/dice", "--for=condition=Complete", "--timeout="+waitTimeout.String())
 	logs := kubectl(t, "logs", "-n", namespace, "job/dice", "-c", "dice")
 	if err != nil {

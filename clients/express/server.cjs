@@ -1,5 +1,5 @@
 // An Express application: server.cjs PORT [handler]. With handler it ends on
-// SIGTERM by itself, with exit code 3.
+// SIGTERM by itself, with exit code 3. HOST is the address that it listens at.
 'use strict';
 const express = require('express');
 const log = require('pino')(require('pino').destination({ dest: 2, sync: true }));
@@ -9,5 +9,5 @@ app.get('/hello/:name', (req, res) => {
   log.info('greeting');
   res.send('hello ' + req.params.name);
 });
-const server = app.listen(Number(process.argv[2]), '127.0.0.1');
+const server = app.listen(Number(process.argv[2]), process.env.HOST || '127.0.0.1');
 if (process.argv[3] === 'handler') process.on('SIGTERM', () => server.close(() => setTimeout(() => process.exit(3), 500)));

@@ -1,0 +1,110 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// injects are the annotations that ask for an agent.
+func injects(language string, more ...string) map[string]string {
+	all := map[string]string{"instrumentation.opentelemetry.io/inject-" + language: "true"}
+	for i := 0; i < len(more); i += 2 {
+		all["instrumentation.opentelemetry.io/"+more[i]] = more[i+1]
+	}
+	return all
+}
+
+// wantInstrumented deploys applications beside each other, asks them, and wants
+// spans, metrics and log records of each, and a quick end.
+func wantInstrumented(t *testing.T, span string, apps ...app) {
+	t.Helper()
+	for _, a := range apps {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			base := a.deploy(t)
+			for i := range 3 {
+				if _, err := get(t.Context(), fmt.Sprintf("%s/hello/%d", base, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			resource := a.resource(t, "deployment")
+			if strings.HasPrefix(a.name, "gunicorn") {
+				delete(resource, "service.instance.id") // each worker has its own
+			}
+			wantSpans(t, a.name, span, 3, resource)
+			wantMetrics(t, a, "http_server_.*_count")
+			wantLogs(t, a.name, "greeting")
+			// What the agent has to say it says on stderr, and it has nothing to say.
+			if logs := kubectl(t, "logs", "-n", a.namespace, "deployment/"+a.name); strings.Contains(logs, "signalbox:") {
+				t.Errorf("it says:\n%s", logs)
+			}
+			wantEnd(t, a)
+		})
+	}
+}
+
+// Flask, on its own server and behind gunicorn, which forks.
+func TestFlaskIsInstrumented(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-python"
+	instrumented(t, namespace, "4318")
+	gunicorn := []string{"python3", "-m", "gunicorn", "--workers", "2", "--bind", ":8080"}
+	wantInstrumented(t, "GET /hello/<name>",
+		app{namespace, "flask", glibcImage, injects("python"), []string{"python3", "server.py"}, nil},
+		app{namespace, "gunicorn", glibcImage, injects("python"), append(gunicorn, "server:app"), nil},
+		app{namespace, "gunicorn-preload", glibcImage, injects("python"), append(gunicorn, "--preload", "server:app"), nil},
+	)
+}
+
+// Express in both module systems.
+func TestExpressIsInstrumented(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-nodejs"
+	instrumented(t, namespace, "4318")
+	everywhere := map[string]string{"HOST": "0.0.0.0"}
+	wantInstrumented(t, "GET /hello/:name",
+		app{namespace, "express-cjs", expressImage, injects("nodejs"), []string{"node", "server.cjs", "8080", "handler"}, everywhere},
+		app{namespace, "express-esm", expressImage, injects("nodejs"), []string{"node", "server.mjs", "8080", "handler"}, everywhere},
+	)
+}
+
+// Spring Boot, whose variable for options of the JVM has a value already.
+func TestSpringIsInstrumented(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-java"
+	instrumented(t, namespace, "4318")
+	wantInstrumented(t, "GET /hello/{name}",
+		app{namespace, "spring", springImage, injects("java"), []string{"java", "shop.App"}, map[string]string{"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}},
+	)
+}
+
+// A program that has the SDK for Go built in is told where to send, who it is and
+// where it runs.
+func TestGoProgramIsTold(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-sdk"
+	instrumented(t, namespace, "4317")
+	dice(t, namespace, `{instrumentation.opentelemetry.io/inject-sdk: "true"}`, "")
+	pod := kubectl(t, "get", "pods", "-n", namespace, "-l", "job-name=dice", "-o", "jsonpath={.items[0].metadata.name}")
+	wantSpans(t, "dice", "Sample-0", 1, map[string]string{
+		"k8s.namespace.name": namespace, "k8s.pod.name": pod, "k8s.container.name": "dice", "k8s.node.name": "node1", "k8s.job.name": "dice",
+		"service.namespace": namespace, "service.version": "1",
+	})
+}
+
+// A Job completes as it does without an agent, and what it did has been sent.
+func TestInstrumentedJobCompletes(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-job"
+	instrumented(t, namespace, "4318")
+	a := app{namespace, "once", glibcImage, injects("python"), []string{"python3", "job.py"}, nil}
+	apply(t, fmt.Sprintf(`{apiVersion: batch/v1, kind: Job, metadata: {name: once, namespace: %s}, spec: {backoffLimit: 0, template: {%s}}}`, namespace, a.pod(t, "Never")))
+	kubectl(t, "wait", "-n", namespace, "job/once", "--for=condition=Complete", "--timeout="+waitTimeout.String())
+	wantSpans(t, "once", "GET /hello/<name>", 1, a.resource(t, "job"))
+	if logs := kubectl(t, "logs", "-n", namespace, "job/once", "-c", "app"); !strings.Contains(logs, "200 OK") || strings.Contains(logs, "signalbox:") {
+		t.Errorf("it says:\n%s", logs)
+	}
+}
