@@ -5,15 +5,14 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
 // workload is what replaces pods.
 type workload struct{ client.Object }
 
-// turn is what to do with a workload that has pods with an old sidecar.
+// turn is what to do with a workload that has pods that are not as they should be.
 type turn int
 
 const (
@@ -28,10 +27,10 @@ const (
 	restart
 )
 
-// turn is what to do with the workload for pods to get the sidecar of a hash.
-func (w *workload) turn(sum string) turn {
-	switch stamp := w.stamp(); {
-	case w.optedOut():
+// turn is what to do with the workload for pods to get what a hash is of.
+func (w *workload) turn(ro *rollout, sum string) turn {
+	switch stamp := w.stamp(ro); {
+	case w.optedOut(ro):
 		return leave
 	case stamp == sum && w.settled():
 		return leave
@@ -42,8 +41,8 @@ func (w *workload) turn(sum string) turn {
 	case stamp == "" && !w.settled():
 		return later
 	}
-	// Also when it is not well, if that is of an earlier restart: the present
-	// sidecar may be what mends it.
+	// Also when it is not well, if that is of an earlier restart: what its pods would
+	// get now may be what mends it.
 	return restart
 }
 
@@ -60,12 +59,25 @@ func (w *workload) template() *corev1.PodTemplateSpec {
 	return new(corev1.PodTemplateSpec)
 }
 
+// selector finds its pods.
+func (w *workload) selector() *metav1.LabelSelector {
+	switch o := w.Object.(type) {
+	case *appsv1.Deployment:
+		return o.Spec.Selector
+	case *appsv1.StatefulSet:
+		return o.Spec.Selector
+	case *appsv1.DaemonSet:
+		return o.Spec.Selector
+	}
+	return nil
+}
+
 // stamp is the hash that its pods were restarted for last.
-func (w *workload) stamp() string { return w.template().Annotations[v1beta1.AnnotationSidecarHash] }
+func (w *workload) stamp(ro *rollout) string { return w.template().Annotations[ro.stamp] }
 
 // optedOut reports whether the workload does not want to be restarted.
-func (w *workload) optedOut() bool {
-	return strings.EqualFold(w.GetAnnotations()[v1beta1.AnnotationSidecarRollout], "false")
+func (w *workload) optedOut(ro *rollout) bool {
+	return strings.EqualFold(w.GetAnnotations()[ro.optOut], "false")
 }
 
 // paused reports whether somebody keeps its pods as they are.

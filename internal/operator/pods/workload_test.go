@@ -45,7 +45,7 @@ func TestTurn(t *testing.T) {
 		t.Helper()
 		d := &appsv1.Deployment{Status: appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1}}
 		change(d)
-		if got := (&workload{d}).turn("new"); got != want {
+		if got := (&workload{d}).turn(&rollout{stamp: v1beta1.AnnotationSidecarHash, optOut: v1beta1.AnnotationSidecarRollout}, "new"); got != want {
 			t.Errorf("%s: got %d; want %d", name, got, want)
 		}
 	}
