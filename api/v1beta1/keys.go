@@ -92,6 +92,24 @@ const (
 // pod has an old one.
 const AnnotationInstrumented = "operator." + Group + "/instrumented"
 
+// Annotations of the crash guard, and of rollouts of instrumentation.
+const (
+	// AnnotationProgram on a pod tells, as python=HASH,java=HASH, of which state of
+	// the program each language was added to. A language that is missing is not
+	// guarded.
+	AnnotationProgram = "operator." + Group + "/program"
+	// AnnotationCrashGuard on a pod or its namespace is "false" where the crash guard
+	// is not wanted. Any other value than before ends a guard.
+	AnnotationCrashGuard = InstrumentationPrefix + "crash-guard"
+	// AnnotationInstrumentationRollout on an Instrumentation lets the operator roll
+	// out the workloads whose pods lack it or have an old one: "true", "false", or
+	// how many at a time. On a workload, "false" leaves that alone.
+	AnnotationInstrumentationRollout = InstrumentationPrefix + "rollout"
+	// AnnotationInstrumentationStamp on a pod template is a hash of what the pods
+	// were restarted for.
+	AnnotationInstrumentationStamp = "operator." + Group + "/instrumented-sha256"
+)
+
 // Annotations of sidecars.
 const (
 	// AnnotationSidecarHash on a pod is the hash of the sidecar that it was given:

@@ -135,7 +135,7 @@ func addJava(in *injection) error {
 	in.copying("/javaagent.jar", spec.Resources, path)
 	for i, e := range spec.Extensions {
 		in.prepend(corev1.Container{
-			Name: "opentelemetry-auto-instrumentation-extension-" + strconv.Itoa(i), Image: e.Image, Resources: spec.Resources,
+			Name: extensionPrefix + strconv.Itoa(i), Image: e.Image, Resources: spec.Resources,
 			Command:      []string{"cp", "-r", strings.TrimRight(e.Dir, "/") + "/.", folderOf(Java) + "/extensions"},
 			VolumeMounts: []corev1.VolumeMount{{Name: volumeOf(Java), MountPath: folderOf(Java)}},
 		})

@@ -330,6 +330,9 @@ func (c *chosen) targets(pod *corev1.Pod) (names, unknown []string) {
 // it, which what is added is measured by.
 func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, facts Facts) (*corev1.Pod, Decision) {
 	d := Decision{Kind: c.kind, Outcome: Injected, Reason: AsAsked, Source: c.source(), Sum: c.sum}
+	if err := c.guarded(before, namespace, &facts); err != nil {
+		return pod, c.against(err)
+	}
 	names, unknown := c.targets(before)
 	var notes []string
 	if len(unknown) > 0 {

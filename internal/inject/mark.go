@@ -91,18 +91,21 @@ func (in *injection) mark() {
 	}
 	setKey(&in.pod.Annotations, v1beta1.AnnotationInstrumented, strings.Join(texts, ","))
 	setKey(&in.pod.Labels, v1beta1.LabelInstrumented, "true")
+	in.markProgram()
 }
 
 // unmarked is a pod without marks: one that is not instrumented may have them
 // because its author copied another's.
 func unmarked(pod *corev1.Pod) *corev1.Pod {
 	_, annotated := pod.Annotations[v1beta1.AnnotationInstrumented]
+	_, program := pod.Annotations[v1beta1.AnnotationProgram]
 	_, labelled := pod.Labels[v1beta1.LabelInstrumented]
-	if !annotated && !labelled {
+	if !annotated && !program && !labelled {
 		return pod
 	}
 	pod = pod.DeepCopy()
 	delete(pod.Annotations, v1beta1.AnnotationInstrumented)
+	delete(pod.Annotations, v1beta1.AnnotationProgram)
 	delete(pod.Labels, v1beta1.LabelInstrumented)
 	return pod
 }

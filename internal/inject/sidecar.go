@@ -44,6 +44,8 @@ type Facts struct {
 	// ConfigMaps of the pod's namespace, with the keys that they have: what a
 	// container takes its environment from, as far as that may be read.
 	ConfigMaps map[string][]string `json:"configMaps,omitempty"`
+	// Guards keep languages off workloads that crashed with them.
+	Guards []Guard `json:"guards,omitempty"`
 }
 
 // maxVariable is the longest environment variable that Linux starts a program

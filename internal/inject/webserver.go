@@ -19,6 +19,9 @@ const (
 	apacheAttach   = "otel-agent-attach-apache"
 	nginxAttach    = "otel-agent-attach-nginx"
 
+	apacheAgentVolume = "otel-apache-agent"
+	nginxAgentVolume  = "otel-nginx-agent"
+
 	webServerFolder = "/opt/opentelemetry-webserver"
 	agentFolder     = webServerFolder + "/agent"
 	sourceFolder    = webServerFolder + "/source-conf"
@@ -86,7 +89,7 @@ func addApache(in *injection) error {
 	fmt.Fprintf(&text, "LoadModule otel_apache_module %s/WebServerModule/Apache/libmod_apache_otel%s.so\n", agentFolder, suffix)
 	in.directives(&text, "ApacheModule", "", spec.Attrs)
 	return in.module(&webServer{
-		attach: apacheAttach, agent: "otel-apache-agent", config: "otel-apache-conf-dir", folder: folder,
+		attach: apacheAttach, agent: apacheAgentVolume, config: "otel-apache-conf-dir", folder: folder,
 		clone: copyScript, install: apacheScript, arguments: []string{folder},
 		textVariable: "OTEL_APACHE_AGENT_CONF", nameVariable: "APACHE_SERVICE_INSTANCE_ID", text: text.String(),
 		resources: spec.Resources, payload: &spec.Payload,
@@ -98,7 +101,7 @@ func addNginx(in *injection) error {
 	var text strings.Builder
 	in.directives(&text, "NginxModule", ";", spec.Attrs)
 	return in.module(&webServer{
-		attach: nginxAttach, agent: "otel-nginx-agent", config: "otel-nginx-conf-dir", folder: path.Dir(spec.ConfigFile),
+		attach: nginxAttach, agent: nginxAgentVolume, config: "otel-nginx-conf-dir", folder: path.Dir(spec.ConfigFile),
 		clone: nginxCopyScript, install: nginxScript, arguments: []string{path.Base(spec.ConfigFile)},
 		textVariable: "OTEL_NGINX_AGENT_CONF", nameVariable: "OTEL_NGINX_SERVICE_INSTANCE_ID", text: text.String(),
 		resources: spec.Resources, payload: &spec.Payload,

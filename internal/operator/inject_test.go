@@ -10,6 +10,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/operator/review"
@@ -107,4 +108,19 @@ spec:
 		}
 		return nil
 	})
+
+	// With the Instrumentation's consent its old pods are replaced, and an agent that
+	// cannot be copied is taken back.
+	c.kubectl("", "annotate", "otelinst", "all", v1beta1.AnnotationInstrumentationRollout+"=true")
+	said("pods are replaced: they started without what Instrumentation default/all says now", "describe", "deployment", "cart")
+	c.kubectl("", "rollout", "status", "--timeout=60s", "deployment/cart")
+	said(`{"guarded":0,"injected":1,"matched":1,"missed":0,"refused":0,"stale":0}`, "get", "otelinst", "all", "-o", "jsonpath={.status.pods}")
+	pod := c.kubectl("", "get", "pods", "-l", "app=cart", "-o", "jsonpath={.items[*].metadata.name}")
+	c.kubectl("", "patch", "pod", pod, "--subresource=status", "--type=merge", "-p", `{"status": {"initContainerStatuses": [{
+		"name": "opentelemetry-auto-instrumentation-python", "image": "x", "imageID": "x", "ready": false, "restartCount": 4,
+		"state": {"terminated": {"exitCode": 1, "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:00:00Z"}}}]}}`)
+	said("container opentelemetry-auto-instrumentation-python ended with exit code 1, restarted 4 times in pod "+pod, "describe", "deployment", "cart")
+	said("workload: Deployment", "get", "configmap", needs.CrashGuardConfigMap, "-n", needs.Namespace, "-o", "yaml")
+	said("<otc-container>", "get", "pods", "-l", "app=cart", "-o", "jsonpath=<{.items[*].spec.initContainers[*].name}>")
+	said(`{"guarded":1,"injected":0,"matched":1,"missed":0,"refused":0,"stale":0}`, "get", "otelinst", "all", "-o", "jsonpath={.status.pods}")
 }

@@ -50,7 +50,7 @@ func startLight(t *testing.T) *light {
 	})
 	c := &light{Cluster: k, t: t}
 	var stop context.CancelFunc
-	c.ctx, stop = context.WithTimeout(ctx, 100*time.Second)
+	c.ctx, stop = context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(stop)
 	admin, err := clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
 	if err != nil {

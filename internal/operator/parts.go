@@ -66,9 +66,16 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 	injection := injecting(s)
 	injection.Facts, injection.NativeSidecars, injection.EnvFiles = offers.Facts, offers.NativeSidecars, offers.EnvFiles
 	injection.Registry, injection.Log = counts, o.Logger
-	errs = append(errs, o.review(mgr, injection, counts))
+	guards, err := o.guards(mgr)
+	if err != nil {
+		return err
+	}
+	injection.Guards = guards.All
+	counter, err := o.review(mgr, injection, counts)
+	errs = append(errs, err)
 	if s.Webhooks.Enabled {
 		errs = append(errs,
+			o.instrumented(mgr, guards, counter),
 			admission.Add(mgr, admission.Config{
 				Check: o.Check, Facts: offers.Facts, Images: s.Images.Agents, Denied: s.FIPSDisabled,
 				Gates: v1beta1.Gates{NetworkPolicies: s.Gates.OperandNetworkPolicy},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -14,6 +15,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/cluster"
 	"github.com/signalbox-otel/signalbox/internal/operator/pods"
 	"github.com/signalbox-otel/signalbox/internal/operator/review"
@@ -22,11 +24,12 @@ import (
 )
 
 // review tells, at the address for it, how workloads stand to what pods ask for,
-// and counts that in the status of Instrumentations.
-func (o *Operator) review(mgr ctrl.Manager, injection pods.Config, counts prometheus.Registerer) error {
+// and counts that in the status of Instrumentations; it returns what counts, nil
+// where there are none.
+func (o *Operator) review(mgr ctrl.Manager, injection pods.Config, counts prometheus.Registerer) (*review.Counter, error) {
 	logs, err := beginnings(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r := review.New(review.Config{
 		Decider: pods.NewDecider(injection, mgr.GetCache(), mgr.GetAPIReader()),
@@ -34,10 +37,9 @@ func (o *Operator) review(mgr ctrl.Manager, injection pods.Config, counts promet
 	})
 	o.servers.reviews.set(r.Handler())
 	if !o.Settings.Instrumentations {
-		return nil // there is no status to write to
+		return nil, nil // there is no status to write to
 	}
-	_, err = review.AddCounter(mgr, r, counts, o.Logger)
-	return err
+	return review.AddCounter(mgr, r, counts, o.Logger)
 }
 
 // NewReviewer makes a reviewer that works with the rights of config, as those of
@@ -71,6 +73,15 @@ func NewReviewer(s *settings.Settings, config *rest.Config) (*review.Reviewer, e
 	injection.NativeSidecars = func() bool { return offers.NativeSidecars }
 	injection.EnvFiles = func() bool { return offers.EnvFiles }
 	injection.Log = slog.New(slog.DiscardHandler)
+	if s.CrashGuard {
+		var once sync.Once
+		var guards []inject.Guard
+		injection.Guards = func(ctx context.Context) []inject.Guard {
+			// Who may not read them is told what holds without.
+			once.Do(func() { guards, _ = pods.ReadGuards(ctx, c, s.Namespace) })
+			return guards
+		}
+	}
 	return review.New(review.Config{
 		Decider: pods.NewDecider(injection, c, c), Live: c, Namespaces: s.WatchNamespaces, Logs: logs,
 	}), nil

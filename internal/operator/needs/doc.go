@@ -46,6 +46,8 @@ const (
 	LeaderLease = "9f7554c3.opentelemetry.io"
 	// DefaultsConfigMap has the resources that an installation brings.
 	DefaultsConfigMap = "signalbox-defaults"
+	// CrashGuardConfigMap has the crash guards.
+	CrashGuardConfigMap = "signalbox-crash-guards"
 	// FieldOwner owns the fields that the operator applies.
 	FieldOwner = "signalbox-operator"
 	// EventSource is the component in events.

@@ -29,6 +29,8 @@ func Rights() []rbacv1.PolicyRule {
 		// Whether their pods are ready, and why not.
 		{APIGroups: []string{""}, Resources: []string{"pods", "namespaces"}, Verbs: read},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+		// Pods that crash with what was injected, and that their controllers make anew.
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"delete"}},
 		// Whether who writes a resource may grant what it needs.
 		{APIGroups: []string{"authorization.k8s.io"}, Resources: []string{"subjectaccessreviews"}, Verbs: []string{"create"}},
 		// What a namespace allows the pods that are injected, and who owns these.

@@ -30,7 +30,7 @@ func NewDecider(c Config, cache, live client.Reader) *Decider {
 	}
 	return &Decider{log: c.Log, gatherer: &gatherer{
 		cache: cache, live: live, native: c.NativeSidecars, files: c.EnvFiles,
-		rendered: &rendered{facts: c.Facts}, owners: newOwners(live, time.Now),
+		rendered: &rendered{facts: c.Facts}, owners: newOwners(live, time.Now), guards: c.Guards,
 		settings: inject.Facts{Images: c.Images, Probe: c.Probe, LanguagesOff: c.LanguagesOff, OneLanguage: c.OneLanguage, Instrumentation: c.Instrumentation},
 	}}
 }

@@ -28,6 +28,7 @@ type gatherer struct {
 	files       func() bool
 	rendered    *rendered
 	owners      *owners
+	guards      func(context.Context) []inject.Guard // nil knows of none
 	// settings are facts that do not change.
 	settings inject.Facts
 }
@@ -180,6 +181,9 @@ func (g *gatherer) facts(ctx context.Context, namespace string) (inject.Facts, e
 		return facts, fmt.Errorf("listing ResourceQuotas of namespace %s: %w", namespace, err)
 	}
 	facts.Quotas = quotas.Items
+	if g.guards != nil {
+		facts.Guards = g.guards(ctx)
+	}
 	return facts, nil
 }
 

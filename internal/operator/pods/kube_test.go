@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -63,6 +64,8 @@ type cluster struct {
 	webhook  *httptest.Server
 	mgr      ctrl.Manager
 	sidecars *Sidecars
+	guards   *Guards
+	guard    *CrashGuard
 
 	mu      sync.Mutex
 	answers []time.Duration // times of the webhook
@@ -208,8 +211,13 @@ func (c *cluster) start(config *rest.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	log := slog.New(slog.DiscardHandler)
+	if c.guards, err = NewGuards(c.mgr, c.client, "operator", log); err != nil {
+		t.Fatal(err)
+	}
 	if err := Add(c.mgr, Config{
 		Facts:          facts,
+		Guards:         c.guards.All,
 		Images:         v1alpha1.Images{Python: "python:1"},
 		NativeSidecars: func() bool { return true },
 		Registry:       c.registry,
@@ -220,6 +228,17 @@ func (c *cluster) start(config *rest.Config) {
 		t.Fatal(err)
 	}
 	if err := AddRollout(c.mgr, c.sidecars); err != nil {
+		t.Fatal(err)
+	}
+	i, err := NewInstrumented(c.mgr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.guard, err = AddCrashGuard(c.mgr, i, c.guards, log); err != nil {
+		t.Fatal(err)
+	}
+	c.guard.retry = 500 * time.Millisecond
+	if err := AddInstrumentationRollout(c.mgr, i, c.guard, c.guards, InstrumentationRollout{Images: v1alpha1.Images{Python: "python:1"}, Overdue: overdue}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(c.ctx)

@@ -39,6 +39,8 @@ type Config struct {
 	OneLanguage  bool
 	// Instrumentation is used instead of the cluster's; nil uses those.
 	Instrumentation *v1alpha1.Instrumentation
+	// Guards are the crash guards in force; nil knows of none.
+	Guards func(context.Context) []inject.Guard
 	// Registry counts decisions; nil is controller-runtime's.
 	Registry prometheus.Registerer
 	// Log takes what went wrong; nil is slog's default.

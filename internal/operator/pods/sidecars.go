@@ -47,16 +47,7 @@ func NewSidecars(mgr ctrl.Manager, facts func(namespace string) render.Facts, na
 		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
 		fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
 	)
-	in := map[string]cache.Config{}
-	for _, n := range namespaces {
-		in[n] = cache.Config{}
-	}
-	c, err := cache.New(mgr.GetConfig(), cache.Options{
-		HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper(), DefaultNamespaces: in,
-		ByObject: map[client.Object]cache.ByObject{
-			podMeta(): {Label: labels.NewSelector().Add(*injected), Field: running, Transform: slim},
-		},
-	})
+	c, err := podCache(mgr, podMeta(), cache.ByObject{Label: labels.NewSelector().Add(*injected), Field: running, Transform: slim}, namespaces)
 	if err != nil {
 		return nil, fmt.Errorf("caching pods with sidecars: %w", err)
 	}
@@ -64,9 +55,6 @@ func NewSidecars(mgr ctrl.Manager, facts func(namespace string) render.Facts, na
 		return []string{o.GetLabels()[v1beta1.LabelInjected]}
 	}); err != nil {
 		return nil, fmt.Errorf("indexing pods with sidecars: %w", err)
-	}
-	if err := mgr.Add(leading{c}); err != nil {
-		return nil, fmt.Errorf("caching pods with sidecars: %w", err)
 	}
 	return &Sidecars{mgr: mgr, cache: c, rendered: &rendered{facts: facts}}, nil
 }

@@ -105,19 +105,20 @@ func (s *State) fresh(n counts) []*corev1.Pod {
 	if current == "" && len(s.Pods) > 0 {
 		// The others do not say which revision is theirs: the youngest pod is of it.
 		youngest := slices.MaxFunc(s.Pods, func(a, b corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
-		current = revision(&youngest)
+		current = Revision(&youngest)
 	}
 	var all []*corev1.Pod
 	for i := range s.Pods {
-		if p := &s.Pods[i]; p.DeletionTimestamp == nil && revision(p) == current {
+		if p := &s.Pods[i]; p.DeletionTimestamp == nil && Revision(p) == current {
 			all = append(all, p)
 		}
 	}
 	return all
 }
 
-// revision names the template that a pod was made of.
-func revision(p *corev1.Pod) string {
+// Revision names the template that a pod was made of; nothing where its
+// controller does not say.
+func Revision(p *corev1.Pod) string {
 	return cmp.Or(p.Labels[appsv1.DefaultDeploymentUniqueLabelKey], p.Labels[appsv1.ControllerRevisionHashLabelKey])
 }
 
@@ -302,14 +303,7 @@ func lastEnd(c *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 
 func crashed(p *corev1.Pod, c *corev1.ContainerStatus, e *corev1.ContainerStateTerminated) *trouble {
 	t := &trouble{reason: crash, lasting: true, rank: rankCrash, container: c.Name}
-	var times string
-	switch c.RestartCount {
-	case 0:
-	case 1:
-		times = ", restarted once"
-	default:
-		times = fmt.Sprintf(", restarted %d times", c.RestartCount)
-	}
+	times := restarts(c)
 	if e.Reason == outOfMem {
 		t.reason, t.container = outOfMem, ""
 		t.message = fmt.Sprintf("container %s was killed because it used more memory than it may%s%s; raise spec.resources.limits.memory", c.Name, memoryLimit(p, c.Name), times)
@@ -320,6 +314,17 @@ func crashed(p *corev1.Pod, c *corev1.ContainerStatus, e *corev1.ContainerStateT
 		t.message, t.container = t.message+": "+bounded(strings.TrimSpace(e.Message), 1000), ""
 	}
 	return t
+}
+
+// restarts says how often a container was restarted, as ", restarted once".
+func restarts(c *corev1.ContainerStatus) string {
+	switch c.RestartCount {
+	case 0:
+		return ""
+	case 1:
+		return ", restarted once"
+	}
+	return fmt.Sprintf(", restarted %d times", c.RestartCount)
 }
 
 // memoryLimit is the limit of a container, as " (128Mi)".

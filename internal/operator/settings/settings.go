@@ -45,6 +45,12 @@ type Settings struct {
 	// Instrumentation is used for all of them.
 	Instrumentations bool
 	Instrumentation  *v1alpha1.Instrumentation
+	// CrashGuard keeps a language off workloads that crash with it.
+	CrashGuard bool
+	// InstrumentationRollout is how many workloads are restarted at a time because
+	// their pods lack an Instrumentation, or have an old one, where that does not
+	// say; 0 is none.
+	InstrumentationRollout int
 
 	LabelsFilter, AnnotationsFilter []*regexp.Regexp
 	// GrantRights is whether collectors are given rights: nil is where the

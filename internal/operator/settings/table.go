@@ -124,6 +124,9 @@ func injection() []Setting {
 		language("enable-apache-httpd-instrumentation", "ENABLE_APACHE_HTTPD_AUTO_INSTRUMENTATION", "", "true", "Apache agents", func(l *Languages) *bool { return &l.ApacheHTTPD }),
 		language("enable-nginx-instrumentation", "ENABLE_NGINX_AUTO_INSTRUMENTATION", "enable-nginx-auto-instrumentation", "true", "nginx agents", func(l *Languages) *bool { return &l.Nginx }),
 		language("enable-go-instrumentation", "ENABLE_GO_AUTO_INSTRUMENTATION", "enable-go-auto-instrumentation", "false", "Go agents", func(l *Languages) *bool { return &l.Go }),
+		truth("enable-crash-guard", "ENABLE_CRASH_GUARD", "", "true", "keep a language off workloads that crash with it and did not without", func(s *Settings) *bool { return &s.CrashGuard }),
+		{Flag: "instrumentation-rollout", Env: "INSTRUMENTATION_ROLLOUT", File: "instrumentation-rollout", Default: "0", Help: "how many `workloads` are restarted at a time because their pods lack an Instrumentation, or have an old one, where that does not say; 0 is none",
+			set: number(func(s *Settings) *int { return &s.InstrumentationRollout })},
 		{File: "enable-instrumentation-crds", Default: "true", boolean: true, Help: "look for Instrumentation resources; when false, the one that the file has as instrumentations serves all pods",
 			set: boolean(func(s *Settings) *bool { return &s.Instrumentations })},
 	}

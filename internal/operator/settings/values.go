@@ -103,6 +103,17 @@ func port(field func(*Settings) *int) func(*Settings, []string) error {
 	}
 }
 
+func number(field func(*Settings) *int) func(*Settings, []string) error {
+	return func(s *Settings, v []string) error {
+		n, err := strconv.Atoi(last(v))
+		if err != nil || n < 0 {
+			return fmt.Errorf("got %q; want a number, 0 or more", last(v))
+		}
+		*field(s) = n
+		return nil
+	}
+}
+
 func span(field func(*Settings) *time.Duration) func(*Settings, []string) error {
 	return func(s *Settings, v []string) error {
 		d, err := time.ParseDuration(last(v))
