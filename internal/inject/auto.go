@@ -90,10 +90,14 @@ func addAuto(in *injection) error {
 	if err := plain.common(nil, nil); err != nil {
 		return err
 	}
+	without := map[string]*corev1.EnvVar{}
+	for i := range plain.container.Env {
+		without[plain.container.Env[i].Name] = &plain.container.Env[i]
+	}
 	var options []*option
 	var left []string
 	for _, k := range autoKinds {
-		o, err := in.option(k, plain)
+		o, err := in.option(k, without)
 		if err != nil {
 			left = append(left, fmt.Sprintf("not of %s: %v", k, err))
 			continue
@@ -130,7 +134,8 @@ func kindsOf(options []*option) []string {
 	return all
 }
 
-// as is the injection of another language into a copy of the pod.
+// as is the injection of another language into a copy of the pod, of which only
+// what injecting changes is copied: it is one of many.
 func (in *injection) as(k Kind) *injection {
 	c := *in.chosen
 	for _, l := range languages() {
@@ -138,15 +143,19 @@ func (in *injection) as(k Kind) *injection {
 			c.language = l
 		}
 	}
+	pod := *in.pod
+	pod.Spec.Volumes = slices.Clip(pod.Spec.Volumes)
+	pod.Spec.InitContainers, pod.Spec.Containers = slices.Clone(pod.Spec.InitContainers), slices.Clone(pod.Spec.Containers)
 	other := *in
-	other.chosen, other.pod, other.notes, other.probed = &c, in.pod.DeepCopy(), nil, true
+	other.chosen, other.pod, other.notes, other.probed = &c, &pod, nil, true
 	other.container = other.find(in.container.Name)
+	other.container.Env, other.container.VolumeMounts = slices.Clone(other.container.Env), slices.Clip(other.container.VolumeMounts)
 	return &other
 }
 
-// option is what a language adds to the container, beside what plain
-// instrumentation without one does.
-func (in *injection) option(k Kind, plain *injection) (*option, error) {
+// option is what a language adds to the container, beside the variables that
+// instrumentation without one has.
+func (in *injection) option(k Kind, plain map[string]*corev1.EnvVar) (*option, error) {
 	with := in.as(k)
 	switch {
 	case slices.Contains(in.facts.LanguagesOff, k):
@@ -162,8 +171,8 @@ func (in *injection) option(k Kind, plain *injection) (*option, error) {
 	}
 	o := &option{kind: k, in: with, set: map[string]string{}, add: map[string]string{}}
 	for _, v := range with.container.Env {
-		base := variable(plain.container, v.Name)
-		if base != nil && equality.Semantic.DeepEqual(*base, v) {
+		base := plain[v.Name]
+		if base != nil && same(base, &v) {
 			continue
 		}
 		switch {
@@ -188,6 +197,11 @@ func (in *injection) option(k Kind, plain *injection) (*option, error) {
 		}
 	}
 	return o, nil
+}
+
+// same reports whether two variables are the same.
+func same(a, b *corev1.EnvVar) bool {
+	return a.Value == b.Value && (a.ValueFrom == b.ValueFrom || equality.Semantic.DeepEqual(a.ValueFrom, b.ValueFrom))
 }
 
 // keep puts a mark where the image's own value of a variable belongs, of those

@@ -90,7 +90,8 @@ func newAdmitter(t testing.TB, reader client.Reader, recorder_ events.EventRecor
 	return &admitter{
 		recorder: &recorder{events: recorder_, decisions: counter, log: log},
 		Decider: NewDecider(Config{
-			Facts: facts, NativeSidecars: func() bool { return true }, Images: v1alpha1.Images{Python: "python:1"}, Log: log,
+			Facts: facts, NativeSidecars: func() bool { return true }, EnvFiles: func() bool { return true }, Log: log,
+			Images: v1alpha1.Images{Java: "java:1", NodeJS: "nodejs:1", Python: "python:1", DotNet: "dotnet:1"}, Probe: "probe:1",
 		}, reader, reader),
 	}
 }
@@ -146,6 +147,7 @@ func BenchmarkAdmission(b *testing.B) {
 		{"asks for nothing", nil, false},
 		{"sidecar", map[string]string{v1beta1.AnnotationSidecar: "true"}, true},
 		{"sidecar and Python", map[string]string{v1beta1.AnnotationSidecar: "true", v1beta1.InstrumentationPrefix + "inject-python": "true"}, true},
+		{"whatever language, three containers", map[string]string{v1beta1.InstrumentationPrefix + "inject": "auto", v1beta1.InstrumentationPrefix + "container-names": "app-0,app-1,app-2"}, true},
 		{"not found", map[string]string{v1beta1.AnnotationSidecar: "other"}, false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
