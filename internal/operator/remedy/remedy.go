@@ -9,6 +9,7 @@ package remedy
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
@@ -71,6 +72,10 @@ func Of(s Subject, d inject.Decision) string {
 		return "kubectl edit -n " + s.operator() + " deployment/" + needs.Deployment
 	case inject.NoEnvFiles:
 		return lines("# name the language, as Python:", s.annotate(annotationOf(inject.Python), "true"))
+	case inject.CrashGuard:
+		// Another value than before is another try.
+		n, _ := strconv.Atoi(s.Annotations[v1beta1.AnnotationCrashGuard])
+		return lines("# to try it again, as after mending what it crashed for:", s.annotate(v1beta1.AnnotationCrashGuard, strconv.Itoa(n+1)))
 	case inject.Internal:
 		return "kubectl logs -n " + s.operator() + " deployment/" + needs.Deployment
 	}

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
+	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/operator/readiness"
 )
 
 // apiVersions of the kinds that can be asked for by name.
@@ -131,6 +134,7 @@ func (s *sweep) listen(ctx context.Context, t *top) {
 			continue // it is gone, or the problem was told before
 		}
 		p.Verdicts = inject.Verdicts(&pod)
+		t.Notes = append(t.Notes, crashes(&pod, s.Now())...)
 		if s.Logs == nil {
 			continue
 		}
@@ -144,6 +148,25 @@ func (s *sweep) listen(ctx context.Context, t *top) {
 			}
 		}
 	}
+}
+
+// crashes says of an instrumented pod that crashes what is not known of it: what
+// is known to be to blame is kept off the workload by the crash guard, and the
+// pod replaced.
+func crashes(p *corev1.Pod, now time.Time) []string {
+	var notes []string
+	for _, part := range inject.Parts(p) {
+		if how := readiness.Failure(p, part.Added, now); how != "" {
+			notes = append(notes, fmt.Sprintf("%s in pod %s, where %s of Instrumentation %s is prepared: the crash guard takes that back where it is on, and the pod's controller makes another", how, p.Name, part.Kind, part.Source))
+		}
+		for _, name := range part.With {
+			if health, how := readiness.HealthOf(p, name, now); health == readiness.Crashing {
+				notes = append(notes, fmt.Sprintf("%s in pod %s, which has %s of Instrumentation %s: whether that is to blame is not known, because no pod without it was seen to run before. To try without, set annotation %sinject-%s in the pod template to false",
+					how, p.Name, part.Kind, part.Source, v1beta1.InstrumentationPrefix, part.Kind))
+			}
+		}
+	}
+	return notes
 }
 
 // steppedAside are the lines of our agents about what they leave alone, each

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -250,6 +251,31 @@ func TestWorkload(t *testing.T) {
 	}
 	if _, err := r.Workload(t.Context(), Ref{"Rollout", "shop", "cart"}); status(err) != 400 {
 		t.Errorf("got %v; want that the kind is not known", err)
+	}
+}
+
+// A pod that crashes with what it has is told of: what is known to be to blame
+// would be kept off.
+func TestCrashes(t *testing.T) {
+	d, set := deployment("cart", asking(askPython, "true"))
+	sum := inject.Sum(inject.Python, instrumentation("shop", "all"), v1alpha1.Images{Python: "python:1", Java: "java:1"})
+	p := owned(onePod("cart-1", map[string]string{askPython: "true", v1beta1.AnnotationInstrumented: "python=shop/all@" + sum}), set, "apps/v1")
+	p.Labels = map[string]string{"app": "x"}
+	p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "opentelemetry-auto-instrumentation-python"}}
+	start := metav1.NewTime(now.Add(-time.Minute))
+	p.Status.StartTime = &start
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: "app", RestartCount: 3, State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}},
+		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, FinishedAt: metav1.NewTime(now)}},
+	}}
+	w, err := newReviewer(cluster(d, set, p)).Workload(t.Context(), Ref{"Deployment", "shop", "cart"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"container app ended with exit code 1, restarted 3 times in pod cart-1, which has python of Instrumentation shop/all: whether that is to blame is not known, because no pod without it was seen to run before. " +
+		"To try without, set annotation instrumentation.opentelemetry.io/inject-python in the pod template to false"}
+	if diff := cmp.Diff(want, w.Notes); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 }
 

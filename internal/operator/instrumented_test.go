@@ -1,0 +1,48 @@
+package operator
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/operator/pods"
+	"github.com/signalbox-otel/signalbox/internal/operator/review"
+)
+
+// Overdue are workloads with pods that would get something of the Instrumentation
+// now and do not have it; and those that the crash guard keeps it from.
+func TestOverdue(t *testing.T) {
+	workload := func(name string, state inject.State, decisions ...inject.Decision) review.Workload {
+		w := review.Workload{Ref: review.Ref{Kind: "Deployment", Namespace: "shop", Name: name}, Decisions: decisions}
+		for _, d := range decisions {
+			w.Counts = append(w.Counts, review.Count{Kind: d.Kind, State: state, Pods: 1})
+		}
+		return w
+	}
+	injected := func(k inject.Kind, source string) inject.Decision {
+		return inject.Decision{Kind: k, Outcome: inject.Injected, Source: source, Sum: "1"}
+	}
+	refused := inject.Decision{Kind: inject.Python, Outcome: inject.Refused, Reason: inject.CrashGuard, Source: "shop/all", Sum: "1"}
+	quota := inject.Decision{Kind: inject.Python, Outcome: inject.Refused, Reason: inject.OverQuota, Source: "shop/all", Sum: "1"}
+	r := &review.Report{Workloads: []review.Workload{
+		workload("has it", inject.StateInjected, injected(inject.Python, "shop/all")),
+		workload("missed", inject.StateMissed, injected(inject.Sidecar, "shop/beside"), injected(inject.Java, "shop/other"), injected(inject.Python, "shop/all")),
+		workload("stale", inject.StateStale, injected(inject.Python, "shop/all")),
+		workload("another's", inject.StateMissed, injected(inject.Python, "shop/other")),
+		workload("guarded", inject.StateGuarded, refused),
+		workload("refused", inject.StateStale, quota),
+	}}
+	python := inject.Mark{Kind: inject.Python, Source: "shop/all", Sum: "1"}
+	want := []pods.Overdue{
+		{Kind: "Deployment", Namespace: "shop", Name: "missed", Marks: []inject.Mark{{Kind: inject.Java, Source: "shop/other", Sum: "1"}, python}},
+		{Kind: "Deployment", Namespace: "shop", Name: "stale", Marks: []inject.Mark{python}},
+		{Kind: "Deployment", Namespace: "shop", Name: "guarded", Guarded: true},
+	}
+	if diff := cmp.Diff(want, overdue(r, "shop/all")); diff != "" {
+		t.Errorf("overdue (-want +got):\n%s", diff)
+	}
+	if got := overdue(nil, "shop/all"); got != nil {
+		t.Errorf("got %v before anything is known; want nothing", got)
+	}
+}
