@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -39,6 +40,8 @@ type upSettings struct {
 	retention     time.Duration
 	retentionSize string
 	logLevel      string
+	operator      string
+	operatorToken string
 	demo          bool
 	demoPort      int
 }
@@ -78,6 +81,8 @@ key by key, lists are replaced. See the result with --print-config.`,
 	f.BoolVar(&s.hostMetrics, "host-metrics", false, "collect this machine's CPU, memory, disk and network metrics too")
 	f.Var(span{&s.retention}, "retention", "keep data this long")
 	f.StringVar(&s.retentionSize, "retention-size", "", "keep at most this much, as 20GiB (default: 10 % of the disk)")
+	f.StringVar(&s.operator, "operator", "", "`address` of a Kubernetes operator to ask what it instruments, for the page")
+	f.StringVar(&s.operatorToken, "operator-token", "", "`file` with the token to show to it")
 	f.BoolVar(&s.demo, "demo", false, "run the guestbook of 'signalbox demo' too, with visitors, to have something to see")
 	f.IntVar(&s.demoPort, "demo-port", 8080, "port of the guestbook (tcp)")
 	printConfig := f.Bool("print-config", false, "print the configuration that would run, and exit")
@@ -161,6 +166,9 @@ func (s *upSettings) collectorSettings(d *upDemo) (collector.Settings, error) {
 	if d != nil {
 		set.Load = shownLoad{d.session, nil}
 	}
+	if s.operator != "" {
+		set.Instrumentation = askOperator(s.operator, s.operatorToken)
+	}
 	return set, nil
 }
 
@@ -173,6 +181,9 @@ func (s *upSettings) check() error {
 	}
 	if s.demoPort < 0 || s.demoPort > 65535 {
 		return usageError{fmt.Errorf("--demo-port %d: want a port, 0 for any that is free", s.demoPort)}
+	}
+	if u, err := url.Parse(s.operator); s.operator != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return usageError{fmt.Errorf("--operator %s: want an address, as http://localhost:8082", s.operator)}
 	}
 	if err := s.checkTwice(); err != nil {
 		return err

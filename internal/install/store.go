@@ -1,6 +1,10 @@
 package install
 
-import "github.com/signalbox-otel/signalbox/internal/operator/needs"
+import (
+	"strconv"
+
+	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+)
 
 // Ports of the store.
 const (
@@ -106,6 +110,8 @@ func storeContainer(image string) tree {
 				otherwise: when{cond: is("store.persistent"), then: "--retention-size=80%"},
 			},
 			"--without=jaeger,zipkin",
+			when{cond: is("operator.enabled"), then: "--operator=http://" + needs.WorkloadsService + ":" + strconv.Itoa(needs.WorkloadsPort)},
+			when{cond: is("operator.enabled"), then: "--operator-token=" + needs.WorkloadsTokenDir + "/token"},
 			each{sub("store.args")},
 		},
 		"ports": list{

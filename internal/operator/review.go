@@ -33,7 +33,7 @@ func (o *Operator) review(mgr ctrl.Manager, injection pods.Config, counts promet
 	}
 	r := review.New(review.Config{
 		Decider: pods.NewDecider(injection, mgr.GetCache(), mgr.GetAPIReader()),
-		Live:    mgr.GetAPIReader(), Namespaces: o.Settings.WatchNamespaces, Logs: logs,
+		Live:    mgr.GetAPIReader(), Namespaces: o.Settings.WatchNamespaces, OperatorNamespace: o.Settings.Namespace, Logs: logs,
 	})
 	o.servers.reviews.set(r.Handler())
 	if !o.Settings.Instrumentations {
@@ -83,7 +83,7 @@ func NewReviewer(s *settings.Settings, config *rest.Config) (*review.Reviewer, e
 		}
 	}
 	return review.New(review.Config{
-		Decider: pods.NewDecider(injection, c, c), Live: c, Namespaces: s.WatchNamespaces, Logs: logs,
+		Decider: pods.NewDecider(injection, c, c), Live: c, Namespaces: s.WatchNamespaces, OperatorNamespace: s.Namespace, Logs: logs,
 	}), nil
 }
 
