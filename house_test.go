@@ -40,6 +40,9 @@ const layers = `
 	api, migrate < render < inject < operator
 	operator, collector, allocator, doctor, demo, load < app < cmd/signalbox
 
+	# What explain says of a workload is what the operator would decide.
+	inject, operator < explain < app
+
 	# What install prints grants what the operator says it needs.
 	api, render, operator < install < app
 

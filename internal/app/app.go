@@ -87,7 +87,7 @@ Every command has examples: signalbox COMMAND --help.`,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newUp(), newCollector(), newAllocator(), newMigrate(), newRender(), newInstall(), newUninstall(), newOperator(), newQuery(), newDemo(), newLoad(), newDoctor(), newVersion())
+	root.AddCommand(newUp(), newCollector(), newAllocator(), newMigrate(), newRender(), newInstall(), newUninstall(), newOperator(), newExplain(), newQuery(), newDemo(), newLoad(), newDoctor(), newVersion())
 	return root
 }
 
