@@ -1,6 +1,7 @@
 /** Every page without a pointer: Tab reaches things in their order and shows where it is, keys act. */
 import { slowTrace } from "./guestbook.mjs";
 import { equal, until, views, visit } from "./harness.mjs";
+import { withOperator } from "./operator.mjs";
 
 const [wide] = views;
 
@@ -133,5 +134,19 @@ export async function pipelines({ box, browser }) {
     await page.keyboard.press("g");
     await page.keyboard.press("l");
     await until(() => new URL(page.url()).pathname === "/logs", () => "g l did not lead to the logs");
+  });
+}
+
+export async function instrumentation({ browser }) {
+  await withOperator(async ({ box }) => {
+    await visit(browser, `${box.base}/instrumentation`, wide, "keys-instrumentation", '[role=row][href^="/instrumentation/"]', async (page) => {
+      await walk(page, [...shell, /injected-chip/, /Namespace/, /Reason/, /table-sort/, /table-row/]);
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("text=What to change");
+      await walk(page, [/Copy: the command/]);
+      await page.keyboard.press("g");
+      await page.keyboard.press("i");
+      await until(() => new URL(page.url()).pathname === "/instrumentation", () => "g i did not lead to the instrumentation");
+    });
   });
 }

@@ -85,7 +85,7 @@ function Found({ workload }: { workload: Workload }) {
               ))}
             </ul>
           )}
-          <p>Its events, what agents say in its log, and where it sends to are told by</p>
+          <p>Its events, and where its pods send to, are told by</p>
           <CopyLine text={commandOf(workload)} label="the command that explains it" />
         </div>
       </section>
@@ -110,7 +110,7 @@ function Kind({ row }: { row: Row }) {
             <LongText text={row.message} limit={800} />
           </dd>
           <dt>Decided about a pod that starts now</dt>
-          <dd>{decision ? <Decided of={decision} /> : "nothing: nothing asks for it any more"}</dd>
+          <dd>{decision ? <Decided of={decision} said={row.message} /> : "nothing: nothing asks for it any more"}</dd>
           {decision?.source && (
             <>
               <dt>Resource</dt>
@@ -137,10 +137,15 @@ function Kind({ row }: { row: Row }) {
   );
 }
 
-function Decided({ of }: { of: NonNullable<Row["decision"]> }) {
+function Decided({ of, said }: { of: NonNullable<Row["decision"]>; said: string }) {
   return (
     <>
-      {of.outcome} (<code>{of.reason}</code>): <LongText text={of.message} limit={800} />
+      {of.outcome} (<code>{of.reason}</code>)
+      {of.message !== said && (
+        <>
+          : <LongText text={of.message} limit={800} />
+        </>
+      )}
     </>
   );
 }

@@ -1,1 +1,0 @@
-export{N as render}from"./core-YmsMVb9z.js";
