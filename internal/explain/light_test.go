@@ -192,6 +192,14 @@ const inject1 = "instrumentation.opentelemetry.io/inject-"
 func TestExplain(t *testing.T) {
 	c := startLight(t)
 	c.run("early", inject1+"python: all")
+	// Objects know the second in which they were made.
+	made := time.Now().Unix()
+	c.eventually("the next second", func() error {
+		if time.Now().Unix() == made {
+			return errors.New("it is the same")
+		}
+		return nil
+	})
 	c.kubectl(instrumentation("all", "http://gateway.observability:4318"), "apply", "-f", "-")
 	c.kubectl(instrumentation("changing", "http://old:4318"), "apply", "-f", "-")
 	c.operate()
