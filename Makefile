@@ -11,7 +11,7 @@ RACE := ./internal/collector/standby/... ./internal/store/... ./internal/ingest/
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./api/... ./web ./bench/... ./internal/buildcache ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube ./e2e/runtimes ./e2e/ctl ./e2e/app ./e2e/pause ./images/...
+LIGHT := . ./api/... ./web ./bench/... ./internal/buildcache ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube/... ./e2e/runtimes ./e2e/ctl ./e2e/app ./e2e/pause ./images/...
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -179,6 +179,10 @@ bench-startup: setup ## Measure what payloads add to the start of programs
 .PHONY: bench-operator
 bench-operator: build kube ## Measure the operator on a light cluster
 	go run ./bench/operator
+
+.PHONY: bench-admission
+bench-admission: build kube ## Measure how long pods wait for what is injected
+	go run ./bench/operator -pods-only
 
 .PHONY: clean
 clean: ## Remove what the build made

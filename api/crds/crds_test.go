@@ -2,7 +2,6 @@ package crds
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -22,7 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
-	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 )
 
 // annotationSize is what Kubernetes allows for all annotations of an object, in
@@ -61,43 +59,23 @@ func manifests(t *testing.T) map[string]string {
 // server is a real API server that has our resources, and the conversion served
 // as the operator does.
 type server struct {
-	*kube.Cluster
+	*kubetest.Cluster
 	t *testing.T
 }
 
 func startServer(t *testing.T) server {
 	t.Helper()
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	t.Cleanup(cancel)
-	c, err := kube.Light(ctx, t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	s := server{c, t}
+	s := server{kubetest.Light(t, 1), t}
 	webhook := httptest.NewTLSServer(http.HandlerFunc(serveConversion))
 	t.Cleanup(webhook.Close)
 	for name, text := range manifests(t) {
 		if strings.Contains(name, "opentelemetrycollectors") {
 			text = withConversion(t, text, webhook)
 		}
-		s.kubectl(text, "apply", "-f", "-")
+		s.Run(text, "apply", "-f", "-")
 	}
-	// kubectl does not wait for conditions while there are none yet: ask again.
-	for {
-		_, err := c.Kubectl(ctx, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-		if err == nil {
-			return s
-		}
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	s.Established()
+	return s
 }
 
 // withConversion says in the manifest where collectors are converted.
@@ -146,20 +124,11 @@ func serveConversion(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (s server) kubectl(stdin string, args ...string) string {
-	s.t.Helper()
-	out, err := s.Kubectl(s.t.Context(), stdin, args...)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return out
-}
-
 // object reads one as the server stores it in a version.
 func (s server) object(resource, name string) map[string]any {
 	s.t.Helper()
 	var object map[string]any
-	if err := utiljson.Unmarshal([]byte(s.kubectl("", "get", resource, name, "-o", "json")), &object); err != nil {
+	if err := utiljson.Unmarshal([]byte(s.Run("", "get", resource, name, "-o", "json")), &object); err != nil {
 		s.t.Fatal(err)
 	}
 	return object
@@ -182,7 +151,7 @@ func TestOnAPIServer(t *testing.T) {
 }
 
 func (s server) with(f func(server)) func(*testing.T) {
-	return func(t *testing.T) { f(server{s.Cluster, t}) }
+	return func(t *testing.T) { f(server{s.In(t), t}) }
 }
 
 // What tutorials apply is taken, and comes back as it was, in both versions.
@@ -191,7 +160,7 @@ func (s server) seeds() {
 	if err != nil || len(files) == 0 {
 		s.t.Fatalf("no seeds: %v", err)
 	}
-	s.kubectl("", "create", "namespace", "otel-collector")
+	s.Run("", "create", "namespace", "otel-collector")
 	applied := 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -214,9 +183,9 @@ func (s server) seeds() {
 			if !hasDuplicates(doc) {
 				args = append(args, "--validate=strict")
 			}
-			s.kubectl(doc, append(args, "--dry-run=server")...)
+			s.Run(doc, append(args, "--dry-run=server")...)
 			var got map[string]any
-			if err := json.Unmarshal([]byte(s.kubectl(doc, args...)), &got); err != nil {
+			if err := json.Unmarshal([]byte(s.Run(doc, args...)), &got); err != nil {
 				s.t.Fatal(err)
 			}
 			if missing := missingFrom("", want["spec"], got["spec"]); missing != "" {
@@ -270,7 +239,7 @@ func (s server) everyField() {
 		if err := yaml.Unmarshal(text, &want); err != nil {
 			s.t.Fatal(err)
 		}
-		if err := json.Unmarshal([]byte(s.kubectl(string(text), "apply", "--validate=strict", "-o", "json", "-f", "-")), &got); err != nil {
+		if err := json.Unmarshal([]byte(s.Run(string(text), "apply", "--validate=strict", "-o", "json", "-f", "-")), &got); err != nil {
 			s.t.Fatal(err)
 		}
 		if missing := missingFrom("", want["spec"], got["spec"]); missing != "" {
@@ -285,7 +254,7 @@ func (s server) defaults() {
 		version, kind, _ := strings.Cut(resource, " ")
 		doc := fmt.Sprintf("apiVersion: opentelemetry.io/%s\nkind: %s\nmetadata: {name: default}\nspec: %s", version, kind, spec)
 		var got, fields map[string]any
-		if err := json.Unmarshal([]byte(s.kubectl(doc, "create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-")), &got); err != nil {
+		if err := json.Unmarshal([]byte(s.Run(doc, "create", "--dry-run=server", "--validate=strict", "-o", "json", "-f", "-")), &got); err != nil {
 			s.t.Fatal(err)
 		}
 		if err := yaml.Unmarshal([]byte(want), &fields); err != nil {
@@ -350,12 +319,12 @@ func (s server) refused() {
 func (s server) printed() {
 	doc := "apiVersion: opentelemetry.io/v1beta1\nkind: OpenTelemetryCollector\nmetadata: {name: printed}\n" +
 		"spec: {mode: statefulset, config: {receivers: {}, exporters: {}, service: {pipelines: {}}}}"
-	s.kubectl(doc, "apply", "-f", "-")
-	s.kubectl("", "patch", "otelcol", "printed", "--subresource=status", "--type=merge", "-p",
+	s.Run(doc, "apply", "-f", "-")
+	s.Run("", "patch", "otelcol", "printed", "--subresource=status", "--type=merge", "-p",
 		`{"status":{"version":"0.158.0","image":"i:1","scale":{"replicas":2,"selector":"a=b","statusReplicas":"1/2"}}}`)
 	columns := func(want string, args ...string) {
 		s.t.Helper()
-		header, _, _ := strings.Cut(s.kubectl("", args...), "\n")
+		header, _, _ := strings.Cut(s.Run("", args...), "\n")
 		if got := strings.Join(strings.Fields(header), " "); got != want {
 			s.t.Errorf("kubectl %v: got %q; want %q", args, got, want)
 		}
@@ -365,18 +334,18 @@ func (s server) printed() {
 	columns("NAME AGE ENDPOINT SAMPLER SAMPLER ARG PODS INJECTED STALE MISSED REFUSED", "get", "otelinsts")
 	columns("NAME AGE IMAGE MANAGEMENT", "get", "targetallocators")
 	columns("NAME AGE VERSION ENDPOINT", "get", "opampbridges")
-	row := strings.Fields(s.kubectl("", "get", "otelcols", "printed", "--no-headers"))
+	row := strings.Fields(s.Run("", "get", "otelcols", "printed", "--no-headers"))
 	row[4] = "AGE"
 	if diff := cmp.Diff([]string{"printed", "statefulset", "0.158.0", "1/2", "AGE", "i:1", "managed"}, row); diff != "" {
 		s.t.Errorf("-want +got\n%s", diff)
 	}
-	s.kubectl("", "scale", "otelcol/printed", "--replicas=4")
+	s.Run("", "scale", "otelcol/printed", "--replicas=4")
 	for _, resource := range []string{alphaCollectors, betaCollectors} {
 		if got := s.object(resource, "printed")["spec"].(map[string]any)["replicas"]; got != int64(4) {
 			s.t.Errorf("%s: got %v replicas; want 4", resource, got)
 		}
 	}
-	if got, want := s.kubectl("", "explain", "otelcol.spec.mode"), "a sidecar in the pods"; !strings.Contains(strings.Join(strings.Fields(got), " "), want) {
+	if got, want := s.Run("", "explain", "otelcol.spec.mode"), "a sidecar in the pods"; !strings.Contains(strings.Join(strings.Fields(got), " "), want) {
 		s.t.Errorf("kubectl explain: got %s; want %q in it", got, want)
 	}
 }
@@ -399,9 +368,9 @@ func (s server) versions() {
 	version := func() any {
 		return s.object(betaCollectors, "old")["metadata"].(map[string]any)["resourceVersion"]
 	}
-	s.kubectl(commented, "apply", "-f", "-")
+	s.Run(commented, "apply", "-f", "-")
 	first := version()
-	s.kubectl(commented, "apply", "-f", "-")
+	s.Run(commented, "apply", "-f", "-")
 	if got := version(); got != first {
 		s.t.Errorf("kubectl apply twice: got version %v; want %v still", got, first)
 	}
@@ -409,14 +378,14 @@ func (s server) versions() {
 	if diff := cmp.Diff(map[string]any{"minReplicas": int64(2), "maxReplicas": int64(3)}, spec["autoscaler"]); diff != "" {
 		s.t.Errorf("-want +got\n%s", diff)
 	}
-	s.kubectl(commented, "apply", "--server-side", "--force-conflicts", "-f", "-")
+	s.Run(commented, "apply", "--server-side", "--force-conflicts", "-f", "-")
 	first = version()
-	s.kubectl(commented, "apply", "--server-side", "-f", "-")
+	s.Run(commented, "apply", "--server-side", "-f", "-")
 	if got := version(); got != first {
 		s.t.Errorf("kubectl apply --server-side twice: got version %v; want %v still", got, first)
 	}
 
-	s.kubectl("", "patch", betaCollectors, "old", "--type=merge", "-p",
+	s.Run("", "patch", betaCollectors, "old", "--type=merge", "-p",
 		`{"spec":{"configVersions":7,"dnsPolicy":"Default","readinessProbe":{"periodSeconds":5},"targetAllocator":{"prometheusCR":{"podMonitorSelector":null,"serviceMonitorSelector":{"matchExpressions":[{"key":"a","operator":"Exists"}]}}}}}`)
 	before := s.object(betaCollectors, "old")
 	replaced := s.object(alphaCollectors, "old")
@@ -427,14 +396,14 @@ func (s server) versions() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.kubectl(string(text), "replace", "-f", "-")
+	s.Run(string(text), "replace", "-f", "-")
 	after := s.object(betaCollectors, "old")
 	if diff := cmp.Diff(before["spec"], after["spec"]); diff != "" {
 		s.t.Errorf("an unchanged replace in v1alpha1: -before +after\n%s", diff)
 	}
 
 	broken := strings.Replace(commented, "receivers: {otlp", "receivers: {{otlp", 1)
-	s.kubectl(strings.Replace(broken, "name: old", "name: broken", 1), "apply", "-f", "-")
+	s.Run(strings.Replace(broken, "name: old", "name: broken", 1), "apply", "-f", "-")
 	object := s.object(betaCollectors, "broken")
 	annotations := object["metadata"].(map[string]any)["annotations"].(map[string]any)
 	if got, want := annotations["conversion.opentelemetry.io/config-error"], "line 2, column "; !strings.HasPrefix(fmt.Sprint(got), want) {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 )
 
 // monitorCRD is enough of a definition of a kind of the Prometheus operator.
@@ -74,26 +74,8 @@ spec:
 // With a real API server: collectors are the pods that are selected, targets
 // come from a ServiceMonitor, and both may change.
 func TestKubernetes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a cluster is started")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute) // a cold build
-	defer cancel()
-	cluster, err := kube.Light(ctx, t.TempDir(), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cluster.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	kubectl := func(stdin string, args ...string) {
-		t.Helper()
-		if out, err := cluster.Kubectl(ctx, stdin, args...); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-	}
+	cluster := kubetest.Light(t, 2)
+	ctx, kubectl := cluster.Context(), cluster.Run
 	kubectl(monitorCRD("ServiceMonitor", "servicemonitors")+kubeWorkloads, "apply", "-f", "-")
 	kubectl("", "wait", "--for=condition=established", "crd/servicemonitors.monitoring.coreos.com", "--timeout=60s")
 	kubectl("", "rollout", "status", "deployment/shop", "--timeout=120s")

@@ -2,16 +2,15 @@ package install
 
 import (
 	"bytes"
-	"context"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
@@ -38,22 +37,7 @@ func (s server) kubectl(stdin string, args ...string) string {
 // way of applying, without a warning; applied again, nothing is written. The pods
 // start in a namespace that keeps others than restricted ones out.
 func TestAPIServerTakesAll(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts an API server")
-	}
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	defer cancel()
-	c, err := kube.Light(ctx, t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
-	s := server{t, c}
+	s := server{t, kubetest.Light(t, 1).Cluster}
 	objects := objectsOf(t, "store.persistent=false")
 	s.kubectl(string(YAML(objects)), "apply", "-f", "-")
 	before := s.versions(objects)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/crds"
 	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
 )
@@ -33,24 +34,10 @@ type light struct {
 
 func startLight(t *testing.T) *light {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts an API server")
-	}
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	t.Cleanup(cancel)
-	k, err := kube.Light(ctx, t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := k.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c := &light{Cluster: k, t: t}
+	k := kubetest.Light(t, 1)
+	c := &light{Cluster: k.Cluster, t: t}
 	var stop context.CancelFunc
-	c.ctx, stop = context.WithTimeout(ctx, 4*time.Minute)
+	c.ctx, stop = context.WithTimeout(k.Context(), 4*time.Minute)
 	t.Cleanup(stop)
 	admin, err := clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
 	if err != nil {

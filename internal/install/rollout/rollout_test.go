@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 	"github.com/signalbox-otel/signalbox/internal/install"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 )
@@ -25,7 +25,7 @@ import (
 // machine is a light cluster, and what was said while it was installed into.
 type machine struct {
 	*testing.T
-	kube    *kube.Cluster
+	kube    *kubetest.Cluster
 	cluster *Cluster
 	said    bytes.Buffer
 	ca      string // some certificate, in base64
@@ -33,21 +33,7 @@ type machine struct {
 
 func start(t *testing.T) *machine {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts an API server")
-	}
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	defer cancel()
-	k, err := kube.Light(ctx, t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := k.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	k := kubetest.Light(t, 1)
 	config, err := clientcmd.BuildConfigFromFlags("", k.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
@@ -65,11 +51,7 @@ func start(t *testing.T) *machine {
 
 func (m *machine) kubectl(stdin string, args ...string) string {
 	m.Helper()
-	out, err := m.kube.Kubectl(m.Context(), stdin, args...)
-	if err != nil {
-		m.Fatal(err)
-	}
-	return out
+	return m.kube.Run(stdin, args...)
 }
 
 // parsed are the objects of an installation, and all that it may have.

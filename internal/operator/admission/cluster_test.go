@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-logr/logr"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -26,36 +25,21 @@ import (
 	"github.com/signalbox-otel/signalbox/api/crds"
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
-	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
 // cluster is a real API server that calls our webhooks.
 type cluster struct {
-	*kube.Cluster
+	*kubetest.Cluster
 	t *testing.T
 }
 
 func startCluster(t *testing.T) cluster {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts an API server")
-	}
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	t.Cleanup(cancel)
-	light, err := kube.Light(ctx, t.TempDir(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := light.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
 	ctrl.SetLogger(logr.Discard())
-	c := cluster{light, t}
+	c := cluster{kubetest.Light(t, 0), t}
 	server := c.serve()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	at := func(path string) *string { return new(server.URL + path) }
@@ -75,22 +59,13 @@ func startCluster(t *testing.T) cluster {
 		}
 		c.apply(crd)
 	}
-	// kubectl does not wait for conditions while there are none yet: ask again.
-	for {
-		_, err := c.Kubectl(ctx, "", "wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	c.Established()
 	for _, configuration := range configurations(func(path string) admissionregistrationv1.WebhookClientConfig {
 		return admissionregistrationv1.WebhookClientConfig{URL: at(path), CABundle: ca}
 	}) {
 		c.apply(configuration)
 	}
-	c.kubectl("", "create", "namespace", "shop")
+	c.Run("", "create", "namespace", "shop")
 	return c
 }
 
@@ -159,16 +134,7 @@ func (c cluster) apply(object any) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.kubectl(string(text), "create", "-f", "-")
-}
-
-func (c cluster) kubectl(stdin string, args ...string) string {
-	c.t.Helper()
-	out, err := c.Kubectl(c.t.Context(), stdin, args...)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return out
+	c.Run(string(text), "create", "-f", "-")
 }
 
 // said is what kubectl prints on both its outputs.
@@ -182,5 +148,5 @@ func (c cluster) said(stdin string, args ...string) (string, error) {
 }
 
 func (c cluster) with(f func(cluster)) func(*testing.T) {
-	return func(t *testing.T) { f(cluster{c.Cluster, t}) }
+	return func(t *testing.T) { f(cluster{c.In(t), t}) }
 }

@@ -42,7 +42,7 @@ func (c cluster) seeds() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.kubectl("", "create", "namespace", "otel-collector")
+	c.Run("", "create", "namespace", "otel-collector")
 	applied := 0
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -141,7 +141,7 @@ opentelemetrycollector.opentelemetry.io/ours created`), got); diff != "" {
 func (c cluster) object(resource, name string) map[string]any {
 	c.t.Helper()
 	var object map[string]any
-	if err := utiljson.Unmarshal([]byte(c.kubectl("", "get", resource, name, "-n", "shop", "-o", "json")), &object); err != nil {
+	if err := utiljson.Unmarshal([]byte(c.Run("", "get", resource, name, "-n", "shop", "-o", "json")), &object); err != nil {
 		c.t.Fatal(err)
 	}
 	return object
@@ -149,7 +149,7 @@ func (c cluster) object(resource, name string) map[string]any {
 
 func (c cluster) version(resource, name string) string {
 	c.t.Helper()
-	return c.kubectl("", "get", resource, name, "-n", "shop", "-o", "jsonpath={.metadata.resourceVersion}")
+	return c.Run("", "get", resource, name, "-n", "shop", "-o", "jsonpath={.metadata.resourceVersion}")
 }
 
 // Defaults are where people look for them, the configuration is as it was
@@ -164,7 +164,7 @@ spec:
     exporters: {debug: {}, prometheus: {}}
     service: {pipelines: {metrics: {receivers: [otlp, statsd], exporters: [debug, prometheus]}}}
 `
-	c.kubectl(document, "create", "-f", "-")
+	c.Run(document, "create", "-f", "-")
 	want := map[string]any{
 		"config": map[string]any{
 			"receivers": map[string]any{"otlp": map[string]any{"protocols": map[string]any{"grpc": nil}}, "statsd": map[string]any{}},
@@ -178,9 +178,9 @@ spec:
 		c.t.Errorf("-want +got\n%s", diff)
 	}
 	for _, manner := range [][]string{{"apply", "-f", "-"}, {"apply", "--server-side", "--force-conflicts", "-f", "-"}} {
-		c.kubectl(document, manner...)
+		c.Run(document, manner...)
 		first := c.version(betaCollectors, "plain")
-		c.kubectl(document, manner...)
+		c.Run(document, manner...)
 		if again := c.version(betaCollectors, "plain"); again != first {
 			c.t.Errorf("kubectl %v twice: got version %s; want %s still", manner, again, first)
 		}
@@ -195,7 +195,7 @@ spec:
 
 // C1: a configuration that is no YAML is refused, with the place.
 func (c cluster) unreadable() {
-	c.kubectl(old, "apply", "-f", "-")
+	c.Run(old, "apply", "-f", "-")
 	broken := strings.Replace(old, "[logging]", "[logging", 1)
 	want := "spec.config: line 3, column 70: did not find expected ',' or ']' while parsing a flow sequence that begins at line 3, column 62"
 	for _, name := range []string{"name: old", "name: new"} {
@@ -213,13 +213,13 @@ func (c cluster) unreadable() {
 // unchanged replace in either loses nothing and writes nothing.
 func (c cluster) versions() {
 	// Not applied, because kubectl then notes in the resource what was applied last.
-	c.kubectl(strings.Replace(old, "name: old", "name: both", 1), "create", "-f", "-")
-	c.kubectl("", "patch", betaCollectors, "both", "-n", "shop", "--type=merge", "-p",
+	c.Run(strings.Replace(old, "name: old", "name: both", 1), "create", "-f", "-")
+	c.Run("", "patch", betaCollectors, "both", "-n", "shop", "--type=merge", "-p",
 		`{"spec":{"configVersions":7,"dnsPolicy":"Default","readinessProbe":{"periodSeconds":5},"networkPolicy":{"enabled":true}}}`)
 	for _, resource := range []string{alphaCollectors, betaCollectors} {
 		before := c.object(betaCollectors, "both")
 		replace := func() {
-			c.kubectl(c.kubectl("", "get", resource, "both", "-n", "shop", "-o", "yaml"), "replace", "-f", "-")
+			c.Run(c.Run("", "get", resource, "both", "-n", "shop", "-o", "yaml"), "replace", "-f", "-")
 		}
 		replace() // who wrote it last is noted once
 		version := c.version(betaCollectors, "both")
@@ -239,10 +239,10 @@ func (c cluster) versions() {
 // unvalidated does something as if our webhooks were not there.
 func (c cluster) unvalidated(f func()) {
 	c.t.Helper()
-	was := c.kubectl("", "get", "validatingwebhookconfiguration", needs.ValidatingWebhooks, "-o", "yaml")
-	c.kubectl("", "delete", "validatingwebhookconfiguration", needs.ValidatingWebhooks)
+	was := c.Run("", "get", "validatingwebhookconfiguration", needs.ValidatingWebhooks, "-o", "yaml")
+	c.Run("", "delete", "validatingwebhookconfiguration", needs.ValidatingWebhooks)
 	f()
-	c.kubectl(was, "create", "-f", "-")
+	c.Run(was, "create", "-f", "-")
 }
 
 // One stored resource whose configuration nobody can read does not take the
@@ -254,20 +254,20 @@ func (c cluster) broken() {
 		c.until("kubectl create", func() error { _, err := c.said(document, "create", "-f", "-"); return err })
 	})
 	for _, resource := range []string{alphaCollectors, betaCollectors} {
-		if got := c.kubectl("", "get", resource, "-n", "shop", "-o", "name"); !strings.Contains(got, "/broken") || !strings.Contains(got, "/ours") {
+		if got := c.Run("", "get", resource, "-n", "shop", "-o", "name"); !strings.Contains(got, "/broken") || !strings.Contains(got, "/ours") {
 			c.t.Errorf("kubectl get %s: got %s; want broken and ours", resource, got)
 		}
 	}
 	if got, want := fmt.Sprint(c.object(betaCollectors, "broken")["metadata"].(map[string]any)["annotations"].(map[string]any)[v1beta1.ConfigErrorAnnotation]), "line 3, column 70: "; !strings.HasPrefix(got, want) {
 		c.t.Errorf("got %s; want %q and why", got, want)
 	}
-	c.kubectl("", "label", betaCollectors, "broken", "-n", "shop", "team=a")
+	c.Run("", "label", betaCollectors, "broken", "-n", "shop", "team=a")
 	c.until("kubectl annotate", func() error { return c.refuses(document, "line 3, column 70") })
-	c.kubectl(strings.Replace(old, "name: old", "name: broken", 1), "apply", "-f", "-")
+	c.Run(strings.Replace(old, "name: old", "name: broken", 1), "apply", "-f", "-")
 	if annotations := c.object(betaCollectors, "broken")["metadata"].(map[string]any)["annotations"].(map[string]any); annotations[v1beta1.ConfigErrorAnnotation] != nil {
 		c.t.Errorf("got %v; want no error of a configuration that was mended", annotations)
 	}
-	c.kubectl("", "delete", betaCollectors, "broken", "-n", "shop")
+	c.Run("", "delete", betaCollectors, "broken", "-n", "shop")
 }
 
 // refuses tries to apply something that is to be refused.
@@ -314,9 +314,9 @@ func (c cluster) invalid() {
 		}
 		return nil
 	})
-	c.kubectl("", "label", betaCollectors, "invalid", "-n", "shop", "team=a")
-	c.kubectl("", "delete", betaCollectors, "invalid", "-n", "shop", "--wait=false")
-	c.kubectl("", "patch", betaCollectors, "invalid", "-n", "shop", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
+	c.Run("", "label", betaCollectors, "invalid", "-n", "shop", "team=a")
+	c.Run("", "delete", betaCollectors, "invalid", "-n", "shop", "--wait=false")
+	c.Run("", "patch", betaCollectors, "invalid", "-n", "shop", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	if got, err := c.said("", "get", betaCollectors, "invalid", "-n", "shop"); err == nil {
 		c.t.Errorf("got %s; want it gone", got)
 	}
@@ -324,10 +324,10 @@ func (c cluster) invalid() {
 
 // Who may write collectors but not read pods gets no collector that reads them.
 func (c cluster) rights() {
-	c.kubectl("", "create", "clusterrole", "writes-collectors", "--verb=*", "--resource=opentelemetrycollectors.opentelemetry.io")
-	c.kubectl("", "create", "clusterrole", "reads-pods", "--verb=get,list,watch", "--resource=pods,namespaces,replicasets.apps")
-	c.kubectl("", "create", "clusterrolebinding", "writers", "--clusterrole=writes-collectors", "--user=jane", "--user=joe")
-	c.kubectl("", "create", "clusterrolebinding", "readers", "--clusterrole=reads-pods", "--user=joe")
+	c.Run("", "create", "clusterrole", "writes-collectors", "--verb=*", "--resource=opentelemetrycollectors.opentelemetry.io")
+	c.Run("", "create", "clusterrole", "reads-pods", "--verb=get,list,watch", "--resource=pods,namespaces,replicasets.apps")
+	c.Run("", "create", "clusterrolebinding", "writers", "--clusterrole=writes-collectors", "--user=jane", "--user=joe")
+	c.Run("", "create", "clusterrolebinding", "readers", "--clusterrole=reads-pods", "--user=joe")
 	document := "apiVersion: opentelemetry.io/v1beta1\nkind: OpenTelemetryCollector\nmetadata: {name: attributes, namespace: shop}\nspec: {" + watching + "}"
 	want := `The OpenTelemetryCollector "attributes" is invalid: spec: it needs rights that neither you nor service account attributes-collector have, so that you cannot grant them: get, list, watch namespaces, pods, replicasets.apps`
 	got, err := c.said(document, "apply", "--as=jane", "-f", "-")
@@ -337,5 +337,5 @@ func (c cluster) rights() {
 	if diff := cmp.Diff(want, got); diff != "" {
 		c.t.Errorf("-want +got\n%s", diff)
 	}
-	c.kubectl(document, "apply", "--as=joe", "-f", "-")
+	c.Run(document, "apply", "--as=joe", "-f", "-")
 }
