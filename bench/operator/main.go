@@ -34,6 +34,8 @@ func main() {
 type sizes struct {
 	collectors, unrelated, rate int
 	load, idle                  time.Duration
+	// podsOnly leaves out all but the load of pods.
+	podsOnly bool
 }
 
 func run() error {
@@ -44,6 +46,7 @@ func run() error {
 	flag.IntVar(&s.rate, "rate", 50, "pods in a second")
 	flag.DurationVar(&s.load, "load", time.Minute, "time of each load of pods")
 	flag.DurationVar(&s.idle, "idle", 30*time.Second, "time until a process that has nothing to do is looked at")
+	flag.BoolVar(&s.podsOnly, "pods-only", false, "measure admission of pods, and nothing else")
 	keep := flag.String("keep", "", "`folder` for what cluster and operator log, and for profiles of the operator; none when empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -82,6 +85,12 @@ func (b *bench) measure(ctx context.Context, s sizes) error {
 	op, err := b.startOperator(ctx)
 	if err != nil {
 		return err
+	}
+	if s.podsOnly {
+		if err := b.admission(ctx, op, s); err != nil {
+			return err
+		}
+		return op.stop()
 	}
 	b.table.row("start until ready", "", "%.1f s", op.startTime.Seconds())
 	if err := b.resident(ctx, op, s, "idle RSS, empty cluster", "≤ 30 MB"); err != nil {
@@ -126,7 +135,7 @@ func (b *bench) measure(ctx context.Context, s sizes) error {
 		return err
 	}
 	b.table.row("writes on restart, nothing changed", "0", "%d", b.proxy.reportWrites())
-	if err := b.admission(ctx, s); err != nil {
+	if err := b.admission(ctx, op, s); err != nil {
 		return err
 	}
 	if err := b.resident(ctx, op, s, "RSS after the load", ""); err != nil {
