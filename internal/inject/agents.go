@@ -34,10 +34,34 @@ func volume(name string, p *v1alpha1.Payload) corev1.Volume {
 	return v
 }
 
-// copying adds the init container that copies an agent into its volume, once for
-// the pod, and mounts the volume in the container.
-func (in *injection) copying(from string, resources corev1.ResourceRequirements, path string) {
+// mounted reports whether the agent is mounted from its image, and not copied.
+// What is mounted so can be read only, and the system may refuse to run code from
+// it: the agents of .NET and web servers are such code, and extensions of Java
+// are added to its folder. Who asks for a claim gets it, and what the probe
+// chooses is not known before it is there.
+func (in *injection) mounted() bool {
+	switch in.kind {
+	case Java, NodeJS, Python:
+		return in.facts.ImageVolumes && !in.probed && (in.kind != Java || len(in.spec().Java.Extensions) == 0) && volume("", in.payload(in.spec())).Ephemeral == nil
+	}
+	return false
+}
+
+// deliver puts an agent into the container, at a path: its image itself, or a
+// volume and the init container that copies the agent there, once for the pod.
+// From is where the image has it, in the form that cp wants.
+func (in *injection) deliver(from string, resources corev1.ResourceRequirements, path string) error {
 	name, folder := volumeOf(in.kind), folderOf(in.kind)
+	if in.mounted() {
+		image := corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{
+			Reference: in.payload(in.spec()).Image, PullPolicy: in.spec().ImagePullPolicy,
+		}}}
+		part, isFolder := strings.CutSuffix(from, "/.")
+		if !isFolder {
+			part = "" // a file at the top of its image
+		}
+		return in.mountPart(image, path, strings.TrimPrefix(part, "/"))
+	}
 	command := []string{"cp", "-r", from, folder}
 	if in.kind == Java {
 		command = []string{"cp", from, folder + "/javaagent.jar"}
@@ -46,7 +70,7 @@ func (in *injection) copying(from string, resources corev1.ResourceRequirements,
 		Name: name, Image: in.payload(in.spec()).Image, Command: command, Resources: resources,
 		VolumeMounts: []corev1.VolumeMount{{Name: name, MountPath: folder}},
 	})
-	in.mount(volume(name, in.payload(in.spec())), path)
+	return in.mount(volume(name, in.payload(in.spec())), path)
 }
 
 // prepend adds an init container before the first of the language's containers
@@ -132,7 +156,9 @@ func addJava(in *injection) error {
 	if err != nil {
 		return err
 	}
-	in.copying("/javaagent.jar", spec.Resources, path)
+	if err := in.deliver("/javaagent.jar", spec.Resources, path); err != nil {
+		return err
+	}
 	for i, e := range spec.Extensions {
 		in.prepend(corev1.Container{
 			Name: extensionPrefix + strconv.Itoa(i), Image: e.Image, Resources: spec.Resources,
@@ -154,8 +180,7 @@ func addNodeJS(in *injection) error {
 	if err != nil {
 		return err
 	}
-	in.copying("/autoinstrumentation/.", in.spec().NodeJS.Resources, folderOf(NodeJS))
-	return nil
+	return in.deliver("/autoinstrumentation/.", in.spec().NodeJS.Resources, folderOf(NodeJS))
 }
 
 // platformAnnotation and runtimeAnnotation say which libc an image has.
@@ -204,8 +229,7 @@ func addPython(in *injection) error {
 	if err != nil {
 		return err
 	}
-	in.copying(from, in.spec().Python.Resources, folder)
-	return nil
+	return in.deliver(from, in.spec().Python.Resources, folder)
 }
 
 // dotNetHome says where the agent for .NET is, and that there is one.
@@ -244,7 +268,9 @@ func addDotNet(in *injection) error {
 	if err != nil {
 		return err
 	}
-	in.copying("/autoinstrumentation/.", in.spec().DotNet.Resources, folder)
+	if err := in.deliver("/autoinstrumentation/.", in.spec().DotNet.Resources, folder); err != nil {
+		return err
+	}
 	if look {
 		in.linkNative()
 	}

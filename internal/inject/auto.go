@@ -79,8 +79,6 @@ type option struct {
 
 func addAuto(in *injection) error {
 	switch {
-	case in.before.Spec.OS != nil && in.before.Spec.OS.Name == corev1.Windows:
-		return &refused{WindowsPod, "the pod runs on Windows, and the probe on Linux"}
 	case in.facts.Probe == "":
 		return &refused{NoProbe, "the operator names no image of the probe, which finds out the language: set --probe-image"}
 	case !in.facts.EnvFiles:
@@ -147,7 +145,7 @@ func (in *injection) as(k Kind) *injection {
 	pod.Spec.Volumes = slices.Clip(pod.Spec.Volumes)
 	pod.Spec.InitContainers, pod.Spec.Containers = slices.Clone(pod.Spec.InitContainers), slices.Clone(pod.Spec.Containers)
 	other := *in
-	other.chosen, other.pod, other.notes, other.probed = &c, &pod, nil, true
+	other.chosen, other.pod, other.notes, other.created, other.probed = &c, &pod, nil, nil, true
 	other.container = other.find(in.container.Name)
 	other.container.Env, other.container.VolumeMounts = slices.Clone(other.container.Env), slices.Clip(other.container.VolumeMounts)
 	return &other

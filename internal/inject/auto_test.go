@@ -55,17 +55,18 @@ func TestAutoWish(t *testing.T) {
 	f("python", "false", Wish{Off: true})
 }
 
-// What keeps a pod from it leaves the pod as it is; what keeps a language from it
-// leaves the others.
-func TestAutoRefusals(t *testing.T) {
+// autoRefusal is a pod that is kept from it, or a language is.
+type autoRefusal struct {
+	change func(*trial)
+	want   string
+}
+
+func autoRefusals() map[string]autoRefusal {
 	const names = "instrumentation.opentelemetry.io/inject"
-	for name, c := range map[string]struct {
-		change func(*trial)
-		want   string
-	}{
+	return map[string]autoRefusal{
 		"no probe":    {func(x *trial) { x.facts.Probe = "" }, "auto refused NoProbe: the operator names no image of the probe, which finds out the language: set --probe-image"},
 		"no files":    {func(x *trial) { x.facts.EnvFiles = false }, "auto refused NoEnvFiles: the cluster does not give containers variables from files, which it does from Kubernetes 1.35 on (feature gate EnvFiles): name the language, as by annotation inject-python"},
-		"Windows":     {func(x *trial) { x.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "auto refused WindowsPod: the pod runs on Windows, and the probe on Linux"},
+		"Windows":     {func(x *trial) { x.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "auto refused WindowsPod: the pod runs on Windows, and what would be added for auto runs on Linux"},
 		"bad value":   {func(x *trial) { x.annotate("inject", "true") }, "auto refused BadName: annotation " + names + ` is "true"; it should be auto, auto:NAME, auto:NAMESPACE/NAME or false`},
 		"none":        {func(x *trial) { x.instrumentation.Namespace = "other" }, "auto refused NoneInNamespace: namespace shop has no Instrumentation: make one, or name one of another namespace in annotation " + names + " as auto:NAMESPACE/NAME, and start the pod again"},
 		"no language": {func(x *trial) { x.facts.Images = v1alpha1.Images{} }, "auto refused NoLanguage: there is no language that the probe could choose: not of java: nobody names its image; not of nodejs: "},
@@ -84,7 +85,13 @@ func TestAutoRefusals(t *testing.T) {
 			x.facts.LanguagesOff = []Kind{Java, NodeJS, DotNet}
 			x.env(corev1.EnvVar{Name: "PYTHONPATH", Value: "/it's"})
 		}, "auto refused NoLanguage: there is no language that the probe could choose: not of java: "},
-	} {
+	}
+}
+
+// What keeps a pod from it leaves the pod as it is; what keeps a language from it
+// leaves the others.
+func TestAutoRefusals(t *testing.T) {
+	for name, c := range autoRefusals() {
 		t.Run(name, func(t *testing.T) {
 			x := newAuto()
 			c.change(x)
@@ -144,7 +151,7 @@ func TestAutoIsTheLanguage(t *testing.T) {
 		x.annotate("container-names", "app,second").env(
 			corev1.EnvVar{Name: "JAVA_TOOL_OPTIONS", Value: "-Xmx1g"}, corev1.EnvVar{Name: "DOTNET_SHARED_STORE", Value: "/own"}, from("OTEL_LOGS_EXPORTER"))
 		x.instrumentation.Spec.Exporter.Endpoint = "http://$(OTEL_NODE_IP):4317"
-		x.instrumentation.Spec.Python.Env = []corev1.EnvVar{{Name: endpointVariable, Value: "http://$(OTEL_NODE_IP):4318"}, {Name: "OTEL_METRICS_EXPORTER", Value: "none"}}
+		x.instrumentation.Spec.Python.Env = []corev1.EnvVar{{Name: endpointOf(""), Value: "http://$(OTEL_NODE_IP):4318"}, {Name: "OTEL_METRICS_EXPORTER", Value: "none"}}
 		x.instrumentation.Spec.NodeJS.Env = []corev1.EnvVar{{Name: "NODE_OPTIONS", Value: "--x"}}
 		x.instrumentation.Spec.Java.Extensions = []v1alpha1.Extension{{Image: "extension:1", Dir: "/e"}}
 	}

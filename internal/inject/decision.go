@@ -46,6 +46,7 @@ const (
 	OverQuota          Reason = "OverQuota"
 	InvalidPod         Reason = "InvalidPod"
 	// Of instrumentation alone:
+	UnknownLanguage    Reason = "UnknownLanguage"
 	LanguageOff        Reason = "LanguageOff"
 	NoImage            Reason = "NoImage"
 	BadContainers      Reason = "BadContainers"

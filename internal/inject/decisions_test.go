@@ -56,8 +56,16 @@ func sidecarCR(namespace, name string) *v1beta1.OpenTelemetryCollector {
 	return cr
 }
 
-// Every reason has a sentence that says what is so, and leaves the pod alone.
-func TestRefusals(t *testing.T) {
+// refusal is a pod that asks for a sidecar and does not get it.
+type refusal struct {
+	annotation string
+	pod        func(*corev1.Pod)
+	collectors []*v1beta1.OpenTelemetryCollector
+	facts      Facts
+	want       string
+}
+
+func refusals() map[string]refusal {
 	plan := func(change func(*render.Sidecar)) Facts {
 		return Facts{NativeSidecars: true, Sidecar: func(*v1beta1.OpenTelemetryCollector) (render.Sidecar, error) {
 			s := render.Sidecar{Container: corev1.Container{
@@ -80,13 +88,7 @@ func TestRefusals(t *testing.T) {
 	deployment.Spec.Mode = v1beta1.ModeDeployment
 	going := sidecarCR("shop", "a")
 	going.DeletionTimestamp = &metav1.Time{}
-	for name, c := range map[string]struct {
-		annotation string
-		pod        func(*corev1.Pod)
-		collectors []*v1beta1.OpenTelemetryCollector
-		facts      Facts
-		want       string
-	}{
+	return map[string]refusal{
 		"none":         {"true", nil, nil, plan(nil), "NoneInNamespace: namespace shop has no OpenTelemetryCollector of mode sidecar: make one, or name one of another namespace in annotation sidecar.opentelemetry.io/inject as NAMESPACE/NAME, and start the pod again"},
 		"only another": {"true", nil, []*v1beta1.OpenTelemetryCollector{deployment, sidecarCR("other", "a")}, plan(nil), "NoneInNamespace: "},
 		"being deleted": {"a", nil, []*v1beta1.OpenTelemetryCollector{going}, plan(nil),
@@ -130,7 +132,12 @@ func TestRefusals(t *testing.T) {
 			}}}
 			return f
 		}(), "OverQuota: ResourceQuota q has 1Gi of limits.memory left; the pod needs 0 of it, and with what would be added 2Gi"},
-	} {
+	}
+}
+
+// Every reason has a sentence that says what is so, and leaves the pod alone.
+func TestRefusals(t *testing.T) {
+	for name, c := range refusals() {
 		t.Run(name, func(t *testing.T) {
 			p := &corev1.Pod{}
 			p.Annotations = map[string]string{v1beta1.AnnotationSidecar: c.annotation}

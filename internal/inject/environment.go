@@ -13,11 +13,8 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 )
 
-// Variables of every SDK.
-const (
-	serviceVariable  = "OTEL_SERVICE_NAME"
-	endpointVariable = "OTEL_EXPORTER_OTLP_ENDPOINT"
-)
+// serviceVariable is the name of a service, in every SDK.
+const serviceVariable = "OTEL_SERVICE_NAME"
 
 // variable is one that the container itself has, nil when it has none.
 func variable(c *corev1.Container, name string) *corev1.EnvVar {
@@ -94,9 +91,7 @@ func (in *injection) change(name string, with func(old string) string) error {
 			corev1.EnvVar{Name: name, Value: with("$(" + original + ")")})
 		return nil
 	}
-	if unseen := in.unseen(); len(unseen) > 0 {
-		in.notes = append(in.notes, fmt.Sprintf("%s is set in container %s; if %s has it too, that one no longer counts", name, in.container.Name, strings.Join(unseen, ", ")))
-	}
+	in.created = append(in.created, name)
 	in.container.Env = append(in.container.Env, corev1.EnvVar{Name: name, Value: with("")})
 	return nil
 }
@@ -143,19 +138,18 @@ func (in *injection) common(early, late func() error) error {
 			return err
 		}
 	}
-	in.telemetry()
-	return nil
+	return in.telemetry()
 }
 
 // telemetry tells an SDK who it speaks for, to whom, and of what.
-func (in *injection) telemetry() {
+func (in *injection) telemetry() error {
 	attributes, service := in.attributes()
 	in.literally(serviceVariable, service)
-	if e := in.spec().Exporter; e.Endpoint != "" {
-		in.add(corev1.EnvVar{Name: endpointVariable, Value: e.Endpoint}) // may refer to OTEL_NODE_IP
+	in.send()
+	in.checkEndpoints()
+	if err := in.certificates(); err != nil {
+		return err
 	}
-	in.checkPort()
-	in.certificates()
 	in.add(field(podNameVariable, "metadata.name"))
 	if in.spec().Resource.AddK8sUIDAttributes {
 		in.add(field(podUIDVariable, "metadata.uid"))
@@ -176,39 +170,7 @@ func (in *injection) telemetry() {
 		}
 	}
 	in.describe(attributes)
-}
-
-// checkPort notes an endpoint whose port, by custom, speaks another protocol than
-// the agent: telemetry is lost so, and neither side says much.
-func (in *injection) checkPort() {
-	value := func(name string) string {
-		if v := variable(in.container, name); v != nil {
-			return v.Value
-		}
-		return ""
-	}
-	const protocol = "OTEL_EXPORTER_OTLP_PROTOCOL"
-	speaks := "HTTP" // what agents do when nothing is said
-	switch {
-	case in.kind == SDK:
-		return // nobody knows what it does then
-	case in.kind == ApacheHttpd || in.kind == Nginx:
-		speaks = "gRPC"
-	case variable(in.container, protocol) != nil && value(protocol) == "", in.sourced(protocol) != nil:
-		return
-	case value(protocol) == "grpc" || value("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") == "grpc":
-		speaks = "gRPC"
-	}
-	endpoint, err := url.Parse(value(endpointVariable))
-	if err != nil {
-		return
-	}
-	switch port := endpoint.Port(); {
-	case speaks == "HTTP" && port == "4317":
-		in.notes = append(in.notes, fmt.Sprintf("the endpoint's port 4317 is for gRPC, and the agent for %s speaks HTTP: that is port 4318", in.kind))
-	case speaks == "gRPC" && port == "4318":
-		in.notes = append(in.notes, fmt.Sprintf("the endpoint's port 4318 is for HTTP, and the agent for %s speaks gRPC: that is port 4317", in.kind))
-	}
+	return nil
 }
 
 // describe adds attributes to OTEL_RESOURCE_ATTRIBUTES, which goes to the end,
@@ -218,7 +180,7 @@ func (in *injection) describe(attributes map[string]string) {
 	own := variable(c, attributesVariable)
 	switch {
 	case own == nil && in.sourced(attributesVariable) != nil, own != nil && own.ValueFrom != nil:
-		in.notes = append(in.notes, fmt.Sprintf("container %s has %s from elsewhere, so no resource attributes are added to it", c.Name, attributesVariable))
+		in.note("container %s has %s from elsewhere, so no resource attributes are added to it, and a service.name in it does not count", c.Name, attributesVariable)
 		return
 	case own == nil:
 		in.add(corev1.EnvVar{Name: attributesVariable, Value: attributeList(attributes)})
@@ -339,27 +301,38 @@ func (in *injection) version() string {
 
 // certificates mount those of the exporter and say where they are. What is
 // mounted may be missing: the program starts without.
-func (in *injection) certificates() {
+func (in *injection) certificates() error {
 	tls := in.spec().Exporter.TLS
 	if tls == nil {
-		return
+		return nil
 	}
 	optional := true
 	secret, bundle := tls.SecretName, tls.ConfigMapName
 	if secret != "" {
-		in.mount(corev1.Volume{Name: cut("otel-auto-secret-" + secret), VolumeSource: corev1.VolumeSource{
+		if err := in.mount(corev1.Volume{Name: cut(secretVolume + secret), VolumeSource: corev1.VolumeSource{
 			Secret: &corev1.SecretVolumeSource{SecretName: secret, Optional: &optional},
-		}}, secretFolder(secret))
+		}}, secretFolder(secret)); err != nil {
+			return err
+		}
 	}
 	if bundle != "" {
-		in.mount(corev1.Volume{Name: cut("otel-auto-configmap-" + bundle), VolumeSource: corev1.VolumeSource{
+		if err := in.mount(corev1.Volume{Name: cut(bundleVolume + bundle), VolumeSource: corev1.VolumeSource{
 			ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: bundle}, Optional: &optional},
-		}}, bundleFolder(bundle))
+		}}, bundleFolder(bundle)); err != nil {
+			return err
+		}
 	}
 	in.certificate("OTEL_EXPORTER_OTLP_CERTIFICATE", tls.CA, tls, true)
 	in.certificate("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", tls.Cert, tls, false)
 	in.certificate("OTEL_EXPORTER_OTLP_CLIENT_KEY", tls.Key, tls, false)
+	return nil
 }
+
+// Beginnings of the names of volumes with certificates.
+const (
+	secretVolume = "otel-auto-secret-"
+	bundleVolume = "otel-auto-configmap-"
+)
 
 func secretFolder(name string) string { return "/otel-auto-instrumentation-secret-" + name }
 func bundleFolder(name string) string { return "/otel-auto-instrumentation-configmap-" + name }
@@ -390,13 +363,28 @@ func cut(name string) string {
 }
 
 // mount adds a volume to the pod and mounts it in the container, once; read-only
-// where it holds what somebody else made.
-func (in *injection) mount(v corev1.Volume, path string) {
-	if !slices.ContainsFunc(in.pod.Spec.Volumes, func(o corev1.Volume) bool { return o.Name == v.Name }) {
-		in.pod.Spec.Volumes = append(in.pod.Spec.Volumes, v)
+// where it holds what somebody else made. It refuses to take the place of what
+// the pod's author has under the same name or at the same path: the agent would
+// look for its files there.
+func (in *injection) mount(v corev1.Volume, path string) error {
+	return in.mountPart(v, path, "")
+}
+
+// mountPart mounts a folder of a volume.
+func (in *injection) mountPart(v corev1.Volume, path, folder string) error {
+	if err := addVolume(&in.pod.Spec, v); err != nil {
+		return err
 	}
-	readOnly := v.Secret != nil || v.ConfigMap != nil
-	if !slices.ContainsFunc(in.container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == path }) {
-		in.container.VolumeMounts = append(in.container.VolumeMounts, corev1.VolumeMount{Name: v.Name, MountPath: path, ReadOnly: readOnly})
+	for _, m := range in.container.VolumeMounts {
+		switch {
+		case m.MountPath == path && m.Name == v.Name:
+			return nil
+		case m.MountPath == path:
+			return &refused{NameTaken, fmt.Sprintf("container %s has volume %s at %s, where what %s needs would be: mount it elsewhere", in.container.Name, m.Name, path, in.kind)}
+		}
 	}
+	in.container.VolumeMounts = append(in.container.VolumeMounts, corev1.VolumeMount{
+		Name: v.Name, MountPath: path, SubPath: folder, ReadOnly: v.Secret != nil || v.ConfigMap != nil || v.Image != nil,
+	})
+	return nil
 }

@@ -11,6 +11,9 @@ import (
 // its process.
 const goContainer = "opentelemetry-auto-instrumentation"
 
+// kernelDebug is its volume.
+const kernelDebug = "kernel-debug"
+
 // goTarget names the program to look into.
 const goTarget = "OTEL_GO_AUTO_TARGET_EXE"
 
@@ -52,12 +55,16 @@ func addGo(in *injection) error {
 		return &refused{NoTarget, fmt.Sprintf("it is not said which program the agent for Go is to look into: give its path in annotation %s", targetAnnotation)}
 	}
 	in.container = &corev1.Container{Name: app.Name, Image: app.Image, Env: agent.Env}
-	in.telemetry()
+	if err := in.telemetry(); err != nil {
+		return err
+	}
 	agent.Env, agent.VolumeMounts = in.container.Env, in.container.VolumeMounts
 
-	debug := corev1.Volume{Name: "kernel-debug", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/sys/kernel/debug"}}}
+	debug := corev1.Volume{Name: kernelDebug, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/sys/kernel/debug"}}}
 	in.container = &agent
-	in.mount(debug, "/sys/kernel/debug")
+	if err := in.mount(debug, "/sys/kernel/debug"); err != nil {
+		return err
+	}
 	yes := true
 	in.pod.Spec.ShareProcessNamespace = &yes
 	if in.facts.NativeSidecars {

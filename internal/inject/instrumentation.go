@@ -26,6 +26,8 @@ const (
 	ApacheHttpd Kind = "apache-httpd"
 	Nginx       Kind = "nginx"
 	SDK         Kind = "sdk"
+	// Unknown is what an annotation asks for that is none of these.
+	Unknown Kind = "unknown"
 )
 
 // language is what is particular to a kind of instrumentation.
@@ -71,6 +73,27 @@ func InstrumentationWishes(pod *corev1.Pod, namespace metav1.ObjectMeta) []Wante
 			all = append(all, Wanted{l.kind, w})
 		}
 	}
+	for _, key := range unknownLanguages(pod) {
+		all = append(all, Wanted{Unknown, Wish{bad: key}})
+	}
+	return all
+}
+
+// unknownLanguages are annotations of a pod that ask for a language that is not
+// there: who writes phyton is to hear of it.
+func unknownLanguages(pod *corev1.Pod) []string {
+	var all []string
+	for key, value := range pod.Annotations {
+		// Only the list of containers of one language begins as this.
+		rest, ok := strings.CutPrefix(key, v1beta1.InstrumentationPrefix+"inject-")
+		if !ok || value == "" || mirror(pod) || strings.EqualFold(value, "false") || strings.HasSuffix(rest, "-container-names") {
+			continue
+		}
+		if !slices.ContainsFunc(languages(), func(l language) bool { return l.annotation() == key }) {
+			all = append(all, key)
+		}
+	}
+	slices.Sort(all)
 	return all
 }
 
@@ -130,6 +153,15 @@ func AddInstrumentation(pod *corev1.Pod, namespace metav1.ObjectMeta, instrument
 		}
 		wanted = append(wanted, c)
 	}
+	for _, key := range unknownLanguages(pod) {
+		var names []string
+		for _, l := range languages() {
+			if l.kind != Auto {
+				names = append(names, string(l.kind))
+			}
+		}
+		decisions = append(decisions, (&chosen{language: language{kind: Unknown}}).against(&refused{UnknownLanguage, fmt.Sprintf("annotation %s asks for none of %s", key, strings.Join(names, ", "))}))
+	}
 	switch name := injectedBefore(pod); {
 	case name == "":
 		pod = unmarked(pod)
@@ -182,6 +214,8 @@ func choose(l language, w Wish, pod *corev1.Pod, namespace metav1.ObjectMeta, al
 		return c, &refused{LanguageOff, fmt.Sprintf("the operator's settings switch instrumentation of %s off", l.kind)}
 	case err != nil:
 		return c, err
+	case l.kind != SDK && windows(pod):
+		return c, &refused{WindowsPod, fmt.Sprintf("the pod runs on Windows, and what would be added for %s runs on Linux", l.kind)}
 	case l.kind != SDK && l.kind != Auto && l.payload(&c.resource.Spec).Image == "":
 		return c, &refused{NoImage, fmt.Sprintf("neither Instrumentation %s nor the operator names an image for %s", c.source(), l.kind)}
 	}
@@ -335,6 +369,7 @@ func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, fa
 	}
 	names, unknown := c.targets(before)
 	var notes []string
+	var said remarks
 	if len(unknown) > 0 {
 		notes = append(notes, "the pod has no container "+strings.Join(unknown, ", "))
 	}
@@ -359,7 +394,8 @@ func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, fa
 			continue
 		}
 		pod, d.Containers = in.pod, append(d.Containers, name)
-		notes = append(notes, in.notes...)
+		in.hidden()
+		said.add(name, in.notes)
 	}
 	if len(d.Containers) == 0 {
 		if first == nil {
@@ -368,7 +404,7 @@ func (c *chosen) inject(before, pod *corev1.Pod, namespace metav1.ObjectMeta, fa
 		return pod, c.against(first)
 	}
 	d.Message = fmt.Sprintf("%s of Instrumentation %s is added to container %s", c.kind, d.Source, strings.Join(d.Containers, ", "))
-	if len(notes) > 0 {
+	if notes = append(notes, said.of(d.Containers)...); len(notes) > 0 {
 		d.Message += "; " + strings.Join(notes, "; ")
 	}
 	return pod, d
@@ -386,6 +422,52 @@ type injection struct {
 	probed bool
 	// notes are what the pod's owner should know of it.
 	notes []string
+	// created are variables with a value of ours that the container may have had
+	// from where nobody sees it.
+	created []string
+}
+
+// note keeps what the pod's owner should know.
+func (in *injection) note(format string, args ...any) {
+	in.notes = append(in.notes, fmt.Sprintf(format, args...))
+}
+
+// hidden notes values that may have been there and no longer count.
+func (in *injection) hidden() {
+	if len(in.created) > 0 {
+		sources := append(in.unseen(), "the image")
+		in.note("if %s sets %s, that no longer counts: write it into the pod", strings.Join(sources, " or "), strings.Join(in.created, " or "))
+	}
+}
+
+// remarks are notes about containers, which have much in common.
+type remarks struct {
+	notes      []string
+	containers map[string][]string // by note
+}
+
+func (r *remarks) add(container string, notes []string) {
+	if r.containers == nil {
+		r.containers = map[string][]string{}
+	}
+	for _, n := range notes {
+		if _, ok := r.containers[n]; !ok {
+			r.notes = append(r.notes, n)
+		}
+		r.containers[n] = append(r.containers[n], container)
+	}
+}
+
+// of are the notes, each once, with the containers that it is about where that
+// is not all of them.
+func (r *remarks) of(all []string) []string {
+	notes := slices.Clone(r.notes)
+	for i, n := range notes {
+		if about := r.containers[n]; len(about) < len(all) && !strings.Contains(n, "container "+about[0]) {
+			notes[i] = "container " + strings.Join(about, ", ") + ": " + n
+		}
+	}
+	return notes
 }
 
 // find is a container of the pod.

@@ -66,13 +66,15 @@ func from(name string) corev1.EnvVar {
 	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{Key: "k"}}}
 }
 
-// What cannot be injected leaves the pod as it was, with a reason.
-func TestInstrumentationRefusals(t *testing.T) {
+// refusedTrial is a pod that asks for instrumentation and does not get it.
+type refusedTrial struct {
+	trial *trial
+	want  string
+}
+
+func instrumentationRefusals() map[string]refusedTrial {
 	no := false
-	for name, c := range map[string]struct {
-		trial *trial
-		want  string
-	}{
+	return map[string]refusedTrial{
 		"none": {func() *trial {
 			x := newTrial(Java)
 			x.instrumentation.Namespace = "other"
@@ -137,7 +139,29 @@ func TestInstrumentationRefusals(t *testing.T) {
 			x.facts.Quotas = []corev1.ResourceQuota{{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{Hard: corev1.ResourceList{"limits.memory": resource.MustParse("100Mi")}}}}
 			return x
 		}(), "java refused OverQuota: ResourceQuota q has 100Mi of limits.memory left"},
-	} {
+		"unknown language": {newTrial().annotate("inject-phyton", "true"), "unknown refused UnknownLanguage: annotation instrumentation.opentelemetry.io/inject-phyton asks for none of java, nodejs, python, dotnet, go, apache-httpd, nginx, sdk"},
+		"Windows": {func() *trial {
+			x := newTrial(DotNet)
+			x.pod.Spec.NodeSelector = map[string]string{corev1.LabelOSStable: "windows"}
+			return x
+		}(), "dotnet refused WindowsPod: the pod runs on Windows, and what would be added for dotnet runs on Linux"},
+		"a volume of that name": {func() *trial {
+			x := newTrial(Python)
+			x.pod.Spec.Volumes = []corev1.Volume{{Name: volumeOf(Python), VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/agents"}}}}
+			return x
+		}(), "python refused NameTaken: the pod has a volume opentelemetry-auto-instrumentation-python of its own: rename one of them"},
+		"a mount at that path": {func() *trial {
+			x := newTrial(Java)
+			x.pod.Spec.Volumes = []corev1.Volume{{Name: "mine"}}
+			x.pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "mine", MountPath: "/otel-auto-instrumentation-java-app"}}
+			return x
+		}(), "java refused NameTaken: container app has volume mine at /otel-auto-instrumentation-java-app, where what java needs would be: mount it elsewhere"},
+	}
+}
+
+// What cannot be injected leaves the pod as it was, with a reason.
+func TestInstrumentationRefusals(t *testing.T) {
+	for name, c := range instrumentationRefusals() {
 		t.Run(name, func(t *testing.T) {
 			before := c.trial.pod.DeepCopy()
 			pod, decisions := c.trial.run()
@@ -260,13 +284,13 @@ func TestEnvironmentFromElsewhere(t *testing.T) {
 	x = newTrial(NodeJS)
 	x.pod.Spec.Containers[0].EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "s"}}}}
 	_, decisions := x.run()
-	if got, want := told(decisions), "nodejs injected AsAsked: nodejs of Instrumentation shop/all is added to container app; NODE_OPTIONS is set in container app; if Secret s has it too, that one no longer counts"; got != want {
+	if got, want := told(decisions), "nodejs injected AsAsked: nodejs of Instrumentation shop/all is added to container app; if Secret s or the image sets NODE_OPTIONS, that no longer counts: write it into the pod"; got != want {
 		t.Errorf("got %q; want %q", got, want)
 	}
 
 	x = newTrial(SDK).env(from(attributesVariable))
 	pod, decisions = x.run()
-	if !strings.HasSuffix(told(decisions), "; container app has OTEL_RESOURCE_ATTRIBUTES from elsewhere, so no resource attributes are added to it") {
+	if !strings.HasSuffix(told(decisions), "; container app has OTEL_RESOURCE_ATTRIBUTES from elsewhere, so no resource attributes are added to it, and a service.name in it does not count") {
 		t.Errorf("got %s", told(decisions))
 	}
 	if v := variable(&pod.Spec.Containers[0], attributesVariable); v.Value != "" || v.ValueFrom == nil {
@@ -274,28 +298,14 @@ func TestEnvironmentFromElsewhere(t *testing.T) {
 	}
 }
 
-// An endpoint that the agent does not understand is told.
-func TestPort(t *testing.T) {
-	f := func(kind Kind, endpoint, want string, env ...corev1.EnvVar) {
-		t.Helper()
-		x := newTrial(kind).env(env...)
-		x.instrumentation.Spec.Exporter.Endpoint = endpoint
-		_, decisions := x.run()
-		_, got, _ := strings.Cut(told(decisions), "; ")
-		if got != want {
-			t.Errorf("%s to %s: got %q; want %q", kind, endpoint, got, want)
-		}
+// A pod that a kubelet runs from a file wishes nothing.
+func TestMirrorPod(t *testing.T) {
+	x := newTrial(Java).annotate("inject-ruby", "true")
+	x.pod.Annotations[corev1.MirrorPodAnnotationKey] = "1"
+	x.namespace.Annotations = map[string]string{v1beta1.AnnotationSidecar: "true"}
+	if pod, decisions := x.run(); pod != x.pod || len(decisions) > 0 || !SidecarWish(x.pod, x.namespace).Empty() || len(InstrumentationWishes(x.pod, x.namespace)) > 0 {
+		t.Errorf("got %s; want the pod as it is, and nothing to decide", told(decisions))
 	}
-	f(Python, "http://gateway:4318", "")
-	f(Python, "http://gateway:4317", "the endpoint's port 4317 is for gRPC, and the agent for python speaks HTTP: that is port 4318")
-	f(Java, "http://gateway:4317", "the endpoint's port 4317 is for gRPC, and the agent for java speaks HTTP: that is port 4318")
-	f(Java, "http://gateway:4317", "", corev1.EnvVar{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Value: "grpc"})
-	f(Java, "http://gateway:4318", "the endpoint's port 4318 is for HTTP, and the agent for java speaks gRPC: that is port 4317", corev1.EnvVar{Name: "OTEL_EXPORTER_OTLP_PROTOCOL", Value: "grpc"})
-	f(Java, "http://gateway:4317", "", from("OTEL_EXPORTER_OTLP_PROTOCOL"))
-	f(Python, "http://gateway:4317", "", corev1.EnvVar{Name: "OTEL_EXPORTER_OTLP_ENDPOINT", Value: "http://own:4318"})
-	f(Nginx, "http://gateway:4318", "the endpoint's port 4318 is for HTTP, and the agent for nginx speaks gRPC: that is port 4317")
-	f(SDK, "http://gateway:4317", "")
-	f(NodeJS, "http://$(OTEL_NODE_IP):4318", "")
 }
 
 // One container that cannot have it does not keep the others from it, and gets

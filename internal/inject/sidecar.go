@@ -46,6 +46,12 @@ type Facts struct {
 	ConfigMaps map[string][]string `json:"configMaps,omitempty"`
 	// Guards keep languages off workloads that crashed with them.
 	Guards []Guard `json:"guards,omitempty"`
+	// Services of the function of that name, by NAMESPACE/NAME: nothing is known of
+	// one that is not there.
+	Services map[string]Service `json:"services,omitempty"`
+	// ImageVolumes says that pods may mount images, so that agents need not be
+	// copied.
+	ImageVolumes bool `json:"imageVolumes,omitempty"`
 }
 
 // maxVariable is the longest environment variable that Linux starts a program
@@ -141,7 +147,7 @@ func (w Wish) collector(namespace string, all []*v1beta1.OpenTelemetryCollector)
 
 // joined is the pod with the sidecar of a collector.
 func joined(pod *corev1.Pod, namespace string, cr *v1beta1.OpenTelemetryCollector, facts Facts) (*corev1.Pod, error) {
-	if pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows {
+	if windows(pod) {
 		return nil, &refused{WindowsPod, "the pod runs on Windows, and collectors in sidecars on Linux"}
 	}
 	plan, err := facts.Sidecar(cr)
@@ -175,6 +181,11 @@ func joined(pod *corev1.Pod, namespace string, cr *v1beta1.OpenTelemetryCollecto
 		return nil, err
 	}
 	return with, valid(pod, with)
+}
+
+// windows reports whether a pod says that it is for Windows.
+func windows(pod *corev1.Pod) bool {
+	return pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows || pod.Spec.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows)
 }
 
 // sidecarContainer is the collector's container for a pod.

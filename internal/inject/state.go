@@ -164,10 +164,19 @@ func Plain(pod *corev1.Pod) *corev1.Pod {
 	}
 	plain.Spec.InitContainers = slices.DeleteFunc(plain.Spec.InitContainers, ours)
 	plain.Spec.Containers = slices.DeleteFunc(plain.Spec.Containers, ours)
+	plain.Spec.Volumes = slices.DeleteFunc(plain.Spec.Volumes, func(v corev1.Volume) bool { return ourVolume(v.Name) })
 	for _, list := range [][]corev1.Container{plain.Spec.InitContainers, plain.Spec.Containers} {
 		for i := range list {
 			list[i].Env = slices.DeleteFunc(list[i].Env, tells)
+			list[i].VolumeMounts = slices.DeleteFunc(list[i].VolumeMounts, func(m corev1.VolumeMount) bool { return ourVolume(m.Name) })
 		}
 	}
 	return plain
+}
+
+// ourVolume reports whether a volume of an injected pod was added.
+func ourVolume(name string) bool {
+	return slices.ContainsFunc([]string{volumeOf(""), secretVolume, bundleVolume, apacheAgentVolume, apacheConfVolume, nginxAgentVolume, nginxConfVolume, kernelDebug}, func(prefix string) bool {
+		return strings.HasPrefix(name, prefix)
+	})
 }

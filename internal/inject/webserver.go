@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -19,8 +20,11 @@ const (
 	apacheAttach   = "otel-agent-attach-apache"
 	nginxAttach    = "otel-agent-attach-nginx"
 
+	// Volumes.
 	apacheAgentVolume = "otel-apache-agent"
+	apacheConfVolume  = "otel-apache-conf-dir"
 	nginxAgentVolume  = "otel-nginx-agent"
+	nginxConfVolume   = "otel-nginx-conf-dir"
 
 	webServerFolder = "/opt/opentelemetry-webserver"
 	agentFolder     = webServerFolder + "/agent"
@@ -89,7 +93,7 @@ func addApache(in *injection) error {
 	fmt.Fprintf(&text, "LoadModule otel_apache_module %s/WebServerModule/Apache/libmod_apache_otel%s.so\n", agentFolder, suffix)
 	in.directives(&text, "ApacheModule", "", spec.Attrs)
 	return in.module(&webServer{
-		attach: apacheAttach, agent: apacheAgentVolume, config: "otel-apache-conf-dir", folder: folder,
+		attach: apacheAttach, agent: apacheAgentVolume, config: apacheConfVolume, folder: folder,
 		clone: copyScript, install: apacheScript, arguments: []string{folder},
 		textVariable: "OTEL_APACHE_AGENT_CONF", nameVariable: "APACHE_SERVICE_INSTANCE_ID", text: text.String(),
 		resources: spec.Resources, payload: &spec.Payload,
@@ -101,7 +105,7 @@ func addNginx(in *injection) error {
 	var text strings.Builder
 	in.directives(&text, "NginxModule", ";", spec.Attrs)
 	return in.module(&webServer{
-		attach: nginxAttach, agent: nginxAgentVolume, config: "otel-nginx-conf-dir", folder: path.Dir(spec.ConfigFile),
+		attach: nginxAttach, agent: nginxAgentVolume, config: nginxConfVolume, folder: path.Dir(spec.ConfigFile),
 		clone: nginxCopyScript, install: nginxScript, arguments: []string{path.Base(spec.ConfigFile)},
 		textVariable: "OTEL_NGINX_AGENT_CONF", nameVariable: "OTEL_NGINX_SERVICE_INSTANCE_ID", text: text.String(),
 		resources: spec.Resources, payload: &spec.Payload,
@@ -117,10 +121,7 @@ func (in *injection) directives(text *strings.Builder, prefix, end string, attrs
 	if v := variable(in.container, serviceVariable); v != nil && v.ValueFrom == nil {
 		service = v.Value
 	}
-	endpoint := in.spec().Exporter.Endpoint
-	if endpoint == "" {
-		endpoint = "http://localhost:4317/"
-	}
+	endpoint := cmp.Or(in.endpoint(), "http://localhost:4317/")
 	all := map[string]string{
 		prefix + "Enabled": "ON", prefix + "OtelSpanExporter": "otlp", prefix + "OtelExporterEndpoint": endpoint, prefix + "ResolveBackends": "ON",
 		prefix + "ServiceInstanceId": instancePlaceholder, prefix + "ServiceName": service, prefix + "ServiceNamespace": in.namespace.Name, prefix + "TraceAsError": "ON",
@@ -171,11 +172,12 @@ func (in *injection) module(w *webServer, early func() error) error {
 	in.prepend(clone)
 	in.prepend(attach)
 	if gone := in.unmount(w.folder); len(gone) > 0 {
-		in.notes = append(in.notes, fmt.Sprintf("what container %s mounts at %s is copied, and changes reach it when the pod starts again", in.container.Name, strings.Join(gone, ", ")))
+		in.note("what container %s mounts at %s is copied, and changes reach it when the pod starts again", in.container.Name, strings.Join(gone, ", "))
 	}
-	in.mount(agent, agentFolder)
-	in.mount(config, w.folder)
-	return nil
+	if err := in.mount(agent, agentFolder); err != nil {
+		return err
+	}
+	return in.mount(config, w.folder)
 }
 
 // attachEnvironment is that of the container that writes the module.

@@ -32,8 +32,13 @@ func SidecarWish(pod *corev1.Pod, namespace metav1.ObjectMeta) Wish {
 }
 
 // wish weighs the annotation of the pod against that of its namespace: that of
-// the pod counts, but that "true" means whatever the namespace says.
+// the pod counts, but that "true" means whatever the namespace says. A mirror pod
+// wishes nothing: it only shows what a kubelet runs from a file, which nobody can
+// add to.
 func wish(annotation string, pod *corev1.Pod, namespace metav1.ObjectMeta) Wish {
+	if mirror(pod) {
+		return Wish{}
+	}
 	return weigh(pod.Annotations[annotation], namespace.Annotations[annotation], namespace)
 }
 
@@ -41,7 +46,7 @@ func wish(annotation string, pod *corev1.Pod, namespace metav1.ObjectMeta) Wish 
 // by another word than "true", because that is what it should be called, and may
 // name a resource behind it.
 func (l *language) wish(pod *corev1.Pod, namespace metav1.ObjectMeta) Wish {
-	if l.kind != Auto {
+	if l.kind != Auto || mirror(pod) {
 		return wish(l.annotation(), pod, namespace)
 	}
 	values := []string{pod.Annotations[l.annotation()], namespace.Annotations[l.annotation()]}
@@ -84,6 +89,11 @@ func weigh(value, of string, namespace metav1.ObjectMeta) Wish {
 		return Wish{bad: value}
 	}
 	return Wish{Namespace: ns, Name: name}
+}
+
+func mirror(pod *corev1.Pod) bool {
+	_, is := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	return is
 }
 
 // badName refuses a value that names nothing.

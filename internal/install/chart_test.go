@@ -57,7 +57,7 @@ var variants = map[string][]string{
 	"much": {
 		"namespace=tools", "image=registry.example/signalbox:2", "imagePullPolicy=Always", "imagePullSecrets=[{name: registry}]",
 		"operator.replicas=3", "operator.watchNamespaces=[shop, billing]", "operator.collectorImage=otel/collector:1",
-		"operator.targetAllocatorImage=otel/ta:1", "operator.webhookPort=443", "operator.certManager=true", "operator.networkPolicy=true",
+		"operator.targetAllocatorImage=otel/ta:1", "operator.instrumentationDelivery=auto", "operator.webhookPort=443", "operator.certManager=true", "operator.networkPolicy=true",
 		"operator.rules=[{apiGroups: [''], resources: [nodes/proxy], verbs: [get]}]", "operator.args=[--zap-log-level=debug, --enable-cr-metrics]", "operator.env=[{name: HTTPS_PROXY, value: 'http://proxy:3128'}]",
 		"operator.resources={limits: {cpu: 1}}", "operator.priorityClassName=system-cluster-critical",
 		"operator.nodeSelector={kubernetes.io/os: linux}", "operator.tolerations=[{operator: Exists}]",

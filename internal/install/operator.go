@@ -99,6 +99,7 @@ func operatorContainer(image string) tree {
 			format("--webhook-port=%d", num("operator.webhookPort")),
 			when{cond: is("operator.collectorImage"), then: format("--collector-image=%s", str("operator.collectorImage"))},
 			when{cond: is("operator.targetAllocatorImage"), then: format("--target-allocator-image=%s", str("operator.targetAllocatorImage"))},
+			format("--auto-instrumentation-delivery=%s", str("operator.instrumentationDelivery")),
 			when{cond: is("operator.watchNamespaces"), then: joined("--watch-namespace=", "operator.watchNamespaces")},
 			each{sub("operator.args")},
 		},

@@ -36,6 +36,7 @@ func (v Values) Validate() error {
 func (o Operator) validate(p *problems, podSecurity string) {
 	p.between("operator.replicas", o.Replicas, 1, 10)
 	p.between("operator.webhookPort", o.WebhookPort, 1, 65535)
+	p.oneOf("operator.instrumentationDelivery", o.InstrumentationDelivery, "copy", "image-volume", "auto")
 	for _, namespace := range o.WatchNamespaces {
 		p.name("operator.watchNamespaces", namespace)
 	}

@@ -29,23 +29,24 @@ type Values struct {
 
 // Operator are the values of the operator.
 type Operator struct {
-	Enabled              bool                        `json:"enabled"`
-	Replicas             int32                       `json:"replicas"`
-	WatchNamespaces      []string                    `json:"watchNamespaces"`
-	CollectorImage       string                      `json:"collectorImage"`
-	TargetAllocatorImage string                      `json:"targetAllocatorImage"`
-	WebhookPort          int32                       `json:"webhookPort"`
-	HostNetwork          bool                        `json:"hostNetwork"`
-	CertManager          bool                        `json:"certManager"`
-	NetworkPolicy        bool                        `json:"networkPolicy"`
-	Rules                []rbacv1.PolicyRule         `json:"rules"`
-	Args                 []string                    `json:"args"`
-	Env                  []corev1.EnvVar             `json:"env"`
-	Resources            corev1.ResourceRequirements `json:"resources"`
-	PriorityClassName    string                      `json:"priorityClassName"`
-	NodeSelector         map[string]string           `json:"nodeSelector"`
-	Tolerations          []corev1.Toleration         `json:"tolerations"`
-	Affinity             corev1.Affinity             `json:"affinity"`
+	Enabled                 bool                        `json:"enabled"`
+	Replicas                int32                       `json:"replicas"`
+	WatchNamespaces         []string                    `json:"watchNamespaces"`
+	CollectorImage          string                      `json:"collectorImage"`
+	TargetAllocatorImage    string                      `json:"targetAllocatorImage"`
+	InstrumentationDelivery string                      `json:"instrumentationDelivery"`
+	WebhookPort             int32                       `json:"webhookPort"`
+	HostNetwork             bool                        `json:"hostNetwork"`
+	CertManager             bool                        `json:"certManager"`
+	NetworkPolicy           bool                        `json:"networkPolicy"`
+	Rules                   []rbacv1.PolicyRule         `json:"rules"`
+	Args                    []string                    `json:"args"`
+	Env                     []corev1.EnvVar             `json:"env"`
+	Resources               corev1.ResourceRequirements `json:"resources"`
+	PriorityClassName       string                      `json:"priorityClassName"`
+	NodeSelector            map[string]string           `json:"nodeSelector"`
+	Tolerations             []corev1.Toleration         `json:"tolerations"`
+	Affinity                corev1.Affinity             `json:"affinity"`
 }
 
 // Store are the values of the store.

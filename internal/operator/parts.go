@@ -28,7 +28,7 @@ import (
 func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 	s := &o.Settings
 	offers, err := cluster.Add(ctx, mgr, cluster.Config{
-		Base: s.Facts(), RBAC: s.GrantRights, Namespaces: s.WatchNamespaces, Namespace: s.Namespace, Log: o.Logger,
+		Base: s.Facts(), RBAC: s.GrantRights, Namespaces: s.WatchNamespaces, Namespace: s.Namespace, Nodes: s.Delivery == settings.DeliverAuto, Log: o.Logger,
 	})
 	if err != nil {
 		return err
@@ -65,6 +65,7 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 	}
 	injection := injecting(s)
 	injection.Facts, injection.NativeSidecars, injection.EnvFiles = offers.Facts, offers.NativeSidecars, offers.EnvFiles
+	injection.ImageVolumes = imageVolumes(s.Delivery, offers.Offers)
 	injection.Registry, injection.Log = counts, o.Logger
 	guards, err := o.guards(mgr)
 	if err != nil {
@@ -96,6 +97,14 @@ func (o *Operator) add(ctx context.Context, mgr ctrl.Manager) error {
 func injecting(s *settings.Settings) pods.Config {
 	return pods.Config{
 		Images: s.Images.Agents, Probe: s.Images.Probe, LanguagesOff: languagesOff(s.Languages), OneLanguage: !s.Languages.Multi, Instrumentation: only(s),
+	}
+}
+
+// imageVolumes says whether pods get agents mounted from their images.
+func imageVolumes(d settings.Delivery, offers func() cluster.Offers) func() bool {
+	return func() bool {
+		now := offers()
+		return now.ImageVolumes && (d == settings.DeliverImages || d == settings.DeliverAuto && now.NodesMountImages)
 	}
 }
 

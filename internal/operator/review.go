@@ -72,6 +72,7 @@ func NewReviewer(s *settings.Settings, config *rest.Config) (*review.Reviewer, e
 	injection.Facts = func(string) render.Facts { return s.Facts() }
 	injection.NativeSidecars = func() bool { return offers.NativeSidecars }
 	injection.EnvFiles = func() bool { return offers.EnvFiles }
+	injection.ImageVolumes = imageVolumes(s.Delivery, func() cluster.Offers { return offers })
 	injection.Log = slog.New(slog.DiscardHandler)
 	if s.CrashGuard {
 		var once sync.Once

@@ -41,6 +41,8 @@ type Config struct {
 	Namespaces []string
 	// Namespace is the operator's own.
 	Namespace string
+	// Nodes are looked at, for what they can do.
+	Nodes bool
 	// Interval is how often it looks even when no CustomResourceDefinition
 	// changed: for aggregated APIs, rights and the version; 0 is 5 minutes.
 	Interval time.Duration
@@ -61,6 +63,9 @@ type Offers struct {
 	NativeSidecars bool
 	// EnvFiles: containers may have variables from files.
 	EnvFiles bool
+	// ImageVolumes: pods may mount images, as the API server has it. NodesMountImages:
+	// every node of Linux can; false where nodes are not looked at.
+	ImageVolumes, NodesMountImages bool
 }
 
 // Watcher looks at the cluster.

@@ -20,7 +20,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/yaml"
 
-	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
@@ -48,35 +48,13 @@ spec:
 
 // light is a light cluster.
 type light struct {
-	*kube.Cluster
+	*kubetest.Cluster
 	t *testing.T
 }
 
 func startLight(t *testing.T) light {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts an API server")
-	}
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	defer cancel()
-	c, err := kube.Light(ctx, t.TempDir(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return light{c, t}
-}
-
-func (l light) kubectl(stdin string, args ...string) {
-	l.t.Helper()
-	if out, err := l.Kubectl(l.t.Context(), stdin, args...); err != nil {
-		l.t.Fatalf("%v\n%s", err, out)
-	}
+	return light{kubetest.Light(t, 0), t}
 }
 
 // grant gives rights to a service account in the namespace default.
@@ -90,8 +68,8 @@ func (l light) grant(account string, rules []rbacv1.PolicyRule) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.kubectl(string(text), "create", "-f", "-")
-	l.kubectl("", "create", "clusterrolebinding", account, "--clusterrole="+account, "--serviceaccount=default:"+account)
+	l.Run(string(text), "create", "-f", "-")
+	l.Run("", "create", "clusterrolebinding", account, "--clusterrole="+account, "--serviceaccount=default:"+account)
 }
 
 // as is the client configuration of a service account in the namespace default.
@@ -165,6 +143,19 @@ func TestWatcher(t *testing.T) {
 		t.Errorf("got %s; want variables from files, which Kubernetes 1.36 has", w.Offers())
 	}
 
+	if !w.Offers().ImageVolumes || w.Offers().NodesMountImages {
+		t.Errorf("got %s; want a version of 1.35 or later, with image volumes, and nothing said of nodes", w.Offers())
+	}
+	nodes := l.watcher(l.as("operator"), Config{Nodes: true, Interval: 200 * time.Millisecond})
+	mount := func(want bool) func(render.Facts) bool {
+		return func(render.Facts) bool { return nodes.Offers().NodesMountImages == want }
+	}
+	waitFor(t, nodes, "default", "without nodes", mount(false))
+	l.Run(nodeOf("new", "Debian", "v1.36.1", "containerd://2.1.4")+"---"+nodeOf("other", "Windows Server 2025", "v1.36.1", "containerd://1.7.0"), "create", "-f", "-")
+	waitFor(t, nodes, "default", "with a node that mounts images", mount(true))
+	l.Run(nodeOf("old", "Debian", "v1.36.1", "containerd://1.6.20"), "create", "-f", "-")
+	waitFor(t, nodes, "default", "with one that does not", mount(false))
+
 	// Others are told less, or told what to do.
 	powerless := l.watcher(l.as("powerless"), Config{Interval: 200 * time.Millisecond})
 	if powerless.Facts("default").RBAC {
@@ -180,12 +171,12 @@ func TestWatcher(t *testing.T) {
 	}
 
 	serviceMonitor := crd("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors")
-	l.kubectl(serviceMonitor, "create", "-f", "-")
+	l.Run(serviceMonitor, "create", "-f", "-")
 	waitFor(t, w, "default", "after the ServiceMonitor came", func(f render.Facts) bool { return f.ServiceMonitors && !f.PodMonitors })
 	// It may not watch, but it looks from time to time.
 	waitFor(t, powerless, "default", "without the right to watch", func(f render.Facts) bool { return f.ServiceMonitors })
 
-	l.kubectl(crd("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")+
+	l.Run(crd("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors")+
 		crd("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")+
 		crd("cert-manager.io", "v1", "Issuer", "issuers")+
 		crd("cert-manager.io", "v1", "Certificate", "certificates"), "create", "-f", "-")
@@ -197,24 +188,54 @@ func TestWatcher(t *testing.T) {
 		t.Error("without rights it may use cert-manager")
 	}
 
-	l.kubectl("", "delete", "crd", needs.ServiceMonitors)
+	l.Run("", "delete", "crd", needs.ServiceMonitors)
 	waitFor(t, w, "default", "after the ServiceMonitor went", func(f render.Facts) bool { return !f.ServiceMonitors && f.PodMonitors })
 
 	// OpenShift has the API of Routes, and groups in the annotations of namespaces.
-	l.kubectl("", "create", "namespace", "shop")
-	l.kubectl("", "annotate", "namespace", "shop", groupsAnnotation+"=1000660000/10000")
-	l.kubectl(crd("route.openshift.io", "v1", "Route", "routes"), "create", "-f", "-")
+	l.Run("", "create", "namespace", "shop")
+	l.Run("", "annotate", "namespace", "shop", groupsAnnotation+"=1000660000/10000")
+	l.Run(crd("route.openshift.io", "v1", "Route", "routes"), "create", "-f", "-")
 	waitFor(t, w, "shop", "on OpenShift", func(f render.Facts) bool { return f.Routes && f.FSGroup != nil && *f.FSGroup == 1000660000 })
 	if f := w.Facts("default"); f.FSGroup != nil {
 		t.Errorf("a namespace without the annotation: got group %d; want none", *f.FSGroup)
 	}
 }
 
-func TestNativeSidecars(t *testing.T) {
+func TestSince(t *testing.T) {
 	for text, want := range map[string]bool{"1 29": true, "1 28": false, "1 28+": false, "1 30+": true, "2 0": true, "": false} {
 		major, minor, _ := strings.Cut(text, " ")
 		if got := since(version.Info{Major: major, Minor: minor}, nativeSidecarsSince); got != want {
 			t.Errorf("Kubernetes %q: got %t; want %t", text, got, want)
 		}
 	}
+}
+
+func TestMountsImages(t *testing.T) {
+	for text, want := range map[string]bool{
+		"v1.36.3 containerd://2.1.4":           true,
+		"v1.35.0-gke.1 containerd://2.1.0~rc1": true,
+		"v1.35.1 cri-o://1.35.0":               true,
+		"v1.34.9 containerd://2.2.0":           false,
+		"v1.36.3 containerd://1.7.27":          false,
+		"v1.36.3 cri-o://1.32.1":               false,
+		"v1.36.3 docker://28.0.0":              false,
+		"v1.36.3 <unknown>":                    false,
+		"":                                     false,
+	} {
+		kubelet, runtime, _ := strings.Cut(text, " ")
+		if got := (node{kubelet: kubelet, runtime: runtime}).mountsImages(); got != want {
+			t.Errorf("%q: got %t; want %t", text, got, want)
+		}
+	}
+}
+
+// nodeOf is a node that runs what it says.
+func nodeOf(name, system, kubelet, runtime string) string {
+	return fmt.Sprintf(`
+apiVersion: v1
+kind: Node
+metadata: {name: %[1]s}
+status:
+  nodeInfo: {architecture: amd64, bootID: "", containerRuntimeVersion: %[4]q, kernelVersion: "", kubeProxyVersion: "", kubeletVersion: %[3]q, machineID: "", operatingSystem: linux, osImage: %[2]q, systemUUID: ""}
+`, name, system, kubelet, runtime)
 }

@@ -53,8 +53,17 @@ func (w *Watcher) look(ctx context.Context, before Offers) (Offers, error) {
 			return nil, err
 		}
 		files := w.envFiles(ctx, v)
-		return func() { o.Version, o.NativeSidecars, o.EnvFiles = v.GitVersion, since(v, nativeSidecarsSince), files }, nil
+		return func() {
+			o.Version, o.EnvFiles = v.GitVersion, files
+			o.NativeSidecars, o.ImageVolumes = since(v, nativeSidecarsSince), since(v, imageVolumesSince)
+		}, nil
 	})
+	if w.config.Nodes {
+		ask(func() (func(), error) {
+			can, err := w.nodesMountImages(ctx)
+			return func() { o.NodesMountImages = can }, err
+		})
+	}
 	ask(func() (func(), error) {
 		have, err := w.resources(ctx, monitoring)
 		return func() { o.ServiceMonitors, o.PodMonitors = have["servicemonitors"], have["podmonitors"] }, err
@@ -170,7 +179,7 @@ func (w *Watcher) review(ctx context.Context, group, namespace, resource, verb s
 }
 
 // ByVersion asks a cluster for its version, and says what it offers by that: native
-// sidecars, and variables from files. A Watcher finds out more, with more rights.
+// sidecars, variables from files, and image volumes. A Watcher finds out more, with more rights.
 func ByVersion(config *rest.Config, transport *http.Client) (Offers, error) {
 	d, err := discovery.NewDiscoveryClientForConfigAndClient(config, transport)
 	if err != nil {
@@ -180,7 +189,10 @@ func ByVersion(config *rest.Config, transport *http.Client) (Offers, error) {
 	if err != nil {
 		return Offers{}, fmt.Errorf("asking for the version of the cluster: %w", err)
 	}
-	return Offers{Version: v.GitVersion, NativeSidecars: since(*v, nativeSidecarsSince), EnvFiles: since(*v, envFilesSince)}, nil
+	return Offers{
+		Version: v.GitVersion, NativeSidecars: since(*v, nativeSidecarsSince),
+		EnvFiles: since(*v, envFilesSince), ImageVolumes: since(*v, imageVolumesSince),
+	}, nil
 }
 
 // nativeSidecarsSince is the release of Kubernetes 1 in which sidecars that are
@@ -241,6 +253,7 @@ func (o Offers) String() string {
 	}{
 		{"ServiceMonitors", o.ServiceMonitors}, {"PodMonitors", o.PodMonitors}, {"HTTPRoutes", o.HTTPRoutes}, {"Routes", o.Routes},
 		{"cert-manager", o.CertManager}, {"RBAC", o.RBAC}, {"native sidecars", o.NativeSidecars}, {"variables from files", o.EnvFiles},
+		{"image volumes", o.ImageVolumes}, {"image volumes on all nodes", o.NodesMountImages},
 	} {
 		if f.is {
 			have = append(have, f.name)

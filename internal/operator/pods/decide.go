@@ -29,8 +29,8 @@ func NewDecider(c Config, cache, live client.Reader) *Decider {
 		c.Log = slog.Default()
 	}
 	return &Decider{log: c.Log, gatherer: &gatherer{
-		cache: cache, live: live, native: c.NativeSidecars, files: c.EnvFiles,
-		rendered: &rendered{facts: c.Facts}, owners: newOwners(live, time.Now), guards: c.Guards,
+		cache: cache, live: live, native: c.NativeSidecars, files: c.EnvFiles, images: c.ImageVolumes,
+		rendered: &rendered{facts: c.Facts}, owners: newOwners(live, time.Now), guards: c.Guards, services: newServices(cache, live, time.Now),
 		settings: inject.Facts{Images: c.Images, Probe: c.Probe, LanguagesOff: c.LanguagesOff, OneLanguage: c.OneLanguage, Instrumentation: c.Instrumentation},
 	}}
 }
@@ -97,6 +97,7 @@ func (v *visit) instrumentation(ctx context.Context) {
 			return nil, nil, err
 		}
 		facts.ConfigMaps = v.gatherer.configMaps(ctx, v.namespace.Name, v.pod)
+		facts.Services = v.gatherer.services.of(ctx, inject.Services(v.pod, v.namespace, v.gatherer.meant(instrumentations)))
 		after, decisions := inject.AddInstrumentation(v.after, v.namespace, instrumentations, facts)
 		return after, decisions, nil
 	})

@@ -26,9 +26,11 @@ type gatherer struct {
 	cache, live client.Reader
 	native      func() bool
 	files       func() bool
+	images      func() bool
 	rendered    *rendered
 	owners      *owners
 	guards      func(context.Context) []inject.Guard // nil knows of none
+	services    *services
 	// settings are facts that do not change.
 	settings inject.Facts
 }
@@ -142,10 +144,19 @@ func (g *gatherer) instrumentation(ctx context.Context, namespace string, w inje
 	return nil, nil
 }
 
+// meant are the Instrumentations that pods get: those that were found, or that of
+// the settings.
+func (g *gatherer) meant(found []*v1alpha1.Instrumentation) []*v1alpha1.Instrumentation {
+	if g.settings.Instrumentation != nil {
+		return []*v1alpha1.Instrumentation{g.settings.Instrumentation}
+	}
+	return found
+}
+
 // configMaps are the keys of the ConfigMaps that containers take their
 // environment from. One that cannot be read in time is one that was not seen.
 func (g *gatherer) configMaps(ctx context.Context, namespace string, pod *corev1.Pod) map[string][]string {
-	ctx, cancel := context.WithTimeout(ctx, ownerBudget)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	seen := map[string][]string{}
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
@@ -169,6 +180,7 @@ func (g *gatherer) facts(ctx context.Context, namespace string) (inject.Facts, e
 	facts := g.settings
 	facts.Sidecar, facts.NativeSidecars = g.rendered.sidecar, g.native()
 	facts.EnvFiles = g.files != nil && g.files()
+	facts.ImageVolumes = g.images != nil && g.images()
 	var ranges corev1.LimitRangeList
 	if err := g.cache.List(ctx, &ranges, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return facts, fmt.Errorf("listing LimitRanges of namespace %s: %w", namespace, err)

@@ -32,6 +32,9 @@ type Config struct {
 	EnvFiles func() bool
 	// Probe is the image of what finds out the language of a container.
 	Probe string
+	// ImageVolumes says whether pods mount the images of agents, instead of copying
+	// them; nil is never.
+	ImageVolumes func() bool
 	// Images are the operator's own images of agents, LanguagesOff what is never
 	// injected, and OneLanguage allows a pod only one.
 	Images       v1alpha1.Images
@@ -82,9 +85,9 @@ func (warmer) NeedLeaderElection() bool { return false }
 
 // Start returns when the cache has what it needs to. What it could not get is
 // tried again when a pod needs it. All but the collectors are small: names and
-// annotations of namespaces, and limits.
+// annotations of namespaces, Services of collectors, and limits.
 func (w warmer) Start(ctx context.Context) error {
-	for _, kind := range []client.Object{namespaceMeta(), new(v1beta1.OpenTelemetryCollector), new(v1alpha1.Instrumentation), new(corev1.LimitRange), new(corev1.ResourceQuota)} {
+	for _, kind := range []client.Object{namespaceMeta(), new(v1beta1.OpenTelemetryCollector), new(v1alpha1.Instrumentation), new(corev1.Service), new(corev1.LimitRange), new(corev1.ResourceQuota)} {
 		if _, err := w.cache.GetInformer(ctx, kind); err != nil && ctx.Err() == nil {
 			w.log.Warn("watching what injection needs", "kind", fmt.Sprintf("%T", kind), "error", err)
 		}

@@ -296,13 +296,14 @@ func TestAskedOnce(t *testing.T) {
 		t.Errorf("got %d pods, %d left out, counts %v", len(w.Pods), w.PodsLeftOut, w.Counts)
 	}
 	// The namespace, the ReplicaSet, the Deployment, the Instrumentation is listed,
-	// the webhook configuration, and ten pods.
-	if want := 14; m.gets != want {
+	// the webhook configuration, ten pods, and the Service of the endpoint, in the
+	// cache and out of it, with its namespace.
+	if want := 17; m.gets != want {
 		t.Errorf("got %d questions; want %d", m.gets, want)
 	}
 	m.gets = 0
 	mustSweep(t, r)
-	if want := 3; m.gets != want {
+	if want := 4; m.gets != want {
 		t.Errorf("got %d questions the second time; want %d", m.gets, want)
 	}
 }

@@ -39,8 +39,10 @@ type Settings struct {
 	SelfTest time.Duration
 
 	Images Images
-	// Languages says which may be injected.
+	// Languages says which may be injected, Delivery how their agents come into
+	// pods.
 	Languages Languages
+	Delivery  Delivery
 	// Instrumentations makes pods look for resources of that kind; without it,
 	// Instrumentation is used for all of them.
 	Instrumentations bool
@@ -110,6 +112,19 @@ type Images struct {
 type Languages struct {
 	Multi, Java, NodeJS, Python, DotNet, Go, ApacheHTTPD, Nginx bool
 }
+
+// Delivery is how the files of agents come into pods.
+type Delivery string
+
+// The deliveries.
+const (
+	// DeliverCopies copies them, by an init container.
+	DeliverCopies Delivery = "copy"
+	// DeliverImages mounts images where the API server knows how.
+	DeliverImages Delivery = "image-volume"
+	// DeliverAuto mounts images where all nodes know how, too.
+	DeliverAuto Delivery = "auto"
+)
 
 // EnabledAgents are the images of agents that may be injected; those of others are
 // empty.

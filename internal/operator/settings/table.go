@@ -127,6 +127,9 @@ func injection() []Setting {
 		truth("enable-crash-guard", "ENABLE_CRASH_GUARD", "", "true", "keep a language off workloads that crash with it and did not without", func(s *Settings) *bool { return &s.CrashGuard }),
 		{Flag: "instrumentation-rollout", Env: "INSTRUMENTATION_ROLLOUT", File: "instrumentation-rollout", Default: "0", Help: "how many `workloads` are restarted at a time because their pods lack an Instrumentation, or have an old one, where that does not say; 0 is none",
 			set: number(func(s *Settings) *int { return &s.InstrumentationRollout })},
+		{Flag: "auto-instrumentation-delivery", Env: "AUTO_INSTRUMENTATION_DELIVERY", File: "auto-instrumentation-delivery", Default: string(DeliverCopies),
+			Help: "`way` in which agents for Java, Node.js and Python come into pods: copy, by an init container; image-volume, mounted from their images where the API server knows how, from Kubernetes 1.35 on; auto, the same where all nodes know how, too",
+			set:  oneOf(func(s *Settings) *string { return (*string)(&s.Delivery) }, string(DeliverCopies), string(DeliverImages), string(DeliverAuto))},
 		{File: "enable-instrumentation-crds", Default: "true", boolean: true, Help: "look for Instrumentation resources; when false, the one that the file has as instrumentations serves all pods",
 			set: boolean(func(s *Settings) *bool { return &s.Instrumentations })},
 	}
