@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
@@ -284,18 +285,23 @@ func (c *CrashGuard) add(ctx context.Context, t target, p *corev1.Pod, g inject.
 	if metav1.GetControllerOf(p) == nil {
 		what = "it goes on crashing until somebody replaces it"
 	}
-	c.tell(regarding, g, corev1.EventTypeWarning, string(inject.CrashGuard), "%s of Instrumentation %s is no longer added to pods of %s: %s; %s. It is added again when the Instrumentation or the containers of the pod template change, or annotation %s of the pod template gets another value",
+	c.tell(ctx, regarding, g, corev1.EventTypeWarning, string(inject.CrashGuard), "%s of Instrumentation %s is no longer added to pods of %s: %s; %s. It is added again when the Instrumentation or the containers of the pod template change, or annotation %s of the pod template gets another value",
 		g.Kind, g.Source, t, g.Cause, what, v1beta1.AnnotationCrashGuard)
 	return nil
 }
 
 // tell tells the workload, and the Instrumentation.
-func (c *CrashGuard) tell(workload *corev1.ObjectReference, g inject.Guard, kind, reason, format string, args ...any) {
-	namespace, name, _ := strings.Cut(g.Source, "/")
-	source := &corev1.ObjectReference{APIVersion: v1beta1.Group + "/v1alpha1", Kind: "Instrumentation", Namespace: namespace, Name: name}
+func (c *CrashGuard) tell(ctx context.Context, workload *corev1.ObjectReference, g inject.Guard, kind, reason, format string, args ...any) {
 	note := fmt.Sprintf(format, args...)
 	if len(note) > maxNote {
 		note = strings.ToValidUTF8(note[:maxNote-len("…")], "") + "…"
+	}
+	source := new(metav1.PartialObjectMetadata)
+	source.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Instrumentation"))
+	namespace, name, _ := strings.Cut(g.Source, "/")
+	if err := c.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, source); err != nil {
+		c.events.Eventf(workload, nil, kind, reason, "crash-guard", "%s", note)
+		return // it is gone, or that of the settings
 	}
 	c.events.Eventf(workload, source, kind, reason, "crash-guard", "%s", note)
 	c.events.Eventf(source, workload, kind, reason, "crash-guard", "%s", note)
@@ -355,10 +361,10 @@ func (c *CrashGuard) prove(ctx context.Context, t target) (time.Duration, error)
 		}
 		regarding := about(t.namespace, pods[0], c.instrumented.owners.of(ctx, t.namespace, pods[0]))
 		if proof == inject.Mended {
-			c.tell(regarding, g, corev1.EventTypeNormal, "CrashGuardMended", "pods of %s run without %s of Instrumentation %s", t, g.Kind, g.Source)
+			c.tell(ctx, regarding, g, corev1.EventTypeNormal, "CrashGuardMended", "pods of %s run without %s of Instrumentation %s", t, g.Kind, g.Source)
 			continue
 		}
-		c.tell(regarding, g, corev1.EventTypeNormal, "CrashGuardOver", "pods of %s crash without %s of Instrumentation %s, too (%s): it is not to blame, and is added again to pods that start", t, g.Kind, g.Source, why)
+		c.tell(ctx, regarding, g, corev1.EventTypeNormal, "CrashGuardOver", "pods of %s crash without %s of Instrumentation %s, too (%s): it is not to blame, and is added again to pods that start", t, g.Kind, g.Source, why)
 	}
 	return c.retry, nil
 }

@@ -6,13 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
