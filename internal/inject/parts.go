@@ -70,25 +70,34 @@ func runsWith(k Kind, c *corev1.Container) bool {
 	})
 }
 
-// Outline is of a pod's spec what Parts needs, and who tells of its containers:
-// for keeping many.
+// Outline is of a pod's spec what Parts needs, for keeping many: the containers
+// that were added, and those that run with something.
 func Outline(spec corev1.PodSpec) corev1.PodSpec {
-	return corev1.PodSpec{
-		NodeName: spec.NodeName, RestartPolicy: spec.RestartPolicy,
-		InitContainers: outlines(spec.InitContainers), Containers: outlines(spec.Containers),
-	}
+	return corev1.PodSpec{RestartPolicy: spec.RestartPolicy, InitContainers: outlines(spec.InitContainers), Containers: outlines(spec.Containers)}
 }
 
 func outlines(containers []corev1.Container) []corev1.Container {
-	all := make([]corev1.Container, len(containers))
-	for i, c := range containers {
-		all[i] = corev1.Container{Name: c.Name, Image: c.Image, RestartPolicy: c.RestartPolicy}
-		for _, m := range c.VolumeMounts {
-			all[i].VolumeMounts = append(all[i].VolumeMounts, corev1.VolumeMount{Name: m.Name})
-		}
+	var all []corev1.Container
+	for i := range containers {
+		c := &containers[i]
+		o := corev1.Container{Name: c.Name, Image: c.Image}
 		if hasVariable(c.Env, nodeNameVariable) {
-			all[i].Env = []corev1.EnvVar{{Name: nodeNameVariable}}
+			o.Env = []corev1.EnvVar{{Name: nodeNameVariable}}
+		}
+		for _, m := range c.VolumeMounts {
+			if ours(m.Name) {
+				o.VolumeMounts = append(o.VolumeMounts, corev1.VolumeMount{Name: m.Name})
+			}
+		}
+		if len(o.Env) > 0 || ours(c.Name) {
+			all = append(all, o)
 		}
 	}
-	return all
+	return slices.Clip(all)
+}
+
+// ours reports whether a container or a volume may be one that languages add, by
+// its name.
+func ours(name string) bool {
+	return strings.HasPrefix(name, "opentelemetry-auto-instrumentation") || strings.HasPrefix(name, "otel-")
 }

@@ -179,8 +179,11 @@ func (c *CrashGuard) Reconcile(ctx context.Context, t target) (reconcile.Result,
 
 // settledPod reports whether time alone changes nothing about how a pod fares.
 func settledPod(p *corev1.Pod, now time.Time) bool {
-	if p.Status.Phase == corev1.PodFailed {
+	switch p.Status.Phase {
+	case corev1.PodFailed:
 		return true
+	case corev1.PodPending:
+		return false
 	}
 	for _, c := range p.Spec.Containers {
 		if health, _ := readiness.HealthOf(p, c.Name, now); health != readiness.Well {

@@ -3,6 +3,7 @@ package pods
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -76,18 +77,21 @@ func outline(o any) (any, error) {
 	p.Spec = inject.Outline(p.Spec)
 	p.Status = corev1.PodStatus{
 		Phase: p.Status.Phase, StartTime: p.Status.StartTime,
-		InitContainerStatuses: states(p.Status.InitContainerStatuses), ContainerStatuses: states(p.Status.ContainerStatuses),
+		InitContainerStatuses: states(p.Status.InitContainerStatuses, p.Spec.InitContainers),
+		ContainerStatuses:     states(p.Status.ContainerStatuses, p.Spec.Containers),
 	}
 	return p, nil
 }
 
-// states keep of statuses how the containers fare.
-func states(list []corev1.ContainerStatus) []corev1.ContainerStatus {
-	all := make([]corev1.ContainerStatus, len(list))
-	for i, c := range list {
-		all[i] = corev1.ContainerStatus{Name: c.Name, State: c.State, LastTerminationState: c.LastTerminationState, RestartCount: c.RestartCount, Ready: c.Ready}
+// states keep of statuses how these containers fare.
+func states(list []corev1.ContainerStatus, of []corev1.Container) []corev1.ContainerStatus {
+	var all []corev1.ContainerStatus
+	for _, c := range list {
+		if slices.ContainsFunc(of, func(o corev1.Container) bool { return o.Name == c.Name }) {
+			all = append(all, corev1.ContainerStatus{Name: c.Name, State: c.State, LastTerminationState: c.LastTerminationState, RestartCount: c.RestartCount})
+		}
 	}
-	return all
+	return slices.Clip(all)
 }
 
 // list are the instrumented pods of a namespace that are not about to go, by
