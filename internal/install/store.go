@@ -80,15 +80,24 @@ func storePod(image string) tree {
 		"tolerations":                   when{cond: is("store.tolerations"), then: sub("store.tolerations")},
 		"affinity":                      when{cond: is("store.affinity"), then: sub("store.affinity")},
 		"containers":                    list{storeContainer(image)},
-		"volumes": list{
-			when{cond: is("store.persistent"), otherwise: tree{"name": StoreVolume, "emptyDir": tree{}}},
-			// A token of the pod's account that only the operator takes.
-			when{cond: is("operator.enabled"), then: tree{"name": operatorToken, "projected": tree{
-				"defaultMode": int64(0o444), "sources": list{tree{"serviceAccountToken": tree{
-					"audience": needs.WorkloadsAudience, "expirationSeconds": int64(3600), "path": "token",
-				}}},
-			}}},
-		},
+		"volumes":                       storeVolumes(),
+	}
+}
+
+// storeVolumes are none at all where the data is on a claim and there is no
+// operator to ask.
+func storeVolumes() when {
+	data := tree{"name": StoreVolume, "emptyDir": tree{}}
+	// A token of the pod's account that only the operator takes.
+	token := tree{"name": operatorToken, "projected": tree{
+		"defaultMode": int64(0o444), "sources": list{tree{"serviceAccountToken": tree{
+			"audience": needs.WorkloadsAudience, "expirationSeconds": int64(3600), "path": "token",
+		}}},
+	}}
+	return when{
+		cond:      is("operator.enabled"),
+		then:      list{when{cond: is("store.persistent"), otherwise: data}, token},
+		otherwise: when{cond: is("store.persistent"), otherwise: list{data}},
 	}
 }
 
