@@ -74,7 +74,7 @@ func (im image) judge(r *verdict.Runtime, d detection, entry string, variables m
 	switch {
 	case r.Reason != "":
 	case !slices.Contains(d.languages, r.Language):
-		no(verdict.NotAllowed, "neither the operator's settings nor the pod allow %s", r.Language)
+		no(verdict.NotAllowed, "%s is not among the languages that this container may get, for the reason that the decision about its pod gives", r.Language)
 	case entry != "" && entry != r.Language:
 		no(verdict.NotStarted, "the container starts a program of %s", entry)
 	case older(r.Version, least...), r.Language == verdict.NodeJS && strings.HasPrefix(r.Version, "20.") && older(r.Version, 20, 6), r.Language == verdict.NodeJS && strings.HasPrefix(r.Version, "19."):

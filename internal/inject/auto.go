@@ -162,6 +162,10 @@ func (in *injection) option(k Kind, plain map[string]*corev1.EnvVar) (*option, e
 		return nil, &refused{NoImage, "nobody names its image"}
 	case wish(with.annotation(), in.before, in.namespace).Off:
 		return nil, &refused{SwitchedOff, "annotation " + with.annotation() + " is false"}
+	case k == DotNet && in.foreign:
+		// It is large, and comes from another registry than ours: no pod should wait
+		// for it that may not be of .NET.
+		return nil, &refused{NoImage, "name its image in spec.dotnet.image of Instrumentation " + in.source() + ", which is pulled for every pod then"}
 	}
 	own := with.keep()
 	if err := with.chosen.add(with); err != nil {

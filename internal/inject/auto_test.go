@@ -19,6 +19,7 @@ import (
 func newAuto() *trial {
 	t := newTrial().annotate("inject", "auto")
 	t.facts.Probe, t.facts.EnvFiles = "probe:1", true
+	t.instrumentation.Spec.DotNet.Image = "dotnet:1"
 	return t
 }
 
@@ -69,7 +70,7 @@ func autoRefusals() map[string]autoRefusal {
 		"Windows":     {func(x *trial) { x.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "auto refused WindowsPod: the pod runs on Windows, and what would be added for auto runs on Linux"},
 		"bad value":   {func(x *trial) { x.annotate("inject", "true") }, "auto refused BadName: annotation " + names + ` is "true"; it should be auto, auto:NAME, auto:NAMESPACE/NAME or false`},
 		"none":        {func(x *trial) { x.instrumentation.Namespace = "other" }, "auto refused NoneInNamespace: namespace shop has no Instrumentation: make one, or name one of another namespace in annotation " + names + " as auto:NAMESPACE/NAME, and start the pod again"},
-		"no language": {func(x *trial) { x.facts.Images = v1alpha1.Images{} }, "auto refused NoLanguage: there is no language that the probe could choose: not of java: nobody names its image; not of nodejs: "},
+		"no language": {func(x *trial) { x.facts.Images, x.instrumentation.Spec.DotNet.Image = v1alpha1.Images{}, "" }, "auto refused NoLanguage: there is no language that the probe could choose: not of java: nobody names its image; not of nodejs: "},
 		"switched off": {func(x *trial) { x.annotate("inject", "false") },
 			"auto unchanged SwitchedOff: annotation " + names + " is false"},
 		"a language": {func(x *trial) { x.annotate("inject-sdk", "true") },
@@ -81,6 +82,12 @@ func autoRefusals() map[string]autoRefusal {
 		}, "dotnet unchanged SwitchedOff: annotation instrumentation.opentelemetry.io/inject-dotnet is false\n" +
 			"auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of python container app gets is found out in its image as it starts; not of java: the operator's settings switch it off; " +
 			"not of nodejs: the value of variable NODE_OPTIONS refers to variable Y; not of dotnet: annotation instrumentation.opentelemetry.io/inject-dotnet is false"},
+		".NET of the operator": {func(x *trial) {
+			x.instrumentation.Spec.DotNet.Image = ""
+			x.facts.LanguagesOff = []Kind{Java, NodeJS}
+		}, "auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of python container app gets is found out in its image as it starts; " +
+			"not of java: the operator's settings switch it off; not of nodejs: the operator's settings switch it off; " +
+			"not of dotnet: name its image in spec.dotnet.image of Instrumentation shop/all, which is pulled for every pod then"},
 		"a quote": {func(x *trial) {
 			x.facts.LanguagesOff = []Kind{Java, NodeJS, DotNet}
 			x.env(corev1.EnvVar{Name: "PYTHONPATH", Value: "/it's"})
