@@ -177,6 +177,9 @@ func (x *explanation) pods(w *explain.Workload) {
 		if len(p.Standings) == 0 {
 			t.add(p.Name, "-", "-", created, "asks for nothing, and has nothing")
 		}
+		for _, v := range p.Verdicts {
+			t.add(p.Name, "", "", "", "the probe found: "+v.String())
+		}
 		for _, said := range p.Said {
 			t.add(p.Name, "", "", "", "the agent in "+said.Container+" says: "+said.Message)
 		}
@@ -209,11 +212,8 @@ func (x *explanation) events(w *explain.Workload) {
 
 // remarks are what else to know.
 func (x *explanation) remarks(w *explain.Workload) {
-	if len(w.Troubles)+len(w.Notes)+len(w.Remarks) > 0 {
+	if len(w.Notes)+len(w.Remarks) > 0 {
 		x.line("")
-	}
-	for _, t := range w.Troubles {
-		x.line("%s %s", x.st.bad("✗"), printable(t))
 	}
 	for _, n := range slices.Concat(w.Notes, w.Remarks) {
 		x.line("%s %s", x.st.warn("!"), printable(n))

@@ -70,6 +70,9 @@ func shownWorkload(w *review.Workload) server.InjectedWorkload {
 		for _, st := range p.Standings {
 			pod.Standings = append(pod.Standings, server.InjectionStanding{Kind: string(st.Kind), State: string(st.State), Source: st.Source, Message: st.Message})
 		}
+		for _, v := range p.Verdicts {
+			pod.Found = append(pod.Found, v.String())
+		}
 		for _, said := range p.Said {
 			pod.Said = append(pod.Said, server.AgentLine{Container: said.Container, Message: said.Message})
 		}

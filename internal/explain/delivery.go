@@ -1,17 +1,14 @@
 package explain
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signalbox-otel/signalbox/internal/inject"
-	"github.com/signalbox-otel/signalbox/internal/operator/review"
 )
 
 // Delivery is what a container of a pod that starts now is given of a kind.
@@ -63,8 +60,18 @@ func containerOf(pod *corev1.Pod, name string) *corev1.Container {
 	return nil
 }
 
-// payloadOf is the image that brings the agent of a kind.
+// payloadOf is the image that brings the agent of a kind; where the language is
+// found out on the node, those that it may be.
 func payloadOf(pod *corev1.Pod, k inject.Kind) string {
+	if k == inject.Auto {
+		var all []string
+		for _, language := range []inject.Kind{inject.Java, inject.NodeJS, inject.Python, inject.DotNet} {
+			if image := payloadOf(pod, language); image != "" {
+				all = append(all, image)
+			}
+		}
+		return strings.Join(all, ", ")
+	}
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for _, c := range list {
 			switch {
@@ -97,6 +104,8 @@ func value(c *corev1.Container, name string) string {
 		return "(from Secret " + from.SecretKeyRef.Name + ")"
 	case from.ConfigMapKeyRef != nil:
 		return "(from ConfigMap " + from.ConfigMapKeyRef.Name + ")"
+	case from.FileKeyRef != nil:
+		return "(as the language needs)"
 	case from.FieldRef != nil:
 		return "(the pod's " + from.FieldRef.FieldPath + ")"
 	}
@@ -127,43 +136,4 @@ func remarks(pod *corev1.Pod, decisions []inject.Decision) []string {
 		}
 	}
 	return all
-}
-
-// podsLooked bounds the pods of which all is read.
-const podsLooked = 5
-
-// troubles are containers of ours that do not do what they are for.
-func (e *Explainer) troubles(ctx context.Context, w *review.Workload) ([]string, error) {
-	var all []string
-	for i, p := range w.Pods {
-		if i == podsLooked {
-			break
-		}
-		var pod corev1.Pod
-		if err := e.reader.Get(ctx, client.ObjectKey{Namespace: w.Namespace, Name: p.Name}, &pod); client.IgnoreNotFound(err) != nil {
-			return all, fmt.Errorf("reading pod %s/%s: %w", w.Namespace, p.Name, err)
-		}
-		for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-			if why := troubleOf(&s); why != "" && ours(s.Name) {
-				all = append(all, fmt.Sprintf("pod %s: container %s %s", p.Name, s.Name, why))
-			}
-		}
-	}
-	return all, nil
-}
-
-// ours reports whether a container was added by the operator.
-func ours(name string) bool {
-	return strings.HasPrefix(name, "opentelemetry-auto-instrumentation") || strings.HasPrefix(name, "otel-")
-}
-
-// troubleOf is why a container does not get on.
-func troubleOf(s *corev1.ContainerStatus) string {
-	switch waiting, ended := s.State.Waiting, s.State.Terminated; {
-	case waiting != nil && waiting.Reason != "" && waiting.Reason != "PodInitializing" && waiting.Reason != "ContainerCreating":
-		return strings.TrimSuffix("waits: "+waiting.Reason+": "+waiting.Message, ": ")
-	case ended != nil && ended.ExitCode != 0:
-		return fmt.Sprintf("ended with code %d (%s) %s", ended.ExitCode, ended.Reason, ended.Message)
-	}
-	return ""
 }

@@ -71,8 +71,6 @@ type Workload struct {
 	Deliveries []Delivery `json:"deliveries,omitempty"`
 	// Events are what was decided when pods started, the latest first.
 	Events []Event `json:"events,omitempty"`
-	// Troubles are what keeps agents from getting into its pods.
-	Troubles []string `json:"troubles,omitempty"`
 	// Remarks are about what the agents cost.
 	Remarks []string `json:"remarks,omitempty"`
 }
@@ -130,9 +128,6 @@ func (e *Explainer) One(ctx context.Context, ref review.Ref) (*Report, error) {
 	w := Workload{Workload: *found, Standings: standings(found), Deliveries: deliveries(found.Injected, found.Decisions)}
 	w.Remarks = remarks(found.Injected, found.Decisions)
 	if w.Events, err = e.events(ctx, found); err != nil {
-		r.Problems = append(r.Problems, err.Error())
-	}
-	if w.Troubles, err = e.troubles(ctx, found); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
 	r.Workloads = []Workload{w}

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/operator/pods"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
 )
 
@@ -65,6 +66,11 @@ func (e *Explainer) findOperator(ctx context.Context, o Options) (*settings.Sett
 		return &usual, nil
 	}
 	e.Operator.Warnings = append(e.Operator.Warnings, set.Warnings...)
+	if set.CrashGuard {
+		if _, err := pods.ReadGuards(ctx, e.reader, set.Namespace); err != nil {
+			e.Operator.Warnings = append(e.Operator.Warnings, "it is not known which workloads the crash guard keeps agents off: "+err.Error())
+		}
+	}
 	return &set, nil
 }
 

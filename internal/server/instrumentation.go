@@ -75,7 +75,10 @@ type InjectedPod struct {
 	Name      string              `json:"name"`
 	Created   Instant             `json:"created"`
 	Standings []InjectionStanding `json:"standings"`
-	Said      []AgentLine         `json:"said"`
+	// Found is what was found out about its containers, whose language was not
+	// named.
+	Found []string    `json:"found"`
+	Said  []AgentLine `json:"said"`
 }
 
 // InjectionStanding is how a pod stands to a kind.
@@ -138,6 +141,7 @@ func (a Instrumentation) withLists() Instrumentation {
 		}
 		for j := range w.Pods {
 			listed(&w.Pods[j].Standings)
+			listed(&w.Pods[j].Found)
 			listed(&w.Pods[j].Said)
 		}
 	}

@@ -48,6 +48,8 @@ export interface Pod {
   name: string;
   created: Nanos;
   standings: Standing[];
+  /** found is what runs in its containers, where that is found out on the node. */
+  found: string[];
   /** said is what agents wrote into the pod's log because they stepped aside. */
   said: { container: string; message: string }[];
 }

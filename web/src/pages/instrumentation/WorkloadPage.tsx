@@ -65,6 +65,7 @@ function Gone({ of }: { of: Ref }) {
 }
 
 function Found({ workload }: { workload: Workload }) {
+  const lines = [...workload.notes, ...saidOf(workload)];
   return (
     <>
       {rowsOf([workload]).map((row) => (
@@ -76,9 +77,9 @@ function Found({ workload }: { workload: Workload }) {
           <h2 className="panel-title">More about it</h2>
         </div>
         <div className="injected-body">
-          {workload.notes.length > 0 && (
+          {lines.length > 0 && (
             <ul className="injected-notes">
-              {workload.notes.map((note) => (
+              {lines.map((note) => (
                 <li key={note}>
                   <LongText text={note} />
                 </li>
@@ -91,6 +92,11 @@ function Found({ workload }: { workload: Workload }) {
       </section>
     </>
   );
+}
+
+/** saidOf is what was found out about pods, and what agents in them say. */
+function saidOf(w: Workload): string[] {
+  return w.pods.flatMap((p) => [...p.found, ...p.said.map((s) => `the agent in container ${s.container} says: ${s.message}`)].map((line) => `pod ${p.name}: ${line}`));
 }
 
 function Kind({ row }: { row: Row }) {
@@ -189,7 +195,7 @@ function columns(narrow: boolean): Column<Pod>[] {
     {
       id: "message", title: "What is so", width: "minmax(160px, 2fr)", wide: true,
       cell: (p) => {
-        const text = [...p.standings.map((s) => s.message), ...p.said.map((s) => s.message)].join("; ");
+        const text = p.standings.map((s) => s.message).join("; ");
         return (
           <bdi className="injected-message" title={beginning(text, 600)}>
             {beginning(text, 300)}

@@ -7,7 +7,7 @@ function workload(name: string, outcome: "injected" | "refused" | "failed" | "un
     namespace: "shop", kind: "Deployment", name, podsLeftOut: 0, fixes: [], notes: [],
     decisions: [{ kind: "python", outcome, reason, message: `decided ${reason}`, containers: [] }],
     counts: counts.map(([state, pods]) => ({ kind: "python", state, pods })),
-    pods: counts.map(([state], i) => ({ name: `${name}-${i}`, created: "0", said: [], standings: [{ kind: "python", state, message: `pods are ${state}` }] })),
+    pods: counts.map(([state], i) => ({ name: `${name}-${i}`, created: "0", found: [], said: [], standings: [{ kind: "python", state, message: `pods are ${state}` }] })),
   };
 }
 
