@@ -124,7 +124,15 @@ func (x *explanation) standing(w *explain.Workload, s explain.Standing) {
 		}
 	}
 	if d := w.Decision(s.Kind); d != nil {
-		fact("now", fmt.Sprintf("%s (%s): %s", d.Outcome, d.Reason, d.Message))
+		message, notes := d.Message, []string(nil)
+		if d.Outcome == inject.Injected {
+			notes = strings.Split(d.Message, "; ")
+			message, notes = notes[0], notes[1:]
+		}
+		fact("now", fmt.Sprintf("%s (%s): %s", d.Outcome, d.Reason, message))
+		for _, n := range notes {
+			fact("note", n)
+		}
 		if s.Message != d.Message {
 			fact("pods", s.Message)
 		}

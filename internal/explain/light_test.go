@@ -22,7 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/signalbox-otel/signalbox/api/crds"
-	"github.com/signalbox-otel/signalbox/e2e/kube"
+	"github.com/signalbox-otel/signalbox/e2e/kube/kubetest"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
@@ -32,7 +32,7 @@ import (
 
 // light is a light cluster with our definitions and an operator in this process.
 type light struct {
-	*kube.Cluster
+	*kubetest.Cluster
 	t     *testing.T
 	ctx   context.Context
 	admin *rest.Config
@@ -40,25 +40,12 @@ type light struct {
 
 func startLight(t *testing.T) *light {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts an API server")
-	}
-	// The build has its own target, make kube; a cold one takes minutes.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	c := &light{Cluster: kubetest.Light(t, 1), t: t}
+	ctx, cancel := context.WithTimeout(c.Context(), 4*time.Minute)
 	t.Cleanup(cancel)
-	k, err := kube.Light(ctx, t.TempDir(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := k.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c := &light{Cluster: k, t: t}
-	c.ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(cancel)
-	if c.admin, err = clientcmd.BuildConfigFromFlags("", k.Kubeconfig); err != nil {
+	c.ctx = ctx
+	var err error
+	if c.admin, err = clientcmd.BuildConfigFromFlags("", c.Kubeconfig); err != nil {
 		t.Fatal(err)
 	}
 	files, err := fs.Glob(crds.Files, "*.yaml")
@@ -70,25 +57,12 @@ func startLight(t *testing.T) *light {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.kubectl(string(text), "apply", "--server-side", "-f", "-")
+		c.Run(string(text), "apply", "--server-side", "-f", "-")
 	}
-	// kubectl does not wait for a definition without any condition.
-	c.eventually("definitions", func() error {
-		_, err := c.Kubectl(c.ctx, "", "wait", "--for=condition=Established", "--timeout=60s", "crd/instrumentations.opentelemetry.io", "crd/opentelemetrycollectors.opentelemetry.io")
-		return err
-	})
-	c.kubectl("", "create", "namespace", needs.Namespace)
-	c.kubectl("", "create", "namespace", "shop")
+	c.Established()
+	c.Run("", "create", "namespace", needs.Namespace)
+	c.Run("", "create", "namespace", "shop")
 	return c
-}
-
-func (c *light) kubectl(stdin string, args ...string) string {
-	c.t.Helper()
-	out, err := c.Kubectl(c.ctx, stdin, args...)
-	if err != nil {
-		c.t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return out
 }
 
 // eventually asks until there is no error.
@@ -142,8 +116,8 @@ func (c *light) operate() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.kubectl(string(hook), "apply", "--server-side", "-f", "-")
-	c.kubectl(workload("Deployment", needs.Namespace, needs.Deployment, ""), "apply", "-f", "-")
+	c.Run(string(hook), "apply", "--server-side", "-f", "-")
+	c.Run(workload("Deployment", needs.Namespace, needs.Deployment, ""), "apply", "-f", "-")
 	c.eventually("admission", func() error {
 		out, err := c.Kubectl(c.ctx, workload("Pod", "shop", "probe", inject1+"sdk: all"), "create", "--dry-run=server", "-o", "yaml", "-f", "-")
 		if err == nil && !strings.Contains(out, "OTEL_SERVICE_NAME") {
@@ -174,11 +148,11 @@ func containerOfWorkload(name string) string {
 	return "app"
 }
 
-// run applies a Deployment and waits until its pod is there.
-func (c *light) run(name, annotation string) {
+// deploy applies a Deployment and waits until its pod is there.
+func (c *light) deploy(name, annotation string) {
 	c.t.Helper()
-	c.kubectl(workload("Deployment", "shop", name, annotation), "apply", "-f", "-")
-	c.kubectl("", "rollout", "status", "-n", "shop", "--timeout=120s", "deployment/"+name)
+	c.Run(workload("Deployment", "shop", name, annotation), "apply", "-f", "-")
+	c.Run("", "rollout", "status", "-n", "shop", "--timeout=120s", "deployment/"+name)
 }
 
 func instrumentation(name, endpoint string) string {
@@ -191,7 +165,7 @@ const inject1 = "instrumentation.opentelemetry.io/inject-"
 // that is there and one that is not, and what a user with few rights is told.
 func TestExplain(t *testing.T) {
 	c := startLight(t)
-	c.run("early", inject1+"python: all")
+	c.deploy("early", inject1+"python: all")
 	// Objects know the second in which they were made.
 	made := time.Now().Unix()
 	c.eventually("the next second", func() error {
@@ -200,19 +174,19 @@ func TestExplain(t *testing.T) {
 		}
 		return nil
 	})
-	c.kubectl(instrumentation("all", "http://gateway.observability:4318"), "apply", "-f", "-")
-	c.kubectl(instrumentation("changing", "http://old:4318"), "apply", "-f", "-")
+	c.Run(instrumentation("all", "http://gateway.observability:4318"), "apply", "-f", "-")
+	c.Run(instrumentation("changing", "http://old:4318"), "apply", "-f", "-")
 	c.operate()
-	c.run("cart", inject1+"nodejs: all")
-	c.run("billing", inject1+"java: changing")
-	c.run("several", inject1+`python: "true"`)
-	c.run("nowhere", inject1+"python: absent")
-	c.run("quiet", inject1+`java: "false"`)
-	c.kubectl(strings.Replace(workload("StatefulSet", "shop", "db", inject1+"java: all"), "replicas: 1", "replicas: 0, serviceName: db", 1), "apply", "-f", "-")
-	c.kubectl(workload("CronJob", "shop", "nightly", inject1+"java: all"), "apply", "-f", "-")
-	c.kubectl(workload("Pod", "shop", "lone", inject1+"python: all"), "apply", "-f", "-")
-	c.kubectl(instrumentation("changing", "http://new:4318"), "apply", "-f", "-")
-	c.kubectl("", "rollout", "status", "-n", needs.Namespace, "--timeout=120s", "deployment/"+needs.Deployment)
+	c.deploy("cart", inject1+"nodejs: all")
+	c.deploy("billing", inject1+"java: changing")
+	c.deploy("several", inject1+`python: "true"`)
+	c.deploy("nowhere", inject1+"python: absent")
+	c.deploy("quiet", inject1+`java: "false"`)
+	c.Run(strings.Replace(workload("StatefulSet", "shop", "db", inject1+"java: all"), "replicas: 1", "replicas: 0, serviceName: db", 1), "apply", "-f", "-")
+	c.Run(workload("CronJob", "shop", "nightly", inject1+"java: all"), "apply", "-f", "-")
+	c.Run(workload("Pod", "shop", "lone", inject1+"python: all"), "apply", "-f", "-")
+	c.Run(instrumentation("changing", "http://new:4318"), "apply", "-f", "-")
+	c.Run("", "rollout", "status", "-n", needs.Namespace, "--timeout=120s", "deployment/"+needs.Deployment)
 
 	e, err := New(c.ctx, Options{REST: c.admin, Version: "1.2.3"})
 	if err != nil {
@@ -360,7 +334,7 @@ func (c *light) remedies(t *testing.T, e *Explainer) {
 		if out, err := c.shell(r.Workloads[0].Fixes[0].Command); err != nil {
 			t.Errorf("%s: %v\n%s", r.Workloads[0].Fixes[0].Command, err, out)
 		}
-		c.kubectl("", "rollout", "status", "-n", "shop", "--timeout=120s", "deployment/"+name)
+		c.Run("", "rollout", "status", "-n", "shop", "--timeout=120s", "deployment/"+name)
 		c.eventually(ref.String(), func() error {
 			r, err := e.One(c.ctx, ref)
 			if err == nil && !slices.ContainsFunc(r.Workloads[0].Standings, func(s Standing) bool { return s.State == inject.StateInjected }) {
@@ -382,9 +356,9 @@ func (c *light) shell(command string) (string, error) {
 
 // user asks as somebody who may look into one namespace only.
 func (c *light) user(t *testing.T) {
-	c.kubectl("", "create", "rolebinding", "-n", "shop", "looks", "--clusterrole=view", "--user=dev")
-	c.kubectl("", "create", "role", "-n", "shop", "means", "--verb=get,list", "--resource=instrumentations.opentelemetry.io,opentelemetrycollectors.opentelemetry.io")
-	c.kubectl("", "create", "rolebinding", "-n", "shop", "means", "--role=means", "--user=dev")
+	c.Run("", "create", "rolebinding", "-n", "shop", "looks", "--clusterrole=view", "--user=dev")
+	c.Run("", "create", "role", "-n", "shop", "means", "--verb=get,list", "--resource=instrumentations.opentelemetry.io,opentelemetrycollectors.opentelemetry.io")
+	c.Run("", "create", "rolebinding", "-n", "shop", "means", "--role=means", "--user=dev")
 	config := rest.CopyConfig(c.admin)
 	config.Impersonate.UserName, config.Impersonate.Groups = "dev", []string{"system:authenticated"}
 	e, err := New(c.ctx, Options{REST: config, Version: "1.2.3"})
@@ -408,7 +382,7 @@ func (c *light) user(t *testing.T) {
 
 // away takes the operator's pods away.
 func (c *light) away(t *testing.T) {
-	c.kubectl("", "scale", "-n", needs.Namespace, "deployment/"+needs.Deployment, "--replicas=0")
+	c.Run("", "scale", "-n", needs.Namespace, "deployment/"+needs.Deployment, "--replicas=0")
 	var e *Explainer
 	c.eventually("the operator to be away", func() (err error) {
 		e, err = New(c.ctx, Options{REST: c.admin, Version: "1.2.3"})

@@ -9,6 +9,8 @@ package remedy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,10 +60,12 @@ func Of(s Subject, d inject.Decision) string {
 		return "kubectl get opentelemetrycollectors --all-namespaces # name one of mode sidecar in annotation " + asked
 	case inject.BadConfiguration, inject.ConfigTooLarge, inject.PortTaken:
 		return edit("opentelemetrycollector", d.Source)
-	case inject.NameTaken, inject.ValueFromElsewhere, inject.BadValue, inject.UnknownLanguage:
+	case inject.NameTaken, inject.ValueFromElsewhere, inject.BadValue:
 		return s.edit()
 	case inject.OutOfLimits, inject.OverQuota:
 		return "kubectl describe limitrange,resourcequota -n " + s.Namespace
+	case inject.UnknownLanguage:
+		return s.annotate(s.unknown(), nil)
 	case inject.LanguageOff:
 		return s.allow(d.Kind)
 	case inject.NoImage:
@@ -133,6 +137,21 @@ func annotationOf(k inject.Kind) string {
 		return v1beta1.InstrumentationPrefix + "inject"
 	}
 	return v1beta1.InstrumentationPrefix + "inject-" + string(k)
+}
+
+// kinds are those that annotations ask for by name.
+var kinds = []inject.Kind{inject.Java, inject.NodeJS, inject.Python, inject.DotNet, inject.Go, inject.ApacheHttpd, inject.Nginx, inject.SDK}
+
+// unknown is the first annotation that asks for a language that there is not.
+func (s Subject) unknown() string {
+	const prefix = v1beta1.InstrumentationPrefix + "inject-"
+	for _, key := range slices.Sorted(maps.Keys(s.Annotations)) {
+		language, asks := strings.CutPrefix(key, prefix)
+		if asks && !strings.HasSuffix(key, "-container-names") && !slices.Contains(kinds, inject.Kind(language)) {
+			return key
+		}
+	}
+	return prefix + "LANGUAGE"
 }
 
 // word is how the annotation of a kind says true, or a name.

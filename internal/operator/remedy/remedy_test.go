@@ -1,6 +1,8 @@
 package remedy
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -23,6 +25,14 @@ func annotated(key, value string) string {
 
 // Every reason has its remedy, or none on purpose.
 func TestOf(t *testing.T) {
+	text, err := os.ReadFile("../../inject/decision.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := map[string]bool{}
+	for _, constant := range regexp.MustCompile(`Reason += "(\w+)"`).FindAllStringSubmatch(string(text), -1) {
+		left[constant[1]] = true
+	}
 	restart := "kubectl rollout restart -n shop deployment/cart"
 	for _, c := range []struct {
 		reason inject.Reason
@@ -46,6 +56,7 @@ func TestOf(t *testing.T) {
 		{inject.OutOfLimits, inject.Python, "kubectl describe limitrange,resourcequota -n shop"},
 		{inject.OverQuota, inject.Python, "kubectl describe limitrange,resourcequota -n shop"},
 		{inject.InvalidPod, inject.Python, ""},
+		{inject.UnknownLanguage, inject.Unknown, annotated("inject-pyhton", "null")},
 		{inject.LanguageOff, inject.ApacheHttpd, "kubectl set env -n observability deployment/opentelemetry-operator-controller-manager ENABLE_APACHE_HTTPD_AUTO_INSTRUMENTATION=true\n" + restart},
 		{inject.NoImage, inject.Go, "kubectl edit instrumentation -n shop all"},
 		{inject.BadContainers, inject.Python, annotated("python-container-names", `"app"`)},
@@ -70,9 +81,19 @@ func TestOf(t *testing.T) {
 	} {
 		s := cart()
 		s.Operator, s.Choices = "observability", []string{"first", "second"}
+		if c.reason == inject.UnknownLanguage {
+			s.Annotations["instrumentation.opentelemetry.io/inject-pyhton"] = "true"
+		}
+		delete(left, string(c.reason))
 		if got := Of(s, inject.Decision{Kind: c.kind, Reason: c.reason, Source: "shop/all"}); got != c.want {
 			t.Errorf("%s of %s: got\n%s\nwant\n%s", c.reason, c.kind, got, c.want)
 		}
+	}
+	// TestMissingResources has them.
+	delete(left, string(inject.NoneInNamespace))
+	delete(left, string(inject.NotFound))
+	if len(left) > 0 {
+		t.Errorf("reasons without a case: %v", left)
 	}
 }
 
