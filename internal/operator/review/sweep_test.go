@@ -348,3 +348,30 @@ func TestNoAnswer(t *testing.T) {
 		t.Errorf("got %+v; want an error", r)
 	}
 }
+
+// BenchmarkSweep looks at pods that ask for nothing, beside a hundred workloads
+// that are instrumented; what the API server does for it is not in it.
+func BenchmarkSweep(b *testing.B) {
+	const others = 5000
+	m := cluster()
+	for i := range 100 {
+		d, set := deployment(fmt.Sprintf("cart-%d", i), asking(askPython, "true"))
+		m.objects = append(m.objects, d, set)
+		for k := range 3 {
+			p := owned(onePod(fmt.Sprintf("cart-%d-%d", i, k), asking(askPython, "true")), set, "apps/v1")
+			p.Annotations[v1beta1.AnnotationInstrumented] = "python=shop/all@0"
+			m.objects = append(m.objects, p)
+		}
+	}
+	other := onePod("other", nil)
+	m.many, m.more = others, func(int) *corev1.Pod { return other }
+	r := newReviewer(m)
+	b.ReportAllocs()
+	for b.Loop() {
+		report, err := r.Count(b.Context())
+		if err != nil || len(report.Workloads) != 100 || report.PodsSeen != others+300 {
+			b.Fatalf("got %v, %d workloads, %d pods", err, len(report.Workloads), report.PodsSeen)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*(others+300)), "ns/pod")
+}
