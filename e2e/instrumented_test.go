@@ -32,7 +32,7 @@ spec:
       annotations: {instrumentation.opentelemetry.io/inject-sdk: "true"}
     spec:
       terminationGracePeriodSeconds: 1
-      containers: [{name: app, image: "registry.local/app:1"}]
+      containers: [{name: app, image: "registry.local/app:1", args: [serve]}]
 `
 
 const countedBy = `
@@ -49,21 +49,19 @@ func TestInstrumentedPodsAreCounted(t *testing.T) {
 	t.Parallel()
 	apply(t, counted)
 	rollout(t, "counted", "deployment/cart")
-	url := serviceURL(t, "opentelemetry-operator-system", "opentelemetry-operator-workloads", "8082") + "/api/workloads?namespace=counted&kind=Deployment&name=cart"
-	token := strings.TrimSpace(kubectl(t, "create", "token", "-n", "opentelemetry-operator-system", "signalbox", "--audience", "signalbox-operator"))
 	says := func(want string) {
 		t.Helper()
 		await(t, want, func(ctx context.Context) error {
-			got, err := workload(ctx, url, token)
-			if err == nil && got != want {
-				err = fmt.Errorf("got %s", got)
+			w, err := known(ctx, t, token(t), "counted", "Deployment", "cart")
+			if err == nil && w.String() != want {
+				err = fmt.Errorf("got %s", w)
 			}
 			return err
 		})
 	}
 	says("sdk refused NoneInNamespace: map[Refused:2]")
-	if got, err := workload(t.Context(), url, "none"); err == nil {
-		t.Errorf("got %s without a token; want nothing", got)
+	if w, err := known(t.Context(), t, "none", "counted", "Deployment", "cart"); err == nil {
+		t.Errorf("got %s without a token; want nothing", w)
 	}
 
 	apply(t, countedBy)
@@ -103,36 +101,26 @@ func TestInstrumentedPodsAreCounted(t *testing.T) {
 	})
 }
 
-// workload is what the operator says of one workload: its decisions, and how
-// many of its pods are in each state.
-func workload(ctx context.Context, url, token string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
+// token is one by which the store asks the operator.
+func token(t *testing.T) string {
+	t.Helper()
+	return strings.TrimSpace(kubectl(t, "create", "token", "-n", "opentelemetry-operator-system", "signalbox", "--audience", "signalbox-operator"))
+}
+
+// knownWorkload is what the operator says of one workload.
+type knownWorkload struct {
+	Decisions []struct{ Kind, Outcome, Reason string }
+	Counts    []struct {
+		State string
+		Pods  int
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return "", err
+	Pods []struct {
+		Said []struct{ Container, Message string }
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return "", err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("status %d: %s", resp.StatusCode, body)
-	}
-	var w struct {
-		Decisions []struct{ Kind, Outcome, Reason string }
-		Counts    []struct {
-			State string
-			Pods  int
-		}
-	}
-	if err := json.Unmarshal(body, &w); err != nil {
-		return "", err
-	}
+}
+
+// String is its decisions, and how many of its pods are in each state.
+func (w *knownWorkload) String() string {
 	var b strings.Builder
 	for _, d := range w.Decisions {
 		fmt.Fprintf(&b, "%s %s %s: ", d.Kind, d.Outcome, d.Reason)
@@ -142,5 +130,31 @@ func workload(ctx context.Context, url, token string) (string, error) {
 		states[c.State] += c.Pods
 	}
 	fmt.Fprintf(&b, "%v", states)
-	return b.String(), nil
+	return b.String()
+}
+
+// known asks the operator about a workload.
+func known(ctx context.Context, t *testing.T, token, namespace, kind, name string) (*knownWorkload, error) {
+	t.Helper()
+	url := serviceURL(t, "opentelemetry-operator-system", "opentelemetry-operator-workloads", "8082") +
+		fmt.Sprintf("/api/workloads?namespace=%s&kind=%s&name=%s", namespace, kind, name)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d: %s", resp.StatusCode, body)
+	}
+	w := new(knownWorkload)
+	return w, json.Unmarshal(body, w)
 }
