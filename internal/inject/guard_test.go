@@ -130,6 +130,7 @@ func TestParts(t *testing.T) {
 	f(NodeJS, "opentelemetry-auto-instrumentation-nodejs", "second", func(x *trial) { x.annotate("nodejs-container-names", "second") })
 	f(Python, "opentelemetry-auto-instrumentation-python", "app second", func(x *trial) { x.annotate("container-names", "app,second") })
 	f(DotNet, "opentelemetry-auto-instrumentation-dotnet", "app", nil)
+	f(DotNet, "opentelemetry-auto-instrumentation-dotnet opentelemetry-auto-instrumentation-dotnet-native-0 opentelemetry-auto-instrumentation-dotnet-probe", "app", func(x *trial) { x.facts.Probe = "probe:1" })
 	f(Go, "opentelemetry-auto-instrumentation", "", func(x *trial) { x.annotate("otel-go-auto-target-exe", "/app") })
 	f(ApacheHttpd, "otel-agent-attach-apache otel-agent-source-container-clone", "app", nil)
 	f(Nginx, "otel-agent-attach-nginx otel-agent-source-container-clone", "app", nil)

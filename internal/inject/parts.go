@@ -48,6 +48,8 @@ func addedFor(k Kind, name string) bool {
 		return name == autoInstall || strings.HasPrefix(name, autoDetect) || strings.HasPrefix(name, extensionPrefix) || slices.Contains(autoKinds, kindOf(name))
 	case Java:
 		return name == volumeOf(Java) || strings.HasPrefix(name, extensionPrefix)
+	case DotNet:
+		return strings.HasPrefix(name, volumeOf(DotNet)) // and what finds its profiler
 	case ApacheHttpd, Nginx:
 		return kindOf(name) == k || strings.HasPrefix(name, webServerClone)
 	}
