@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,6 +51,7 @@ const (
 	glibcImage   = "registry.local/flask:glibc"
 	expressImage = "registry.local/express:1"
 	springImage  = "registry.local/spring:1"
+	pathImage    = "registry.local/path:1" // with a PYTHONPATH of its own
 )
 
 // images load what they are the names of.
@@ -60,6 +62,11 @@ var images = map[string]func() error{
 	}, "../clients/express/server.cjs", "../clients/express/server.mjs"),
 	springImage: loaded(springImage, func(ctx context.Context) (kube.Image, error) {
 		return runtimes.Java(ctx, os.Stderr, "testdata/spring")
+	}),
+	pathImage: loaded(pathImage, func(ctx context.Context) (kube.Image, error) {
+		image, err := runtimes.Python(ctx, os.Stderr, runtimes.Glibc, "../clients/gunicorn/requirements.txt")
+		image.Env = append(slices.Clone(image.Env), "PYTHONPATH=/opt/own")
+		return image, err
 	}),
 }
 
