@@ -67,6 +67,7 @@ type gatherer struct {
 func newGatherer(o Options) (*gatherer, error) {
 	config := rest.CopyConfig(o.Config)
 	config.QPS = -1 // a few hundred questions, once
+	config.WarningHandler = rest.NoWarnings{}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme} {
 		if err := add(scheme); err != nil {

@@ -350,20 +350,36 @@ func rightsFine(p *Picture) string {
 	return fmt.Sprintf("the operator and %s may do what they need", count(len(p.Collectors), "collector"))
 }
 
-// sayRules puts rules into words: get, list pods; get nodes/stats.
+// maxSaid is how many resources are named.
+const maxSaid = 6
+
+// sayRules puts rules into words: get, list pods, services; get nodes/stats.
 func sayRules(rules []rbacv1.PolicyRule) string {
-	var parts []string
+	var order []string
+	of := map[string][]string{}
 	for _, r := range rules {
-		resources := slices.Clone(r.Resources)
-		for i, name := range resources {
-			if len(r.APIGroups) > 0 && r.APIGroups[0] != "" {
-				resources[i] = name + "." + r.APIGroups[0]
-			}
+		verbs := strings.Join(r.Verbs, ", ")
+		if of[verbs] == nil {
+			order = append(order, verbs)
 		}
-		parts = append(parts, strings.Join(r.Verbs, ", ")+" "+strings.Join(slices.Concat(resources, r.NonResourceURLs), ", "))
+		for _, name := range r.Resources {
+			if len(r.APIGroups) > 0 && r.APIGroups[0] != "" {
+				name += "." + r.APIGroups[0]
+			}
+			of[verbs] = append(of[verbs], name)
+		}
+		of[verbs] = append(of[verbs], r.NonResourceURLs...)
 	}
-	if more := len(parts) - 4; more > 0 {
-		parts = append(parts[:4], fmt.Sprintf("and %d more", more))
+	var parts []string
+	for _, verbs := range order {
+		names := of[verbs]
+		if more := len(names) - maxSaid; more > 0 {
+			names = append(names[:maxSaid], fmt.Sprintf("and %d more", more))
+		}
+		parts = append(parts, verbs+" "+strings.Join(names, ", "))
+	}
+	if more := len(parts) - maxSaid; more > 0 {
+		parts = append(parts[:maxSaid], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(parts, "; ")
 }
