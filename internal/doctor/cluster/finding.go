@@ -62,6 +62,7 @@ const (
 	GoogleCredentials  Code = "GoogleCredentials"
 	StoreNotReady      Code = "StoreNotReady"
 	NotInjected        Code = "NotInjected"
+	NotRenewed         Code = "NotRenewed"
 	AnnotationMisplace Code = "AnnotationMisplaced"
 	OtherNamespace     Code = "OtherNamespace"
 	NoSidecar          Code = "NoSidecar"

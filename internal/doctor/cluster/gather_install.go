@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
-	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/install"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
@@ -72,23 +71,6 @@ func (g *gatherer) operator(ctx context.Context) {
 		o.Image = containers[0].Image
 	}
 	o.Values = g.operatorValues(ctx, d, o)
-}
-
-// languagesOff are those that the settings do not allow.
-func languagesOff(l settings.Languages) []inject.Kind {
-	var off []inject.Kind
-	for _, x := range []struct {
-		kind inject.Kind
-		on   bool
-	}{
-		{inject.Java, l.Java}, {inject.NodeJS, l.NodeJS}, {inject.Python, l.Python}, {inject.DotNet, l.DotNet},
-		{inject.Go, l.Go}, {inject.ApacheHttpd, l.ApacheHTTPD}, {inject.Nginx, l.Nginx},
-	} {
-		if !x.on {
-			off = append(off, x.kind)
-		}
-	}
-	return off
 }
 
 func (g *gatherer) configMap(ctx context.Context, namespace, name, key string) (string, error) {

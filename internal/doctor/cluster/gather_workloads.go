@@ -23,6 +23,7 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
+	"github.com/signalbox-otel/signalbox/internal/operator"
 	"github.com/signalbox-otel/signalbox/internal/render"
 )
 
@@ -167,11 +168,9 @@ func (g *gatherer) allocators(ctx context.Context) {
 }
 
 func (g *gatherer) instrumentations(ctx context.Context) {
-	g.p.Facts = inject.Facts{
-		Images: g.settings.Images.Agents, LanguagesOff: languagesOff(g.settings.Languages), OneLanguage: !g.settings.Languages.Multi,
-	}
+	g.p.Images = g.settings.Images.Agents
 	if !g.settings.Instrumentations {
-		g.p.Facts.Instrumentation = g.settings.Instrumentation
+		g.p.Only = g.settings.Instrumentation
 	}
 	var list v1alpha1.InstrumentationList
 	if !g.list(ctx, Instrumentation, "Instrumentations", &list) {
@@ -183,6 +182,7 @@ func (g *gatherer) instrumentations(ctx context.Context) {
 }
 
 func (g *gatherer) workloads(ctx context.Context) {
+	defer g.decide(ctx)
 	in := client.InNamespace(g.Namespace)
 	var pods corev1.PodList
 	if g.missed(Instrumentation, "pods", g.client.List(ctx, &pods, in)) {
@@ -229,6 +229,22 @@ func (g *gatherer) workloads(ctx context.Context) {
 		if running(p) && p.Labels[v1beta1.LabelName] != probeName {
 			add("Pod", p, &corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Annotations: p.Annotations, Labels: p.Labels}, Spec: p.Spec})
 		}
+	}
+}
+
+// decide asks what the operator would decide about each workload now.
+func (g *gatherer) decide(ctx context.Context) {
+	reviewer, err := operator.NewReviewer(&g.settings, g.Config)
+	if g.missed(Instrumentation, "what would be decided now", err) {
+		return
+	}
+	for i := range g.p.Workloads {
+		w := &g.p.Workloads[i]
+		pod := w.pod()
+		if w.Kind == "Pod" {
+			pod = inject.Plain(pod)
+		}
+		w.Decided, w.Decisions = reviewer.Decider.Decide(ctx, pod, g.p.Meta, []inject.Owner{{Kind: w.Kind, Name: w.Name}})
 	}
 }
 

@@ -19,7 +19,7 @@ type rule struct {
 // rules are all of them. Several may be about one area.
 var rules = []rule{
 	{Definitions, definitions, definitionsFine},
-	{Operator, operator, operatorFine},
+	{Operator, operation, operationFine},
 	{Webhooks, webhooks, webhooksFine},
 	{Webhooks, certificates, nil},
 	{Rights, rights, rightsFine},

@@ -17,6 +17,7 @@ import (
 	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/doctor"
+	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 	"github.com/signalbox-otel/signalbox/internal/operator/settings"
 	"github.com/signalbox-otel/signalbox/internal/render"
@@ -61,8 +62,8 @@ func healthy(t *testing.T) *Picture {
 		  pipelines:
 		    traces: {receivers: [otlp], exporters: [otlp]}
 		    metrics: {receivers: [otlp, prometheus], exporters: [otlp]}`)}
-	p.Facts.Images = settings.Default("1.2.3").Images.Agents
-	p.Facts.Images.Python = "signalbox-python:1.2.3"
+	p.Images = settings.Default("1.2.3").Images.Agents
+	p.Images.Python = "signalbox-python:1.2.3"
 	i := &v1alpha1.Instrumentation{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"}}
 	i.Spec.Exporter.Endpoint = "http://otel-collector." + needs.Namespace + ".svc.cluster.local:4318"
 	p.Instrumentations = []*v1alpha1.Instrumentation{i}
@@ -79,10 +80,23 @@ func healthy(t *testing.T) *Picture {
 		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "shop/frontend:1", Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}}},
 	}}
 	p.Workloads = []Workload{w}
-	pod, _ := p.decided(&p.Workloads[0])
-	p.Workloads[0].Pods = []corev1.Pod{*pod}
+	decide(p)
+	p.Workloads[0].Pods = []corev1.Pod{*p.Workloads[0].Decided}
 	p.Scrapes = []Scrape{{Workload: "deployment/frontend", Pod: "frontend-1", Port: "8080", Path: "/metrics", Asked: true, Status: 200, Metrics: true}}
 	return p
+}
+
+// decide decides about all workloads, as the operator would.
+func decide(p *Picture) {
+	var sidecars []*v1beta1.OpenTelemetryCollector
+	for i := range p.Workloads {
+		w := &p.Workloads[i]
+		r := inject.AddSidecar(w.pod(), p.Meta, sidecars, inject.Facts{})
+		w.Decided, w.Decisions = inject.AddInstrumentation(r.Pod, p.Meta, p.Instrumentations, inject.Facts{Images: p.Images})
+		if r.Decision.Kind != "" {
+			w.Decisions = append(w.Decisions, r.Decision)
+		}
+	}
 }
 
 // collectorOf is one that is ready, with the configuration.
@@ -139,6 +153,12 @@ func TestTraps(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := healthy(t)
 			c.spoil(p)
+			decide(p)
+			if c.code != NotInjected && c.code != NotRenewed { // pods start anew
+				for i := range p.Workloads {
+					p.Workloads[i].Pods = []corev1.Pod{*p.Workloads[i].Decided}
+				}
+			}
 			var found []Finding
 			for _, f := range Judge(p) {
 				if f.Status == doctor.Error || f.Status == doctor.Warning {
@@ -235,7 +255,9 @@ func workloadTraps() []trap {
 		{"no Instrumentation", func(p *Picture) { p.Instrumentations = nil },
 			Refused, doctor.Error, frontend, "namespace shop has no Instrumentation", "kind: Instrumentation"},
 		{"a sidecar that nobody offers", func(p *Picture) { p.Workloads[0].Template.Annotations[v1beta1.AnnotationSidecar] = "true" },
-			NoSidecar, doctor.Warning, frontend, "none of mode sidecar", `"sidecar.opentelemetry.io/inject":null`},
+			NoSidecar, doctor.Warning, frontend, "instrumentation needs no collector in the pod", `"sidecar.opentelemetry.io/inject":null`},
+		{"pods started before a change", func(p *Picture) { env(p, "OTEL_SERVICE_NAME", "shop") },
+			NotRenewed, doctor.Warning, frontend, "1 of 1 pod has something older", "kubectl rollout restart -n shop deployment/frontend"},
 		{"pods started before", func(p *Picture) { p.Workloads[0].Pods = []corev1.Pod{{}} },
 			NotInjected, doctor.Error, frontend, "1 of 1 pod started before", "kubectl rollout restart -n shop deployment/frontend"},
 		{"metrics are off", func(p *Picture) { env(p, "OTEL_METRICS_EXPORTER", "none") },

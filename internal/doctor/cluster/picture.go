@@ -48,8 +48,10 @@ type Picture struct {
 	Namespaces       map[string]map[string]string
 	Instrumentations []*v1alpha1.Instrumentation
 	Workloads        []Workload
-	// Facts are what the operator knows when it injects.
-	Facts inject.Facts
+	// Images are those of agents, where resources name none, and Only is the
+	// Instrumentation for all, whatever they name; nil: they are looked for.
+	Images v1alpha1.Images
+	Only   *v1alpha1.Instrumentation
 	// Services are those that endpoints name, by namespace/name.
 	Services map[types.NamespacedName]Service
 	// Policies are the NetworkPolicies of the namespaces between which telemetry
@@ -171,8 +173,10 @@ type Workload struct {
 	Meta       metav1.ObjectMeta
 	Template   corev1.PodTemplateSpec
 	Pods       []corev1.Pod
-	// Revision is that of its present template, where pods say of which they are.
-	Revision string
+	// Decisions are what the operator would decide now about a pod of the template,
+	// and Decided is what it would make of it.
+	Decisions []inject.Decision
+	Decided   *corev1.Pod
 }
 
 // Service is one that an endpoint names.

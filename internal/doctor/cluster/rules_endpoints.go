@@ -45,7 +45,7 @@ func (p *Picture) endpoint(u *use) *Finding {
 		return find(NoEndpoint, "nothing says where %s sends to, so it tries its own pod", u.kind)
 	case t.url == nil:
 		return find(NoEndpoint, "the endpoint %s is no URL, as http://collector:4318 is", endpoint)
-	case t.local && !strings.Contains(endpoint, "$(") && !p.hasSidecar(u.workload):
+	case t.local && !strings.Contains(endpoint, "$(") && !u.workload.hasSidecar():
 		return find(NoEndpoint, "%s sends to %s, which is its own pod, and there is no collector in it", u.kind, endpoint)
 	case t.service.Name == "":
 		return nil // it leads out of the cluster
@@ -75,10 +75,9 @@ func (p *Picture) endpoint(u *use) *Finding {
 // saying are protocols in words.
 var saying = map[string]string{"grpc": "gRPC", "http": "HTTP"}
 
-// hasSidecar reports whether the pods of a workload have a collector.
-func (p *Picture) hasSidecar(w *Workload) bool {
-	wish := inject.SidecarWish(w.pod(p.Namespace), p.Meta)
-	return !wish.Empty() && !wish.Off && p.sidecar(w) == nil
+// hasSidecar reports whether its pods get a collector.
+func (w *Workload) hasSidecar() bool {
+	return slices.ContainsFunc(w.Decisions, func(d inject.Decision) bool { return d.Kind == inject.Sidecar && d.Outcome == inject.Injected })
 }
 
 // port is the one of a number, nil when there is none.

@@ -98,7 +98,7 @@ func definitionsFine(p *Picture) string {
 	return fmt.Sprintf("the cluster knows all %d kinds, in all their versions", len(p.Definitions))
 }
 
-func operator(p *Picture) []Finding {
+func operation(p *Picture) []Finding {
 	o := p.Operator
 	if o == nil {
 		if len(p.Unseen[Operator]) > 0 {
@@ -144,7 +144,7 @@ func (p *Picture) lookAt(namespace, object, pod string) string {
 	return p.tools.kubectl("describe", "-n", namespace, object)
 }
 
-func operatorFine(p *Picture) string {
+func operationFine(p *Picture) string {
 	if p.Operator == nil {
 		return ""
 	}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
-	"github.com/signalbox-otel/signalbox/internal/operator/needs"
+	"github.com/signalbox-otel/signalbox/internal/operator/remedy"
 )
 
 // ofPods are the prefixes of annotations that only pods can have.
@@ -47,50 +47,46 @@ func decisions(p *Picture) []Finding {
 	var all []Finding
 	for i := range p.Workloads {
 		w := &p.Workloads[i]
-		_, list := p.decided(w)
-		injected := false
-		for _, d := range list {
+		for _, d := range w.Decisions {
 			switch d.Outcome {
-			case inject.Injected:
-				injected = true
-			case inject.Refused, inject.Failed:
+			case inject.Refused:
 				all = append(all, p.refused(w, d))
+			case inject.Failed:
+				all = append(all, unseen(w.object(), fmt.Sprintf("what would be decided about %s: %s", d.Kind, d.Message)))
 			}
 		}
-		if n := len(w.Pods); injected && n > 0 {
-			if without := w.without(); without > 0 {
-				all = append(all, bad(NotInjected, w.object(),
-					fmt.Sprintf("%d of %s started before the operator or its Instrumentation did, and is not instrumented", without, count(n, "pod")), p.restartOf(w)))
-			}
-		}
-		if f := p.sidecar(w); f != nil {
-			all = append(all, *f)
-		}
+		all = append(all, p.standing(w)...)
 	}
 	return all
 }
 
-// without counts the pods of a workload that nothing was injected into.
-func (w *Workload) without() int {
-	n := 0
+// standing tells of pods that do not have what they would get now.
+func (p *Picture) standing(w *Workload) []Finding {
+	n := map[inject.State]int{}
+	message := map[inject.State]string{}
+	pods := 0
 	for i := range w.Pods {
-		if w.Pods[i].DeletionTimestamp == nil && !instrumented(&w.Pods[i].Spec) {
-			n++
+		if w.Pods[i].DeletionTimestamp != nil {
+			continue
 		}
-	}
-	return n
-}
-
-// instrumented reports whether a pod has what every injection adds.
-func instrumented(spec *corev1.PodSpec) bool {
-	for _, list := range [][]corev1.Container{spec.Containers, spec.InitContainers} {
-		for _, c := range list {
-			if slices.ContainsFunc(c.Env, func(v corev1.EnvVar) bool { return v.Name == "OTEL_RESOURCE_ATTRIBUTES_NODE_NAME" }) {
-				return true
+		pods++
+		worst := inject.StateInjected
+		for _, s := range inject.Stand(&w.Pods[i], w.Decisions) {
+			if s.State == inject.StateMissed || s.State == inject.StateStale && worst != inject.StateMissed {
+				worst, message[s.State] = s.State, s.Message
 			}
 		}
+		n[worst]++
 	}
-	return false
+	var all []Finding
+	of := func(n int) string { return fmt.Sprintf("%d of %s", n, count(pods, "pod")) }
+	if k := n[inject.StateMissed]; k > 0 {
+		all = append(all, bad(NotInjected, w.object(), of(k)+" started before the operator or its resource was there: "+message[inject.StateMissed], p.restartOf(w)))
+	}
+	if k := n[inject.StateStale]; k > 0 {
+		all = append(all, odd(NotRenewed, w.object(), of(k)+" has something older than it would get now: "+message[inject.StateStale], p.restartOf(w)))
+	}
+	return all
 }
 
 // restartOf has the pods of a workload start again.
@@ -111,6 +107,13 @@ func asking(k inject.Kind, resource string) map[string]any {
 
 // refused tells of a decision against injecting.
 func (p *Picture) refused(w *Workload, d inject.Decision) Finding {
+	none := d.Reason == inject.NoneInNamespace || d.Reason == inject.NotFound
+	if d.Kind == inject.Sidecar && none {
+		return odd(NoSidecar, w.object(), d.Message+"; instrumentation needs no collector in the pod", p.annotate(w, map[string]any{v1beta1.AnnotationSidecar: nil}))
+	}
+	if d.Kind == inject.Sidecar {
+		return bad(Refused, w.object(), d.Message, p.remedy(w, d))
+	}
 	switch d.Reason {
 	case inject.NoneInNamespace, inject.NotFound:
 		if len(p.Instrumentations) == 0 {
@@ -129,11 +132,26 @@ func (p *Picture) refused(w *Workload, d inject.Decision) Finding {
 				return bad(Refused, w.object(), d.Message, p.annotate(w, asking(d.Kind, i.Name)))
 			}
 		}
-	case inject.LanguageOff:
-		variable := "ENABLE_" + strings.ToUpper(strings.ReplaceAll(string(d.Kind), "-", "_")) + "_AUTO_INSTRUMENTATION=true"
-		return bad(Refused, w.object(), d.Message, lines(p.tools.kubectl("set", "env", "-n", p.home(), "deployment/"+needs.Deployment, variable), p.restartOf(w)))
 	}
-	return bad(Refused, w.object(), d.Message, command("signalbox", "explain", w.object(), "-n", p.Namespace))
+	return bad(Refused, w.object(), d.Message, p.remedy(w, d))
+}
+
+// remedy is what mends a decision in the cluster that is examined.
+func (p *Picture) remedy(w *Workload, d inject.Decision) string {
+	s := remedy.Subject{
+		Namespace: p.Namespace, Kind: w.Kind, Name: w.Name, Annotations: w.Template.Annotations, NamespaceAnnotations: p.Meta.Annotations, Operator: p.home(),
+	}
+	for _, c := range w.Template.Spec.Containers {
+		s.Containers = append(s.Containers, c.Name)
+	}
+	var all []string
+	for line := range strings.SplitSeq(remedy.Of(s, d), "\n") {
+		if rest, ok := strings.CutPrefix(line, "kubectl "); ok {
+			line = p.tools.kubectl() + " " + rest
+		}
+		all = append(all, line)
+	}
+	return strings.Join(all, "\n")
 }
 
 // newInstrumentation makes one in the namespace.
@@ -145,23 +163,6 @@ func (p *Picture) newInstrumentation() string {
 		"apiVersion": "opentelemetry.io/v1alpha1", "kind": "Instrumentation",
 		"metadata": map[string]any{"name": "default", "namespace": p.Namespace}, "spec": spec,
 	})))
-}
-
-// sidecar finds a wish for one that nobody can fulfil, nil when there is none.
-func (p *Picture) sidecar(w *Workload) *Finding {
-	wish := inject.SidecarWish(w.pod(p.Namespace), p.Meta)
-	if wish.Empty() || wish.Off {
-		return nil
-	}
-	for i := range p.Collectors {
-		c := p.Collectors[i].CR
-		if c.Spec.Mode == v1beta1.ModeSidecar && (wish.Only && c.Namespace == p.Namespace || c.Namespace == wish.Namespace && c.Name == wish.Name) {
-			return nil
-		}
-	}
-	f := odd(NoSidecar, w.object(), "asks for a collector in its pods by annotation "+v1beta1.AnnotationSidecar+", and there is none of mode sidecar that it could mean; instrumentation needs none",
-		p.annotate(w, map[string]any{v1beta1.AnnotationSidecar: nil}))
-	return &f
 }
 
 func instrumentationFine(p *Picture) string {
@@ -258,7 +259,7 @@ func (p *Picture) musl(u *use) []Finding {
 			return nil
 		}
 		fix := p.annotate(u.workload, map[string]any{v1beta1.InstrumentationPrefix + "otel-python-platform": "musl"})
-		if own := p.Facts.Images.Python; universal(own) {
+		if own := p.Images.Python; universal(own) {
 			fix = lines(p.tools.merge(u.resource.Namespace, "instrumentation/"+u.resource.Name, map[string]any{"spec": map[string]any{"python": map[string]any{"image": own}}}), p.restart(u.resource))
 		}
 		return []Finding{bad(Musl, u.workload.object(),

@@ -32,18 +32,8 @@ type use struct {
 func (w *Workload) object() string { return strings.ToLower(w.Kind) + "/" + w.Name }
 
 // pod is one as the workload makes it.
-func (w *Workload) pod(namespace string) *corev1.Pod {
+func (w *Workload) pod() *corev1.Pod {
 	return &corev1.Pod{ObjectMeta: *w.Template.ObjectMeta.DeepCopy(), Spec: *w.Template.Spec.DeepCopy()}
-}
-
-// decided are the decisions about a workload, as the operator would make them
-// now, and the pod that they leave.
-func (p *Picture) decided(w *Workload) (*corev1.Pod, []inject.Decision) {
-	pod := w.pod(p.Namespace)
-	pod.Namespace = p.Namespace
-	facts := p.Facts
-	facts.Owners = []inject.Owner{{Kind: w.Kind, Name: w.Name}}
-	return inject.AddInstrumentation(pod, p.Meta, p.Instrumentations, facts)
 }
 
 // uses are all of them.
@@ -51,15 +41,14 @@ func (p *Picture) uses() []use {
 	var all []use
 	for i := range p.Workloads {
 		w := &p.Workloads[i]
-		pod, decisions := p.decided(w)
-		for _, d := range decisions {
-			if d.Outcome != inject.Injected {
+		for _, d := range w.Decisions {
+			if d.Outcome != inject.Injected || d.Kind == inject.Sidecar {
 				continue
 			}
 			for _, name := range d.Containers {
 				all = append(all, use{
-					workload: w, kind: d.Kind, resource: p.instrumentation(d.Source), pod: pod,
-					container: containerOf(&pod.Spec, name), own: containerOf(&w.Template.Spec, name),
+					workload: w, kind: d.Kind, resource: p.instrumentation(d.Source), pod: w.Decided,
+					container: containerOf(&w.Decided.Spec, name), own: containerOf(&w.Template.Spec, name),
 				})
 			}
 		}
@@ -69,8 +58,8 @@ func (p *Picture) uses() []use {
 
 // instrumentation is the one of that name, as namespace/name.
 func (p *Picture) instrumentation(source string) *v1alpha1.Instrumentation {
-	if p.Facts.Instrumentation != nil {
-		return p.Facts.Instrumentation
+	if p.Only != nil {
+		return p.Only
 	}
 	for _, i := range p.Instrumentations {
 		if i.Namespace+"/"+i.Name == source {
