@@ -32,7 +32,7 @@ func (c *clusterDoctor) register(cmd *cobra.Command) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig `file` (default: kubectl's)")
 	f.StringVar(&c.context, "context", "", "`name` of the context in it (default: the current one)")
 	f.StringVar(&c.metric, "metric", "", "`name` of a metric that you miss: what is it really called?")
-	f.BoolVar(&c.noProbe, "no-probe", false, "start no pod that sends probes")
+	f.BoolVar(&c.noProbe, "no-probe", false, "send nothing: start no pod that sends probes, and ask none for metrics")
 	f.StringVar(&c.image, "image", "", "`image` of that pod (default: the operator's)")
 }
 

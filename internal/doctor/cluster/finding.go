@@ -58,6 +58,7 @@ const (
 	AllocatorNotReady  Code = "AllocatorNotReady"
 	CollectorUnusable  Code = "CollectorUnusable"
 	OldConfiguration   Code = "OldConfiguration"
+	OddConfiguration   Code = "OddConfiguration"
 	SecretMissing      Code = "SecretMissing"
 	GoogleCredentials  Code = "GoogleCredentials"
 	StoreNotReady      Code = "StoreNotReady"

@@ -45,8 +45,9 @@ type Options struct {
 	Metric string
 	// Image is that of this release, and Version its number.
 	Image, Version string
-	// Probe says whether a pod may be started in the namespace; ProbeImage is its
-	// image, "" for that of the operator.
+	// Probe says whether anything may be sent to pods, and one started in the
+	// namespace that sends probes; ProbeImage is its image, "" for that of the
+	// operator.
 	Probe      bool
 	ProbeImage string
 	// Timeout is how long a probe may take, and how long its pod may take to start.

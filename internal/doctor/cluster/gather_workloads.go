@@ -302,40 +302,56 @@ func (g *gatherer) policies(ctx context.Context) {
 	}
 }
 
-// maxScrapes is how many pods are asked for metrics.
+// maxScrapes is how many questions for metrics are asked.
 const maxScrapes = 20
 
+// scrapes asks the pods that want to be scraped for their metrics, and where they
+// have none, others.
 func (g *gatherer) scrapes(ctx context.Context) {
+	if !g.Probe {
+		return
+	}
+	paths := []string{"/metrics"}
 	missing := false
 	for i := range g.p.Workloads {
 		w := &g.p.Workloads[i]
-		if !w.asksForScraping() || len(g.p.Scrapes) >= maxScrapes {
+		if !w.asksForScraping() {
 			continue
 		}
 		port := w.Template.Annotations[portAnnotation]
 		if ports := containerPorts(&w.Template.Spec); port == "" && len(ports) > 0 {
 			port = ports[0]
 		}
-		if pod := readyPod(w); pod != "" && port != "" {
-			s := g.scrape(ctx, w, pod, port, cmp.Or(w.Template.Annotations[pathAnnotation], "/metrics"))
+		path := cmp.Or(w.Template.Annotations[pathAnnotation], "/metrics")
+		if s := g.scrapeOnce(ctx, w, port, path); s != nil {
 			s.Asked = true
 			missing = missing || !s.Metrics && (s.Status != 0 || strings.Contains(s.Err, "refused"))
-			g.p.Scrapes = append(g.p.Scrapes, s)
+		}
+		if !slices.Contains(paths, path) {
+			paths = append(paths, path)
 		}
 	}
 	for i := range g.p.Workloads {
-		w := &g.p.Workloads[i]
-		for _, port := range containerPorts(&w.Template.Spec) {
-			if pod := readyPod(w); missing && pod != "" && len(g.p.Scrapes) < maxScrapes && !g.scraped(w, port) {
-				g.p.Scrapes = append(g.p.Scrapes, g.scrape(ctx, w, pod, port, "/metrics"))
+		for _, port := range containerPorts(&g.p.Workloads[i].Template.Spec) {
+			for _, path := range paths {
+				if missing {
+					g.scrapeOnce(ctx, &g.p.Workloads[i], port, path)
+				}
 			}
 		}
 	}
 }
 
-// scraped reports whether a port of a workload was asked for metrics already.
-func (g *gatherer) scraped(w *Workload, port string) bool {
-	return slices.ContainsFunc(g.p.Scrapes, func(s Scrape) bool { return s.Workload == w.object() && s.Port == port && s.Path == "/metrics" })
+// scrapeOnce asks a pod of a workload, unless it was asked the same; nil when it
+// was not asked.
+func (g *gatherer) scrapeOnce(ctx context.Context, w *Workload, port, path string) *Scrape {
+	pod := readyPod(w)
+	asked := slices.ContainsFunc(g.p.Scrapes, func(s Scrape) bool { return s.Workload == w.object() && s.Port == port && s.Path == path })
+	if pod == "" || port == "" || asked || len(g.p.Scrapes) >= maxScrapes {
+		return nil
+	}
+	g.p.Scrapes = append(g.p.Scrapes, g.scrape(ctx, w, pod, port, path))
+	return &g.p.Scrapes[len(g.p.Scrapes)-1]
 }
 
 func readyPod(w *Workload) string {

@@ -257,7 +257,7 @@ func workloadTraps() []trap {
 		{"a sidecar that nobody offers", func(p *Picture) { p.Workloads[0].Template.Annotations[v1beta1.AnnotationSidecar] = "true" },
 			NoSidecar, doctor.Warning, frontend, "instrumentation needs no collector in the pod", `"sidecar.opentelemetry.io/inject":null`},
 		{"pods started before a change", func(p *Picture) { env(p, "OTEL_SERVICE_NAME", "shop") },
-			NotRenewed, doctor.Warning, frontend, "1 of 1 pod has something older", "kubectl rollout restart -n shop deployment/frontend"},
+			NotRenewed, doctor.Warning, frontend, "1 of 1 pod got something else", "kubectl rollout restart -n shop deployment/frontend"},
 		{"pods started before", func(p *Picture) { p.Workloads[0].Pods = []corev1.Pod{{}} },
 			NotInjected, doctor.Error, frontend, "1 of 1 pod started before", "kubectl rollout restart -n shop deployment/frontend"},
 		{"metrics are off", func(p *Picture) { env(p, "OTEL_METRICS_EXPORTER", "none") },

@@ -54,26 +54,35 @@ const maxShown = 3
 // configuration is what migration found in one.
 func (p *Picture) configuration(c *Collector, object string) []Finding {
 	var all []Finding
-	var old []string
+	var old, warnings []string
+	edit := p.tools.kubectl("edit", "-n", c.CR.Namespace, "otelcol/"+c.CR.Name)
 	for _, f := range c.Plan.Findings {
-		text := strings.Join(f.Path, "::") + ": " + f.Text()
+		text := strings.Join(f.Path, ".") + ": " + strings.TrimPrefix(strings.TrimPrefix(f.Text(), "warning: "), "error: ")
 		switch f.Severity {
 		case migrate.Error:
-			all = append(all, bad(CollectorUnusable, object, text, p.tools.kubectl("edit", "-n", c.CR.Namespace, "otelcol/"+c.CR.Name)))
+			all = append(all, bad(CollectorUnusable, object, text, edit))
 		case migrate.Warning:
-			all = append(all, odd(CollectorUnusable, object, text, p.tools.kubectl("edit", "-n", c.CR.Namespace, "otelcol/"+c.CR.Name)))
+			warnings = append(warnings, text)
 		default:
 			old = append(old, text)
 		}
 	}
-	if n := len(old); n > 0 {
-		if n > maxShown {
-			old = append(old[:maxShown], fmt.Sprintf("and %d more", n-maxShown))
-		}
-		all = append(all, odd(OldConfiguration, object, "runs with an old configuration in today's form: "+strings.Join(old, "; "),
+	if len(warnings) > 0 {
+		all = append(all, odd(OddConfiguration, object, "its configuration may not do what was meant: "+shown(warnings), edit))
+	}
+	if len(old) > 0 {
+		all = append(all, odd(OldConfiguration, object, "runs with an old configuration in today's form: "+shown(old),
 			p.tools.kubectl("get", "-n", c.CR.Namespace, "otelcol/"+c.CR.Name, "-o", "yaml")+" | signalbox migrate - | "+p.tools.kubectl("replace", "-f", "-")))
 	}
 	return all
+}
+
+// shown are the first of some texts.
+func shown(all []string) string {
+	if more := len(all) - maxShown; more > 0 {
+		all = append(all[:maxShown:maxShown], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(all, "; ")
 }
 
 // googleAccount is the annotation by which a service account is one of Google.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/signalbox-otel/signalbox/api/v1alpha1"
 	"github.com/signalbox-otel/signalbox/api/v1beta1"
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/remedy"
@@ -79,12 +81,11 @@ func (p *Picture) standing(w *Workload) []Finding {
 		n[worst]++
 	}
 	var all []Finding
-	of := func(n int) string { return fmt.Sprintf("%d of %s", n, count(pods, "pod")) }
 	if k := n[inject.StateMissed]; k > 0 {
-		all = append(all, bad(NotInjected, w.object(), of(k)+" started before the operator or its resource was there: "+message[inject.StateMissed], p.restartOf(w)))
+		all = append(all, bad(NotInjected, w.object(), fmt.Sprintf("%d of %s started before the operator or its resource was there: %s", k, count(pods, "pod"), message[inject.StateMissed]), p.restartOf(w)))
 	}
 	if k := n[inject.StateStale]; k > 0 {
-		all = append(all, odd(NotRenewed, w.object(), of(k)+" has something older than it would get now: "+message[inject.StateStale], p.restartOf(w)))
+		all = append(all, odd(NotRenewed, w.object(), fmt.Sprintf("%d of %s got something else than it would get now: %s", k, count(pods, "pod"), message[inject.StateStale]), p.restartOf(w)))
 	}
 	return all
 }
@@ -116,16 +117,12 @@ func (p *Picture) refused(w *Workload, d inject.Decision) Finding {
 	}
 	switch d.Reason {
 	case inject.NoneInNamespace, inject.NotFound:
-		if len(p.Instrumentations) == 0 {
-			return bad(Refused, w.object(), d.Message, lines(p.newInstrumentation(), p.restartOf(w)))
+		i := p.meant(w.Template.Annotations, d.Kind)
+		if i == nil {
+			return bad(Refused, w.object(), d.Message, lines(p.newInstrumentation(), p.mine(w, d.Kind), p.restartOf(w)))
 		}
-		i := p.Instrumentations[0]
-		names := i.Namespace + "/" + i.Name
-		if len(p.Instrumentations) > 1 {
-			names += fmt.Sprintf(" and %d more", len(p.Instrumentations)-1)
-		}
-		return bad(OtherNamespace, w.object(), fmt.Sprintf("%s; there is %s, which has to be named with its namespace", d.Message, names),
-			p.annotate(w, asking(d.Kind, i.Namespace+"/"+i.Name)))
+		name := i.Namespace + "/" + i.Name
+		return bad(OtherNamespace, w.object(), fmt.Sprintf("%s; there is %s, which has to be named with its namespace", d.Message, name), p.annotate(w, asking(d.Kind, name)))
 	case inject.SeveralInNamespace:
 		for _, i := range p.Instrumentations {
 			if i.Namespace == p.Namespace {
@@ -152,6 +149,38 @@ func (p *Picture) remedy(w *Workload, d inject.Decision) string {
 		all = append(all, line)
 	}
 	return strings.Join(all, "\n")
+}
+
+// meant is an Instrumentation of another namespace that is likely meant: of the
+// name that is asked for, else one of those in which people put what is for all;
+// nil when there is none.
+func (p *Picture) meant(annotations map[string]string, k inject.Kind) *v1alpha1.Instrumentation {
+	asked := ""
+	for key := range asking(k, "") {
+		_, asked, _ = strings.Cut(annotations[key], "/")
+		asked = cmp.Or(asked, annotations[key])
+	}
+	for _, likely := range []func(*v1alpha1.Instrumentation) bool{
+		func(i *v1alpha1.Instrumentation) bool { return i.Name == asked },
+		func(i *v1alpha1.Instrumentation) bool { return i.Namespace == "default" },
+		func(i *v1alpha1.Instrumentation) bool { return i.Namespace == p.home() },
+	} {
+		if i := slices.IndexFunc(p.Instrumentations, likely); i >= 0 {
+			return p.Instrumentations[i]
+		}
+	}
+	return nil
+}
+
+// mine has a workload ask for the only Instrumentation of its namespace, where it
+// asks for another.
+func (p *Picture) mine(w *Workload, k inject.Kind) string {
+	for key := range asking(k, "") {
+		if value := w.Template.Annotations[key]; k != inject.Auto && value != "" && !strings.EqualFold(value, "true") {
+			return p.annotate(w, map[string]any{key: "true"})
+		}
+	}
+	return ""
 }
 
 // newInstrumentation makes one in the namespace.
