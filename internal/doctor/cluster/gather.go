@@ -184,7 +184,8 @@ func definitionOf(o *unstructured.Unstructured) Definition {
 }
 
 func (g *gatherer) paths(ctx context.Context) {
-	if g.p.Operator == nil || len(g.p.Hooks) == 0 {
+	gone := func(h Hook) bool { return h.NoService } // which is said, and would be waited for
+	if g.p.Operator == nil || len(g.p.Hooks) == 0 || slices.ContainsFunc(g.p.Hooks, gone) {
 		return
 	}
 	for _, r := range reach.Ask(ctx, g.client, g.p.Operator.Namespace, g.p.Operator.Port) {
