@@ -23,15 +23,19 @@ func valid(before, after *corev1.Pod) error {
 			old[list[i].Name] = &list[i]
 		}
 	}
-	volumes := map[string]bool{}
-	for _, v := range after.Spec.Volumes {
-		if volumes[v.Name] {
-			return bad("two volumes are named %s", v.Name)
+	had, volumes := map[string]bool{}, map[string]bool{}
+	for i := range before.Spec.Volumes {
+		had[before.Spec.Volumes[i].Name] = true
+	}
+	for i := range after.Spec.Volumes {
+		name := after.Spec.Volumes[i].Name
+		if volumes[name] {
+			return bad("two volumes are named %s", name)
 		}
-		if errs := validation.IsDNS1123Label(v.Name); errs != nil {
-			return bad("volume name %q: %s", v.Name, errs[0])
+		if errs := validation.IsDNS1123Label(name); !had[name] && errs != nil {
+			return bad("volume name %q: %s", name, errs[0])
 		}
-		volumes[v.Name] = true
+		volumes[name] = true
 	}
 	seen := map[string]bool{}
 	for _, list := range [][]corev1.Container{after.Spec.InitContainers, after.Spec.Containers} {
@@ -91,8 +95,10 @@ func invalidContainer(c, old *corev1.Container, volumes map[string]bool) string 
 		if known[v.Name] {
 			continue
 		}
-		if errs := validation.IsEnvVarName(v.Name); errs != nil {
-			return fmt.Sprintf("variable %q: %s", v.Name, errs[0])
+		if !usual(v.Name) {
+			if errs := validation.IsEnvVarName(v.Name); errs != nil {
+				return fmt.Sprintf("variable %q: %s", v.Name, errs[0])
+			}
 		}
 		if v.Value != "" && v.ValueFrom != nil {
 			return "variable " + v.Name + " has a value and takes one from elsewhere"
@@ -111,6 +117,17 @@ func invalidContainer(c, old *corev1.Container, volumes map[string]bool) string 
 		}
 	}
 	return ""
+}
+
+// usual reports whether the name of a variable is of capitals, as nearly all are:
+// finding out more is a tenth of an admission.
+func usual(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; (c < 'A' || c > 'Z') && c != '_' && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func mounts(c *corev1.Container, volume string) bool {
