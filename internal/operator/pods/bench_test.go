@@ -137,7 +137,18 @@ func request(t testing.TB, annotations map[string]string) admission.Request {
 func BenchmarkAdmission(b *testing.B) {
 	reader := memory{
 		namespace: metav1.ObjectMeta{Name: "shop"}, collectors: []v1beta1.OpenTelemetryCollector{collector(b)},
-		instrumentations: []v1alpha1.Instrumentation{{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"}}},
+		instrumentations: []v1alpha1.Instrumentation{{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"},
+			Spec:       v1alpha1.InstrumentationSpec{Exporter: v1alpha1.Exporter{Endpoint: "http://gateway:4318"}},
+		}},
+	}
+	ask := func(languages ...string) map[string]string {
+		annotations := map[string]string{}
+		for i, l := range languages {
+			annotations[v1beta1.InstrumentationPrefix+"inject-"+l] = "true"
+			annotations[v1beta1.InstrumentationPrefix+l+"-container-names"] = fmt.Sprint("app-", i)
+		}
+		return annotations
 	}
 	for _, c := range []struct {
 		name        string
@@ -146,6 +157,8 @@ func BenchmarkAdmission(b *testing.B) {
 	}{
 		{"asks for nothing", nil, false},
 		{"sidecar", map[string]string{v1beta1.AnnotationSidecar: "true"}, true},
+		{"Python", ask("python"), true},
+		{"Java, Node.js and Python", ask("java", "nodejs", "python"), true},
 		{"sidecar and Python", map[string]string{v1beta1.AnnotationSidecar: "true", v1beta1.InstrumentationPrefix + "inject-python": "true"}, true},
 		{"whatever language, three containers", map[string]string{v1beta1.InstrumentationPrefix + "inject": "auto", v1beta1.InstrumentationPrefix + "container-names": "app-0,app-1,app-2"}, true},
 		{"not found", map[string]string{v1beta1.AnnotationSidecar: "other"}, false},
