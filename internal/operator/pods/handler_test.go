@@ -2,6 +2,7 @@ package pods
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -110,6 +111,30 @@ func TestFailsOpen(t *testing.T) {
 				t.Errorf("decision %v is not counted", c.decision)
 			}
 		})
+	}
+}
+
+// A pod that nobody owns and that has no name yet is told of by its namespace.
+func TestEventOfNamelessPod(t *testing.T) {
+	events := new(told)
+	h := newAdmitter(t, memory{namespace: metav1.ObjectMeta{Name: "shop"}}, events)
+	r := request(t, map[string]string{v1beta1.AnnotationSidecar: "true"})
+	p := new(corev1.Pod)
+	if err := json.Unmarshal(r.Object.Raw, p); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"", "bare"} {
+		p.OwnerReferences, p.Name = nil, name
+		var err error
+		if r.Object.Raw, err = json.Marshal(p); err != nil {
+			t.Fatal(err)
+		}
+		h.Handle(t.Context(), r)
+	}
+	for i, want := range []string{"Namespace/shop Warning NoneInNamespace: ", "Pod/bare Warning NoneInNamespace: "} {
+		if i >= len(events.events) || !strings.HasPrefix(events.events[i], want) {
+			t.Errorf("got events %q; want one that begins with %q", events.events, want)
+		}
 	}
 }
 

@@ -384,6 +384,32 @@ spec: {exporter: {endpoint: "http://localhost:4318"}}
 			t.Errorf("the program does not find the agent: %v", p.Spec.Containers[0].Env)
 		}
 	})
+	t.Run("endpoint", func(t *testing.T) {
+		// Both are Services of the operator's collectors, which its cache has.
+		c.kubectl(`
+apiVersion: v1
+kind: Service
+metadata: {name: otel-collector, labels: {app.kubernetes.io/managed-by: opentelemetry-operator, app.kubernetes.io/component: opentelemetry-collector}}
+spec: {ports: [{name: otlp-grpc, port: 4317, appProtocol: grpc}, {name: otlp-http, port: 4318, appProtocol: http}]}
+---
+apiVersion: opentelemetry.io/v1alpha1
+kind: Instrumentation
+metadata: {name: all}
+spec: {exporter: {endpoint: "http://otel-collector.shop:4317"}, java: {image: "java:1", env: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://gone.shop.svc:4318"}]}}
+`, "apply", "-n", "shop", "-f", "-")
+		for _, language := range []string{"python", "java"} {
+			flask := strings.ReplaceAll(deployment("by-"+language, "false", ""), "annotations: {", fmt.Sprintf(`annotations: {instrumentation.opentelemetry.io/inject-%s: "true", `, language))
+			c.kubectl(flask, "apply", "-n", "shop", "-f", "-")
+		}
+		p := until(c, new(corev1.PodList), "shop", pod("by-python"))
+		i := slices.IndexFunc(p.Spec.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" })
+		if i < 0 || p.Spec.Containers[0].Env[i].Value != "http://otel-collector.shop:4318" {
+			t.Errorf("got %v; want the endpoint at port 4318", p.Spec.Containers[0].Env)
+		}
+		if e, want := c.event("shop", "Deployment", "by-java", "Injected"), "names Service shop/gone, which does not exist"; !strings.Contains(e.Note, want) {
+			t.Errorf("got event %q; want %q in it", e.Note, want)
+		}
+	})
 	t.Run("quota", func(t *testing.T) {
 		c.kubectl("", "create", "quota", "compute", "-n", "counted", "--hard=requests.cpu=400m,limits.memory=700Mi")
 		until(c, new(corev1.ResourceQuotaList), "counted", func(q *corev1.ResourceQuota) bool { return len(q.Status.Hard) == 2 })
