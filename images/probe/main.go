@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/inject/verdict"
 )
@@ -44,7 +45,7 @@ func main() {
 		}
 		return
 	}
-	message := run(args)
+	message := bounded(args, patience)
 	fmt.Println(message)
 	if f, err := os.OpenFile(messageFile, os.O_WRONLY|os.O_TRUNC, 0); err == nil {
 		fmt.Fprint(f, message)
@@ -52,20 +53,41 @@ func main() {
 	}
 }
 
+// patience is how long a pod waits for the probe to look around.
+const patience = 30 * time.Second
+
+// bounded is run for as long as that may take. Copying takes what it takes, as it
+// does without the probe.
+func bounded(args []string, most time.Duration) string {
+	if len(args) > 0 && args[0] == "deliver" {
+		return run(args)
+	}
+	message := make(chan string, 1)
+	go func() { message <- run(args) }()
+	select {
+	case m := <-message:
+		return m
+	case <-time.After(most):
+		return said(args, fmt.Sprintf("looking at the image takes more than %s", most))
+	}
+}
+
+// said is a problem as the message of the command.
+func said(args []string, problem string) string {
+	switch {
+	case len(args) > 2 && args[0] == "detect":
+		return verdict.Verdict{Container: args[2], Error: problem}.Message()
+	case len(args) > 2 && args[0] == "deliver":
+		return verdict.Delivery{Delivered: args[2], Error: problem}.Message()
+	}
+	return problem
+}
+
 // run does what must not fail, and returns its message.
 func run(args []string) (message string) {
-	said := func(problem string) string {
-		switch {
-		case len(args) > 2 && args[0] == "detect":
-			return verdict.Verdict{Container: args[2], Error: problem}.Message()
-		case len(args) > 2 && args[0] == "deliver":
-			return verdict.Delivery{Delivered: args[2], Error: problem}.Message()
-		}
-		return problem
-	}
 	defer func() {
 		if p := recover(); p != nil {
-			message = said(fmt.Sprintf("defect: %v", p))
+			message = said(args, fmt.Sprintf("defect: %v", p))
 		}
 	}()
 	switch {
@@ -74,7 +96,7 @@ func run(args []string) (message string) {
 			dir: args[1], container: args[2], languages: list(args[3]), ready: list(args[4]), command: args[5:], environ: os.Environ(),
 		})
 		if err != nil {
-			return said(err.Error())
+			return said(args, err.Error())
 		}
 		return v.Message()
 	case len(args) >= 4 && args[0] == "deliver":
@@ -82,7 +104,7 @@ func run(args []string) (message string) {
 	case len(args) == 4 && args[0] == "native":
 		return native(here(), args[1], args[2], args[3])
 	}
-	return said(fmt.Sprintf("got %q; want install, detect, deliver or native", args))
+	return said(args, fmt.Sprintf("got %q; want install, detect, deliver or native", args))
 }
 
 func list(text string) []string {

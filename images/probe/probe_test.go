@@ -154,6 +154,9 @@ func TestNeverFails(t *testing.T) {
 	f("want install", "detect")
 	f(`{"container":"app","error":"reading the plan of container app: open `, "detect", dir, "app", "python", "")
 	f(`{"delivered":"python","error":"reading the plans: open `, "deliver", dir, "python", "cp")
+	if got, want := bounded([]string{"detect", dir, "app", "python", ""}, 0), `{"container":"app","error":"`; !strings.HasPrefix(got, want) {
+		t.Errorf("without time: got %s; want %s", got, want)
+	}
 	f("linking", "native", "/dev/null/x", "a", "b")
 	if err := install(dir, []string{"app"}, nil); err != nil {
 		t.Fatal(err)

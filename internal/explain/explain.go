@@ -118,7 +118,7 @@ func (e *Explainer) All(ctx context.Context, namespaces ...string) (*Report, err
 }
 
 // One looks closely at the workload that is named, or that the named pod belongs
-// to.
+// to: then of its pods that one is told.
 func (e *Explainer) One(ctx context.Context, ref review.Ref) (*Report, error) {
 	found, err := e.reviewer.Workload(ctx, ref)
 	if err != nil {
@@ -130,8 +130,22 @@ func (e *Explainer) One(ctx context.Context, ref review.Ref) (*Report, error) {
 	if w.Events, err = e.events(ctx, found); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
+	if ref.Kind == "Pod" && ref != w.Ref {
+		w.only(ref.Name)
+	}
 	r.Workloads = []Workload{w}
 	return r, nil
+}
+
+// only leaves out all pods but one. One that is not among those that were told is
+// well, and so are the others that were not told: those stay.
+func (w *Workload) only(pod string) {
+	i := slices.IndexFunc(w.Pods, func(p review.Pod) bool { return p.Name == pod })
+	if i < 0 {
+		return
+	}
+	w.PodsLeftOut += len(w.Pods) - 1
+	w.Pods = w.Pods[i : i+1]
 }
 
 // Standing is how the pods of a workload together stand to a kind.

@@ -306,8 +306,8 @@ func (c *light) one(t *testing.T, e *Explainer) {
 		recorded(t, "testdata/"+name+".json", r)
 	}
 	// A pod is explained as part of what it belongs to.
-	if pod := look("Pod", w.Pods[0].Name); pod.Ref != w.Ref {
-		t.Errorf("pod %s: got %s; want %s", w.Pods[0].Name, pod.Ref, w.Ref)
+	if pod := look("Pod", w.Pods[0].Name); pod.Ref != w.Ref || len(pod.Pods) != 1 || pod.Pods[0].Name != w.Pods[0].Name {
+		t.Errorf("pod %s: got %s with pods %+v; want %s with the pod", w.Pods[0].Name, pod.Ref, pod.Pods, w.Ref)
 	}
 	if w := look("CronJob", "nightly"); len(w.Standings) != 1 || w.Standings[0].State != Idle {
 		t.Errorf("a CronJob that did not run: got %+v; want Idle", w.Standings)

@@ -82,7 +82,7 @@ func addAuto(in *injection) error {
 	case in.facts.Probe == "":
 		return &refused{NoProbe, "the operator names no image of the probe, which finds out the language: set --probe-image"}
 	case !in.facts.EnvFiles:
-		return &refused{NoEnvFiles, "the cluster does not give containers variables from files, which it does from Kubernetes 1.35 on (feature gate EnvFiles): name the language, as by annotation inject-python"}
+		return &refused{NoEnvFiles, "the cluster does not give containers variables from files, which it does when API server and nodes are of Kubernetes 1.35 or later (feature gate EnvFiles): name the language, as by annotation inject-python"}
 	}
 	plain := in.as(SDK)
 	if err := plain.common(nil, nil); err != nil {

@@ -66,7 +66,7 @@ func autoRefusals() map[string]autoRefusal {
 	const names = "instrumentation.opentelemetry.io/inject"
 	return map[string]autoRefusal{
 		"no probe":    {func(x *trial) { x.facts.Probe = "" }, "auto refused NoProbe: the operator names no image of the probe, which finds out the language: set --probe-image"},
-		"no files":    {func(x *trial) { x.facts.EnvFiles = false }, "auto refused NoEnvFiles: the cluster does not give containers variables from files, which it does from Kubernetes 1.35 on (feature gate EnvFiles): name the language, as by annotation inject-python"},
+		"no files":    {func(x *trial) { x.facts.EnvFiles = false }, "auto refused NoEnvFiles: the cluster does not give containers variables from files, which it does when API server and nodes are of Kubernetes 1.35 or later (feature gate EnvFiles): name the language, as by annotation inject-python"},
 		"Windows":     {func(x *trial) { x.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "auto refused WindowsPod: the pod runs on Windows, and what would be added for auto runs on Linux"},
 		"bad value":   {func(x *trial) { x.annotate("inject", "true") }, "auto refused BadName: annotation " + names + ` is "true"; it should be auto, auto:NAME, auto:NAMESPACE/NAME or false`},
 		"none":        {func(x *trial) { x.instrumentation.Namespace = "other" }, "auto refused NoneInNamespace: namespace shop has no Instrumentation: make one, or name one of another namespace in annotation " + names + " as auto:NAMESPACE/NAME, and start the pod again"},

@@ -113,10 +113,23 @@ export async function barriers(page) {
  * kept as name. refused are statuses that the page is expected to be answered.
  */
 export async function visit(browser, url, view, name, ready, act = async () => {}, refused = []) {
+  const { width, colorScheme } = view;
+  for (let left = 3; ; left--) {
+    const problems = [];
+    const failed = await look(problems, browser, url, view, name, ready, act, refused).then(() => undefined, (e) => e);
+    // Somebody else on this machine added a network interface: Chromium drops what it was doing.
+    if (left > 0 && [...problems, String(failed)].some((p) => p.includes("ERR_NETWORK_CHANGED"))) continue;
+    if (failed) throw failed;
+    if (problems.length > 0) throw new Error(`${name} at ${width} ${colorScheme}:\n${problems.join("\n")}`);
+    return;
+  }
+}
+
+/** look is visit once; what complained is added to problems. */
+async function look(problems, browser, url, view, name, ready, act, refused) {
   const { width, height, colorScheme } = view;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme });
   const page = await context.newPage();
-  const problems = [];
   page.on("pageerror", (e) => problems.push(String(e)));
   page.on("console", (m) => {
     if (refused.some((status) => m.text().includes(`status of ${status} `))) return;
@@ -126,11 +139,7 @@ export async function visit(browser, url, view, name, ready, act = async () => {
     if (r.status() >= 400 && !refused.includes(r.status())) problems.push(`${r.status()} ${r.url()}`);
   });
   try {
-    await page.goto(url).catch((e) => {
-      // Somebody else on this machine added a network interface: Chromium drops what it was doing.
-      if (!String(e).includes("ERR_NETWORK_CHANGED")) throw e;
-      return page.goto(url);
-    });
+    await page.goto(url);
     await page.waitForSelector(ready, { timeout: 15_000 });
     await act(page);
     await page.waitForLoadState("networkidle").catch(() => {}); // live tails never end
@@ -143,7 +152,6 @@ export async function visit(browser, url, view, name, ready, act = async () => {
   } finally {
     await context.close();
   }
-  if (problems.length > 0) throw new Error(`${name} at ${width} ${colorScheme}:\n${problems.join("\n")}`);
 }
 
 /** visitAll visits pages ([name, path, ready, refused]) in all views, and tells everything that is wrong with any. */

@@ -41,7 +41,8 @@ type Config struct {
 	Namespaces []string
 	// Namespace is the operator's own.
 	Namespace string
-	// Nodes are looked at, for what they can do.
+	// Nodes matter for whether they mount images, so that it is an error not to be
+	// allowed to look at them.
 	Nodes bool
 	// Interval is how often it looks even when no CustomResourceDefinition
 	// changed: for aggregated APIs, rights and the version; 0 is 5 minutes.
@@ -61,8 +62,10 @@ type Offers struct {
 	// stay and run beside the others.
 	Version        string
 	NativeSidecars bool
-	// EnvFiles: containers may have variables from files.
-	EnvFiles bool
+	// EnvFiles: containers may have variables from files, because the API server
+	// takes pods that have, and all nodes of Linux that are known read them.
+	EnvFiles              bool
+	takesFiles, readFiles bool
 	// ImageVolumes: pods may mount images, as the API server has it. NodesMountImages:
 	// every node of Linux can; false where nodes are not looked at.
 	ImageVolumes, NodesMountImages bool

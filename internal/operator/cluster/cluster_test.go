@@ -155,6 +155,11 @@ func TestWatcher(t *testing.T) {
 	waitFor(t, nodes, "default", "with a node that mounts images", mount(true))
 	l.Run(nodeOf("old", "Debian", "v1.36.1", "containerd://1.6.20"), "create", "-f", "-")
 	waitFor(t, nodes, "default", "with one that does not", mount(false))
+	if !nodes.EnvFiles() {
+		t.Errorf("got %s; want variables from files, which these nodes read", nodes.Offers())
+	}
+	l.Run(nodeOf("older", "Debian", "v1.34.2", "containerd://2.1.4"), "create", "-f", "-")
+	waitFor(t, nodes, "default", "with a node that does not read files", func(render.Facts) bool { return !nodes.EnvFiles() })
 
 	// Others are told less, or told what to do.
 	powerless := l.watcher(l.as("powerless"), Config{Interval: 200 * time.Millisecond})

@@ -16,8 +16,10 @@ import (
 // on by default.
 const imageVolumesSince = 35
 
-// Releases from which on a node mounts images into pods.
+// Releases from which on a node mounts images into pods, and reads variables of
+// containers from files.
 var (
+	kubeletReads  = version.MustParseGeneric("1.35")
 	kubeletMounts = version.MustParseGeneric("1.35")
 	runtimeMounts = map[string]*version.Version{
 		"containerd": version.MustParseGeneric("2.1"),
@@ -25,36 +27,43 @@ var (
 	}
 )
 
-// nodesMountImages reports whether there are nodes, and all of them that run Linux
-// can mount images. It asks for the table that people see, which has all that is
-// needed and a hundredth of what a node says of itself.
-func (w *Watcher) nodesMountImages(ctx context.Context) (bool, error) {
-	some, next := false, ""
+// abilities are what all nodes that run Linux can do.
+type abilities struct {
+	// mountImages is false where there are no nodes.
+	mountImages bool
+	// readFiles: what is no node gives no container its variables.
+	readFiles bool
+}
+
+// nodes finds out what nodes can do. It asks for the table that people see, which
+// has all that is needed and a hundredth of what a node says of itself.
+func (w *Watcher) nodes(ctx context.Context) (abilities, error) {
+	some, all, next := false, abilities{true, true}, ""
 	for {
 		data, err := w.discovery.Get().AbsPath("/api/v1/nodes").Param("limit", "500").Param("continue", next).Param("includeObject", string(metav1.IncludeNone)).
 			SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").Do(ctx).Raw()
 		if err != nil {
-			return false, fmt.Errorf("listing nodes: %w", err)
+			return abilities{}, fmt.Errorf("listing nodes: %w", err)
 		}
 		var table metav1.Table
 		if err := json.Unmarshal(data, &table); err != nil {
-			return false, fmt.Errorf("reading the list of nodes: %w", err)
+			return abilities{}, fmt.Errorf("reading the list of nodes: %w", err)
 		}
 		nodes, err := nodesOf(&table)
 		if err != nil {
-			return false, err
+			return abilities{}, err
 		}
 		for _, n := range nodes {
 			if n.windows() {
 				continue
 			}
-			if !n.mountsImages() {
-				return false, nil
-			}
 			some = true
+			all.mountImages = all.mountImages && n.mountsImages()
+			all.readFiles = all.readFiles && n.atLeast(kubeletReads)
 		}
 		if next = table.Continue; next == "" {
-			return some, nil
+			all.mountImages = all.mountImages && some
+			return all, nil
 		}
 	}
 }
@@ -89,11 +98,16 @@ func (n node) windows() bool { return strings.HasPrefix(n.system, "Windows") }
 
 // mountsImages reports whether the node is known to mount images.
 func (n node) mountsImages() bool {
-	kubelet, err := version.ParseGeneric(n.kubelet)
-	if err != nil || !kubelet.AtLeast(kubeletMounts) {
+	if !n.atLeast(kubeletMounts) {
 		return false
 	}
 	name, release, _ := strings.Cut(n.runtime, "://")
 	runtime, err := version.ParseGeneric(release)
 	return err == nil && runtimeMounts[name] != nil && runtime.AtLeast(runtimeMounts[name])
+}
+
+// atLeast reports whether the node is known to be of a release or a later one.
+func (n node) atLeast(release *version.Version) bool {
+	kubelet, err := version.ParseGeneric(n.kubelet)
+	return err == nil && kubelet.AtLeast(release)
 }

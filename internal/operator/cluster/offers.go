@@ -54,16 +54,17 @@ func (w *Watcher) look(ctx context.Context, before Offers) (Offers, error) {
 		}
 		files := w.envFiles(ctx, v)
 		return func() {
-			o.Version, o.EnvFiles = v.GitVersion, files
+			o.Version, o.takesFiles = v.GitVersion, files
 			o.NativeSidecars, o.ImageVolumes = since(v, nativeSidecarsSince), since(v, imageVolumesSince)
 		}, nil
 	})
-	if w.config.Nodes {
-		ask(func() (func(), error) {
-			can, err := w.nodesMountImages(ctx)
-			return func() { o.NodesMountImages = can }, err
-		})
-	}
+	ask(func() (func(), error) {
+		can, err := w.nodes(ctx)
+		if apierrors.IsForbidden(err) && !w.config.Nodes {
+			can, err = abilities{readFiles: true}, nil // who may not look takes the API server's word
+		}
+		return func() { o.NodesMountImages, o.readFiles = w.config.Nodes && can.mountImages, can.readFiles }, err
+	})
 	ask(func() (func(), error) {
 		have, err := w.resources(ctx, monitoring)
 		return func() { o.ServiceMonitors, o.PodMonitors = have["servicemonitors"], have["podmonitors"] }, err
@@ -85,6 +86,7 @@ func (w *Watcher) look(ctx context.Context, before Offers) (Offers, error) {
 		return func() { o.RBAC = may }, err
 	})
 	asked.Wait()
+	o.EnvFiles = o.takesFiles && o.readFiles
 	return o, errors.Join(errs...)
 }
 

@@ -40,7 +40,7 @@ func Rights() []rbacv1.PolicyRule {
 		{APIGroups: []string{"", "events.k8s.io"}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
 		// What a pod waits for that its status does not say.
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"get", "list"}},
-		// Whether nodes mount images, where agents are to come so.
+		// Whether nodes read variables from files, and mount images.
 		{APIGroups: []string{""}, Resources: []string{"nodes"}, Verbs: []string{"list"}},
 		// When an API of others comes or goes.
 		{
