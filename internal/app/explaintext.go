@@ -133,7 +133,7 @@ func (x *explanation) standing(w *explain.Workload, s explain.Standing) {
 		for _, n := range notes {
 			fact("note", n)
 		}
-		if s.Message != d.Message {
+		if !strings.Contains(s.Message, d.Message) {
 			fact("pods", s.Message)
 		}
 	} else {

@@ -134,7 +134,7 @@ func (s *sweep) listen(ctx context.Context, t *top) {
 			continue // it is gone, or the problem was told before
 		}
 		p.Verdicts = inject.Verdicts(&pod)
-		t.Notes = append(t.Notes, crashes(&pod, s.Now())...)
+		t.Notes = append(t.Notes, crashes(&pod, t.Decisions, s.Now())...)
 		if s.Logs == nil {
 			continue
 		}
@@ -153,9 +153,12 @@ func (s *sweep) listen(ctx context.Context, t *top) {
 // crashes says of an instrumented pod that crashes what is not known of it: what
 // is known to be to blame is kept off the workload by the crash guard, and the
 // pod replaced.
-func crashes(p *corev1.Pod, now time.Time) []string {
+func crashes(p *corev1.Pod, decisions []inject.Decision, now time.Time) []string {
 	var notes []string
 	for _, part := range inject.Parts(p) {
+		if slices.ContainsFunc(decisions, func(d inject.Decision) bool { return d.Kind == part.Kind && d.Reason == inject.CrashGuard }) {
+			continue // it is known, and the decision says so
+		}
 		if how := readiness.Failure(p, part.Added, now); how != "" {
 			notes = append(notes, fmt.Sprintf("%s in pod %s, where %s of Instrumentation %s is prepared: the crash guard takes that back where it is on, and the pod's controller makes another", how, p.Name, part.Kind, part.Source))
 		}
