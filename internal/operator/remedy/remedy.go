@@ -286,7 +286,7 @@ metadata: {name: ` + name + `}
 spec:
   mode: sidecar
   config:
-    receivers: {otlp: {protocols: {grpc: {endpoint: "localhost:4317"}, http: {endpoint: "localhost:4318"}}}}
+    receivers: {otlp: {protocols: {grpc: {}, http: {}}}}
     exporters: {otlp_http: {endpoint: "` + endpoint + `"}}
     service:
       pipelines:
