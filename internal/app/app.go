@@ -74,6 +74,12 @@ On this machine, start with:
   signalbox query traces  what has arrived
   signalbox doctor --local  why nothing arrives
 
+In a Kubernetes cluster:
+
+  signalbox install --apply      operator, store, page and a collector
+  signalbox explain deploy/NAME  why it is instrumented, or not
+  signalbox doctor               what is wrong, and what mends it
+
 Every command has examples: signalbox COMMAND --help.`,
 		Example: `  signalbox up
   signalbox query traces '{ status = error }'
