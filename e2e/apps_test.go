@@ -49,6 +49,8 @@ func python(libc runtimes.Libc, requirements string) func(ctx context.Context) (
 // Images of applications.
 const (
 	glibcImage   = "registry.local/flask:glibc"
+	muslImage    = "registry.local/flask:musl"
+	oldImage     = "registry.local/oldurllib3:1"
 	expressImage = "registry.local/express:1"
 	springImage  = "registry.local/spring:1"
 	pathImage    = "registry.local/path:1" // with a PYTHONPATH of its own
@@ -57,6 +59,8 @@ const (
 // images load what they are the names of.
 var images = map[string]func() error{
 	glibcImage: loaded(glibcImage, python(runtimes.Glibc, "../clients/gunicorn/requirements.txt"), "testdata/python/server.py", "testdata/python/job.py"),
+	muslImage:  loaded(muslImage, python(runtimes.Musl, "../clients/gunicorn/requirements.txt"), "testdata/python/server.py", "testdata/python/job.py"),
+	oldImage:   loaded(oldImage, python(runtimes.Musl, "../clients/oldurllib3/requirements.txt"), "../clients/oldurllib3/app.py"),
 	expressImage: loaded(expressImage, func(ctx context.Context) (kube.Image, error) {
 		return runtimes.Node(ctx, os.Stderr, "../clients/express")
 	}, "../clients/express/server.cjs", "../clients/express/server.mjs"),
@@ -177,7 +181,7 @@ type jaegerTraces struct {
 }
 
 // wantSpans wants spans of a name from a service, n at least, with what the
-// resource must have.
+// resource must have: the name of the pod, and more.
 func wantSpans(t *testing.T, service, name string, n int, resource map[string]string) {
 	t.Helper()
 	address := uiURL(t) + "/api/traces?limit=200&service=" + url.QueryEscape(service)
@@ -190,10 +194,9 @@ func wantSpans(t *testing.T, service, name string, n int, resource map[string]st
 		if err := json.Unmarshal(body, &answer); err != nil {
 			return err
 		}
-		found := map[string]int{}
+		found := 0
 		for _, trace := range answer.Data {
 			for _, s := range trace.Spans {
-				found[s.OperationName]++
 				if s.OperationName != name || trace.Processes[s.ProcessID].ServiceName != service {
 					continue
 				}
@@ -203,13 +206,17 @@ func wantSpans(t *testing.T, service, name string, n int, resource map[string]st
 						got[tag.Key] = fmt.Sprint(tag.Value)
 					}
 				}
+				if got["k8s.pod.name"] != resource["k8s.pod.name"] {
+					continue // of an earlier run
+				}
 				if diff := cmp.Diff(resource, got); diff != "" {
 					t.Fatalf("the resource of %s (-want +got):\n%s", service, diff)
 				}
+				found++
 			}
 		}
-		if found[name] < n {
-			return fmt.Errorf("it has the spans %v", found)
+		if found < n {
+			return fmt.Errorf("there are %d: %.2000s", found, body)
 		}
 		return nil
 	})
@@ -229,11 +236,12 @@ func wantMetrics(t *testing.T, a app, name string) {
 	})
 }
 
-// wantLogs wants records with a text, and a trace, from a service.
-func wantLogs(t *testing.T, service, text string) {
+// wantLogs wants records with a text, and a trace, from the application's pod.
+func wantLogs(t *testing.T, a app, text string) {
 	t.Helper()
-	address := uiURL(t) + "/api/signalbox/v1/logs?limit=200&q=" + url.QueryEscape(fmt.Sprintf("resource.service.name = %q", service))
-	await(t, "log records of "+service, func(ctx context.Context) error {
+	condition := fmt.Sprintf("resource.service.name = %q resource.k8s.pod.name = %q", a.name, a.podName(t))
+	address := uiURL(t) + "/api/signalbox/v1/logs?limit=200&q=" + url.QueryEscape(condition)
+	await(t, "log records of "+a.name, func(ctx context.Context) error {
 		body, err := get(ctx, address)
 		if err != nil {
 			return err

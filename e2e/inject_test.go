@@ -36,7 +36,7 @@ func wantInstrumented(t *testing.T, span string, apps ...app) {
 			}
 			wantSpans(t, a.name, span, 3, resource)
 			wantMetrics(t, a, "http_server_.*_count")
-			wantLogs(t, a.name, "greeting")
+			wantLogs(t, a, "greeting")
 			// What the agent has to say it says on stderr, and it has nothing to say.
 			if logs := kubectl(t, "logs", "-n", a.namespace, "deployment/"+a.name); strings.Contains(logs, "signalbox:") {
 				t.Errorf("it says:\n%s", logs)
@@ -46,7 +46,8 @@ func wantInstrumented(t *testing.T, span string, apps ...app) {
 	}
 }
 
-// Flask, on its own server and behind gunicorn, which forks.
+// Flask, on its own server and behind gunicorn, which forks: the same payload
+// serves images of glibc and of musl, also where the pod says which it is.
 func TestFlaskIsInstrumented(t *testing.T) {
 	t.Parallel()
 	const namespace = "inject-python"
@@ -56,6 +57,8 @@ func TestFlaskIsInstrumented(t *testing.T) {
 		app{namespace, "flask", glibcImage, injects("python"), []string{"python3", "server.py"}, nil},
 		app{namespace, "gunicorn", glibcImage, injects("python"), append(gunicorn, "server:app"), nil},
 		app{namespace, "gunicorn-preload", glibcImage, injects("python"), append(gunicorn, "--preload", "server:app"), nil},
+		app{namespace, "flask-musl", muslImage, injects("python"), []string{"python3", "server.py"}, nil},
+		app{namespace, "gunicorn-musl", muslImage, injects("python", "otel-python-platform", "musl"), append(gunicorn, "server:app"), nil},
 	)
 }
 
@@ -106,5 +109,24 @@ func TestInstrumentedJobCompletes(t *testing.T) {
 	wantSpans(t, "once", "GET /hello/<name>", 1, a.resource(t, "job"))
 	if logs := kubectl(t, "logs", "-n", namespace, "job/once", "-c", "app"); !strings.Contains(logs, "200 OK") || strings.Contains(logs, "signalbox:") {
 		t.Errorf("it says:\n%s", logs)
+	}
+}
+
+// An application with a package that the payload cannot work with runs on the
+// packages that it brings, and one line says why it is not instrumented.
+func TestConflictStepsAside(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-conflict"
+	instrumented(t, namespace, "4318")
+	a := app{namespace, "old", oldImage, injects("python"), []string{"python3", "app.py"}, nil}
+	apply(t, fmt.Sprintf(`{apiVersion: v1, kind: Pod, metadata: {name: old, namespace: %s, %s}`, namespace, strings.TrimPrefix(a.pod(t, "Never"), "metadata: {")+"}"))
+	kubectl(t, "wait", "-n", namespace, "pod/old", "--for=jsonpath={.status.containerStatuses[0].state.terminated.exitCode}=3", "--timeout="+waitTimeout.String())
+	want := []string{
+		"signalbox: this Python program is not instrumented: it has urllib3 1.25.11, and OpenTelemetry needs >=1.26",
+		"1.25.11 None",
+	}
+	logs := kubectl(t, "logs", "-n", namespace, "old", "-c", "app")
+	if got := strings.Split(strings.TrimSpace(logs), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("it says %q; want %q", got, want)
 	}
 }

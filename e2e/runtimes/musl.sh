@@ -1,7 +1,7 @@
 # Builds Python for musl from Debian's source, as a root: musl.sh OUT VERSION, where
 # VERSION is 3.11. Modules are linked into the interpreter; those that need further
-# libraries are left out, but for zlib and OpenSSL, which clients and servers of HTTP
-# load even where they do not use them. Needs musl-tools, make and perl.
+# libraries are left out, but for zlib, OpenSSL and libffi, which much loads even
+# where it does not use them. Needs musl-tools, make and perl.
 set -eu
 out=$1 version=$2
 work=$(mktemp -d)
@@ -20,10 +20,11 @@ fetch() {
 		-o Dir::State::Lists="$work/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"
 }
 fetch update
-fetch source --download-only --tar-only "python$version" zlib openssl >/dev/null
-mkdir python zlib openssl deps deps/include deps/lib
+fetch source --download-only --tar-only "python$version" zlib openssl libffi >/dev/null
+mkdir python zlib openssl libffi deps deps/include deps/lib
 tar -xf "python${version}"_*.orig.tar.* -C python --strip-components=1
 tar -xf zlib_*.orig.tar.* -C zlib --strip-components=1
+tar -xf libffi_*.orig.tar.* -C libffi --strip-components=1
 for part in openssl_*.orig.tar.*; do
 	case $part in *.asc) ;; *) tar -xf "$part" -C openssl --strip-components=1 ;; esac
 done
@@ -51,6 +52,11 @@ quietly() {
 	cp libz.a ../deps/lib/
 )
 (
+	cd libffi
+	quietly ./configure --disable-shared --disable-docs --disable-exec-static-tramp --disable-multi-os-directory --prefix="$work/deps" --libdir="$work/deps/lib"
+	quietly make install
+)
+(
 	# Without what nobody asks for, and what needs headers of the kernel.
 	cd openssl
 	without=
@@ -67,11 +73,15 @@ quietly() {
 )
 cd python
 quietly ./configure --prefix=/usr/local --without-ensurepip --with-openssl="$work/deps" OPT= \
-	CPPFLAGS="-I$work/deps/include" LDFLAGS="-L$work/deps/lib" ZLIB_CFLAGS="-I$work/deps/include" ZLIB_LIBS="-L$work/deps/lib -lz"
+	CPPFLAGS="-I$work/deps/include" LDFLAGS="-L$work/deps/lib" ZLIB_CFLAGS="-I$work/deps/include" ZLIB_LIBS="-L$work/deps/lib -lz" \
+	LIBFFI_CFLAGS="-I$work/deps/include" LIBFFI_LIBS="-L$work/deps/lib -lffi"
 # Of the list of all modules that can be built here, without tests and what is
 # seldom used.
-sed -e 's/^\*shared\*/*static*/' -e '/^_test\|^_xx\|^xx\|^_ctypes\|^_codecs\|^_multibytecodec\|^_decimal\|^_crypt\|^_curses\|^ossaudiodev\|^audioop\|^nis\|^_tkinter\|^_dbm\|^_gdbm/d' \
+sed -e 's/^\*shared\*/*static*/' -e '/^_test\|^_xx\|^xx\|^_ctypes_test\|^_codecs\|^_multibytecodec\|^_decimal\|^_crypt\|^_curses\|^ossaudiodev\|^audioop\|^nis\|^_tkinter\|^_dbm\|^_gdbm/d' \
 	Modules/Setup.stdlib >Modules/Setup.local
+grep -q '^_ctypes ' Modules/Setup.local || # releases before 3.12 look for libffi elsewhere
+	echo "_ctypes _ctypes/_ctypes.c _ctypes/callbacks.c _ctypes/callproc.c _ctypes/stgdict.c _ctypes/cfield.c" \
+		"-DHAVE_FFI_PREP_CIF_VAR -DHAVE_FFI_PREP_CLOSURE_LOC -DHAVE_FFI_CLOSURE_ALLOC -I$work/deps/include -L$work/deps/lib -lffi" >>Modules/Setup.local
 quietly make python pybuilddir.txt
 
 lib=$out/usr/local/lib/python$version

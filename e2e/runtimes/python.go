@@ -34,7 +34,7 @@ const (
 // Python is Debian's release of Python for a C library, with the packages that a
 // file of requirements pins. Its program is python3. For glibc it is Debian's own
 // packages; for musl, which Debian has none for, it is built from Debian's source,
-// under /usr/local and without what web servers can do without, as SQLite and ctypes.
+// under /usr/local and without what web servers can do without, as SQLite and curses.
 func Python(ctx context.Context, progress io.Writer, libc Libc, requirements string) (kube.Image, error) {
 	base, version, err := interpreter(ctx, progress, libc)
 	if err != nil {
@@ -68,7 +68,7 @@ func interpreter(ctx context.Context, progress io.Writer, libc Libc) (dir, versi
 	}
 	// The sources have the versions of the packages that are made of them.
 	var inputs []string
-	for _, name := range []string{program, "zlib1g", "libssl-dev", "musl-dev"} {
+	for _, name := range []string{program, "zlib1g", "libssl-dev", "libffi-dev", "musl-dev"} {
 		text, err := output(ctx, "apt-cache", "show", "--no-all-versions", name)
 		if err != nil {
 			return "", "", err
