@@ -128,7 +128,7 @@ func randomPod(r *rand.Rand) (*corev1.Pod, metav1.ObjectMeta, *v1alpha1.Instrume
 		pod.Spec.InitContainers = append(pod.Spec.InitContainers, container("init"))
 	}
 	instrumentation := &v1alpha1.Instrumentation{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "all"}}
-	instrumentation.Spec.Exporter.Endpoint = "http://gateway:4318"
+	instrumentation.Spec.Exporter.Endpoint = []string{"http://gateway:4318", "http://gateway:4317", "http://gone.away.svc", "gateway", ""}[r.IntN(5)]
 	if maybe() {
 		instrumentation.Spec.Env = []corev1.EnvVar{from(vars[r.IntN(len(vars))])}
 	}
@@ -139,6 +139,22 @@ func randomPod(r *rand.Rand) (*corev1.Pod, metav1.ObjectMeta, *v1alpha1.Instrume
 		pod.Annotations[v1beta1.InstrumentationPrefix+"inject"] = "auto"
 	}
 	facts := Facts{NativeSidecars: maybe(), Images: testImages, Probe: "probe:1", EnvFiles: !maybe(), ConfigMaps: map[string][]string{"m": {vars[r.IntN(len(vars))]}}}
+	facts.ImageVolumes = maybe()
+	if maybe() {
+		facts.Services = map[string]Service{
+			"shop/gateway": {Collector: maybe(), Open: maybe(), Ports: []corev1.ServicePort{{Name: "otlp-grpc", Port: 4317}, {Name: "otlp-http", Port: 4318}}},
+			"away/gone":    {Missing: true, NoNamespace: maybe()},
+		}
+	}
+	if r.IntN(20) == 0 {
+		pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows}
+	}
+	if r.IntN(10) == 0 {
+		pod.Spec.Volumes = []corev1.Volume{{Name: volumeOf(Python), VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/x"}}}}
+	}
+	if r.IntN(10) == 0 {
+		pod.Annotations[v1beta1.InstrumentationPrefix+"inject-phyton"] = "true"
+	}
 	facts.Sidecar = func(*v1beta1.OpenTelemetryCollector) (render.Sidecar, error) {
 		return render.Sidecar{Container: corev1.Container{Name: render.CollectorContainer, Image: "signalbox:1"}, Config: "a: $b", Own: true, Sum: "1"}, nil
 	}
