@@ -331,7 +331,7 @@ func (s server) printed() {
 	}
 	columns("NAME MODE VERSION READY AGE IMAGE MANAGEMENT", "get", "otelcol", "printed")
 	columns("NAME MODE VERSION READY AGE IMAGE MANAGEMENT", "get", alphaCollectors, "printed")
-	columns("NAME AGE ENDPOINT SAMPLER SAMPLER ARG PODS INJECTED STALE MISSED REFUSED", "get", "otelinsts")
+	columns("NAME AGE ENDPOINT SAMPLER SAMPLER ARG PODS INJECTED STALE MISSED REFUSED GUARDED", "get", "otelinsts")
 	columns("NAME AGE IMAGE MANAGEMENT", "get", "targetallocators")
 	columns("NAME AGE VERSION ENDPOINT", "get", "opampbridges")
 	row := strings.Fields(s.Run("", "get", "otelcols", "printed", "--no-headers"))

@@ -20,6 +20,7 @@ import (
 // +kubebuilder:printcolumn:name="Stale",type="integer",JSONPath=".status.pods.stale"
 // +kubebuilder:printcolumn:name="Missed",type="integer",JSONPath=".status.pods.missed"
 // +kubebuilder:printcolumn:name="Refused",type="integer",JSONPath=".status.pods.refused"
+// +kubebuilder:printcolumn:name="Guarded",type="integer",JSONPath=".status.pods.guarded"
 type Instrumentation struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
