@@ -75,7 +75,7 @@ func interpreter(ctx context.Context, progress io.Writer, libc Libc) (dir, versi
 		}
 		inputs = append(inputs, text)
 	}
-	dir, err = made(ctx, progress, "python-musl", muslScript, inputs, version)
+	dir, err = made(ctx, progress, "musl", muslScript, inputs, version)
 	return dir, version, err
 }
 
