@@ -15,8 +15,11 @@ func (e *examination) follow(ctx context.Context) {
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	after := e.before
 	for {
-		after := e.look(ctx)
+		if now := e.look(ctx); ctx.Err() == nil { // else it saw nothing
+			after = now
+		}
 		e.search(ctx)
 		ways := make([]way, len(e.probes))
 		pending := false

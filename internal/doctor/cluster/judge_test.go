@@ -262,11 +262,11 @@ func workloadTraps() []trap {
 			NotInjected, doctor.Error, frontend, "1 of 1 pod started before", "kubectl rollout restart -n shop deployment/frontend"},
 		{"metrics are off", func(p *Picture) { env(p, "OTEL_METRICS_EXPORTER", "none") },
 			SignalOff, doctor.Warning, frontend, "sends no metrics",
-			`kubectl patch -n shop instrumentation/shop --type=json -p '[{"op":"remove","path":"/spec/python/env/1"}]'` + restart},
+			`kubectl patch -n shop instrumentation/shop --type=json -p '[{"op":"test","path":"/spec/python/env/1/name","value":"OTEL_METRICS_EXPORTER"},{"op":"replace","path":"/spec/python/env/1/value","value":"otlp"}]'` + restart},
 		{"the program's own variable", func(p *Picture) {
 			c := &p.Workloads[0].Template.Spec.Containers[0]
 			c.Env = append(c.Env, corev1.EnvVar{Name: "OTEL_TRACES_EXPORTER", Value: "none"})
-		}, SignalOff, doctor.Warning, frontend, "sends no traces", "kubectl set env -n shop deployment/frontend -c app OTEL_TRACES_EXPORTER-"},
+		}, SignalOff, doctor.Warning, frontend, "sends no traces", "kubectl set env -n shop deployment/frontend -c app OTEL_TRACES_EXPORTER=otlp"},
 		{"a ratio of 0.25", func(p *Picture) {
 			p.Instrumentations[0].Spec.Sampler = v1alpha1.Sampler{Type: v1alpha1.ParentBasedTraceIDRatio, Argument: "0.25"}
 		}, SampledOut, doctor.Warning, frontend, "keeps 1 trace of 4",
@@ -280,7 +280,7 @@ func workloadTraps() []trap {
 		}, Musl, doctor.Error, frontend, "has musl", `'{"spec":{"python":{"image":"signalbox-python:1.2.3"}}}'` + restart},
 		{"the gRPC port for Python", func(p *Picture) { env(p, endpointVariable, "http://otel-collector."+needs.Namespace+":4317") },
 			EndpointProtocol, doctor.Error, frontend, "python speaks HTTP",
-			`[{"op":"replace","path":"/spec/python/env/1/value","value":"http://otel-collector.opentelemetry-operator-system.svc.cluster.local:4318"}]'` + restart},
+			`{"op":"replace","path":"/spec/python/env/1/value","value":"http://otel-collector.opentelemetry-operator-system.svc.cluster.local:4318"}]'` + restart},
 		{"a Service that does not exist", func(p *Picture) {
 			p.Instrumentations[0].Spec.Exporter.Endpoint = "http://collector.shop:4318"
 			p.Services[types.NamespacedName{Namespace: "shop", Name: "collector"}] = Service{Missing: true}

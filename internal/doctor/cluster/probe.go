@@ -75,9 +75,24 @@ func (g *gatherer) probe(ctx context.Context) ([]Followed, error) {
 		if err != nil {
 			return all, fmt.Errorf("following probes to %s: %w", r.endpoint, err)
 		}
+		if g.p.collectorAt(targetOf(r.endpoint, g.Namespace)) == nil {
+			withoutConfiguration(report)
+		}
 		all = append(all, Followed{r.endpoint, r.protocol, report})
 	}
 	return all, nil
+}
+
+// withoutConfiguration takes out advice about a configuration that is not there:
+// the endpoint is not that of a collector.
+func withoutConfiguration(r *doctor.Report) {
+	for _, c := range r.Checks {
+		for i := range c.Hops {
+			if strings.Contains(c.Hops[i].Fix, "receivers::") {
+				c.Hops[i].Fix = ""
+			}
+		}
+	}
 }
 
 // examination is how the way to an endpoint is examined.

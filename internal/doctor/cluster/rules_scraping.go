@@ -204,7 +204,7 @@ func names(p *Picture) []Finding {
 	}
 	text := "the store has no metric of this name; it has " + strings.Join(similar, ", ")
 	if p.exports("googlemanagedprometheus") {
-		text += "; Google's monitoring calls it prometheus.googleapis.com/" + similar[0] + "/" + googleKind(similar[0])
+		text += "; Google's monitoring calls it " + googleName(similar[0])
 	}
 	return []Finding{bad(NameOther, p.Metric, text, command(slices.Concat([]string{"signalbox", "doctor"}, p.tools.which(), []string{"-n", p.Namespace, "--metric", similar[0]})...))}
 }
@@ -221,15 +221,15 @@ func (p *Picture) exports(kind string) bool {
 	})
 }
 
-// googleKind is what Google appends to the name of a metric of Prometheus.
-func googleKind(name string) string {
-	switch {
-	case strings.HasSuffix(name, "_total"):
-		return "counter"
-	case strings.HasSuffix(name, "_bucket"):
-		return "histogram"
+// googleName is what Google's managed Prometheus makes of a name.
+func googleName(name string) string {
+	kind := "gauge"
+	for suffix, is := range map[string]string{"_total": "counter", "_bucket": "histogram"} {
+		if strings.HasSuffix(name, suffix) {
+			kind = is
+		}
 	}
-	return "gauge"
+	return "prometheus.googleapis.com/" + strings.TrimSuffix(name, "_bucket") + "/" + kind
 }
 
 // maxAlike is how many names are shown.

@@ -227,7 +227,7 @@ func environment(p *Picture) []Finding {
 // switchedOff finds signals that variables switch off.
 func (p *Picture) switchedOff(u *use) []Finding {
 	if strings.EqualFold(value(u.container, "OTEL_SDK_DISABLED"), "true") {
-		return []Finding{bad(SignalOff, u.workload.object(), "OTEL_SDK_DISABLED is true, so no telemetry is made", p.change(u, "OTEL_SDK_DISABLED", ""))}
+		return []Finding{bad(SignalOff, u.workload.object(), "OTEL_SDK_DISABLED is true, so no telemetry is made", p.change(u, "OTEL_SDK_DISABLED", "false"))}
 	}
 	var all []Finding
 	for _, signal := range []string{"traces", "metrics", "logs"} {
@@ -239,7 +239,7 @@ func (p *Picture) switchedOff(u *use) []Finding {
 		if u.kind == inject.Python && signal == "metrics" {
 			text += "; manifests of 2023 say so because of a defect that is mended"
 		}
-		all = append(all, odd(SignalOff, u.workload.object(), text, p.change(u, variable, "")))
+		all = append(all, odd(SignalOff, u.workload.object(), text, p.change(u, variable, "otlp")))
 	}
 	return all
 }

@@ -175,17 +175,14 @@ func (p *Picture) targets() []types.NamespacedName {
 }
 
 // change is a command that sets a variable of what is injected, where it was
-// written, and has the pods start again; "" as value takes it away. Endpoints that
-// nobody wrote as variables are those of the resource.
+// written, and has the pods start again. It never removes one: commands are run one
+// after the other, and name variables by their place. Endpoints that nobody wrote
+// as variables are those of the resource.
 func (p *Picture) change(u *use, variable, to string) string {
 	resource := "instrumentation/" + u.resource.Name
 	restart := p.restart(u.resource)
 	if value(u.own, variable) != "" {
-		set := variable + "=" + to
-		if to == "" {
-			set = variable + "-"
-		}
-		return p.tools.kubectl("set", "env", "-n", p.Namespace, u.workload.object(), "-c", u.own.Name, set)
+		return p.tools.kubectl("set", "env", "-n", p.Namespace, u.workload.object(), "-c", u.own.Name, variable+"="+to)
 	}
 	for _, place := range u.places() {
 		for i, v := range place.env {
@@ -193,11 +190,11 @@ func (p *Picture) change(u *use, variable, to string) string {
 				continue
 			}
 			path := fmt.Sprintf("%s/env/%d", place.path, i)
-			op := map[string]any{"op": "remove", "path": path}
-			if to != "" {
-				op = map[string]any{"op": "replace", "path": path + "/value", "value": to}
+			ops := []any{
+				map[string]any{"op": "test", "path": path + "/name", "value": variable},
+				map[string]any{"op": "replace", "path": path + "/value", "value": to},
 			}
-			return lines(p.tools.kubectl("patch", "-n", u.resource.Namespace, resource, "--type=json", "-p", text([]any{op})), restart)
+			return lines(p.tools.kubectl("patch", "-n", u.resource.Namespace, resource, "--type=json", "-p", text(ops)), restart)
 		}
 	}
 	if variable == endpointVariable {
