@@ -32,8 +32,8 @@ func main() {
 
 // sizes are how much of everything there is.
 type sizes struct {
-	collectors, unrelated, rate int
-	load, idle                  time.Duration
+	collectors, unrelated, pods, rate int
+	load, idle                        time.Duration
 	// podsOnly leaves out all but the load of pods.
 	podsOnly bool
 }
@@ -41,10 +41,11 @@ type sizes struct {
 func run() error {
 	binary := flag.String("signalbox", "bin/signalbox", "the `binary` of Signalbox")
 	var s sizes
-	flag.IntVar(&s.collectors, "collectors", 200, "collectors")
+	flag.IntVar(&s.collectors, "collectors", 200, "collectors; 0 leaves them out")
 	flag.IntVar(&s.unrelated, "unrelated", 2500, "ConfigMaps of 20 KB that are none of the operator's business")
+	flag.IntVar(&s.pods, "pods", 3000, "pods that ask for nothing, beside an Instrumentation")
 	flag.IntVar(&s.rate, "rate", 50, "pods in a second")
-	flag.DurationVar(&s.load, "load", time.Minute, "time of each load of pods")
+	flag.DurationVar(&s.load, "load", time.Minute, "time of each load of pods; 0 leaves them out")
 	flag.DurationVar(&s.idle, "idle", 30*time.Second, "time until a process that has nothing to do is looked at")
 	flag.BoolVar(&s.podsOnly, "pods-only", false, "measure admission of pods, and nothing else")
 	keep := flag.String("keep", "", "`folder` for what cluster and operator log, and for profiles of the operator; none when empty")
@@ -103,6 +104,13 @@ func (b *bench) measure(ctx context.Context, s sizes) error {
 	if err := b.resident(ctx, op, s, fmt.Sprintf("  with %d ConfigMaps of 20 KB", s.unrelated), "the same"); err != nil {
 		return err
 	}
+	progress("making %d pods", s.pods)
+	if err := b.quiet(ctx, s.pods); err != nil {
+		return err
+	}
+	if err := b.resident(ctx, op, s, fmt.Sprintf("  and %d pods, counted", s.pods), "the same"); err != nil {
+		return err
+	}
 	if err := op.stop(); err != nil {
 		return err
 	}
@@ -112,29 +120,14 @@ func (b *bench) measure(ctx context.Context, s sizes) error {
 	if err := b.resident(ctx, op, s, "  started beside them", "the same"); err != nil {
 		return err
 	}
-	progress("making %d collectors", s.collectors)
-	if err := b.collectors(ctx, op, s.collectors); err != nil {
-		return err
+	if s.collectors > 0 {
+		if op, err = b.many(ctx, op, s); err != nil {
+			return err
+		}
 	}
-	// A restart changes nothing only when nothing changes by itself any more.
-	if _, err := b.cluster.Kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=5m", "-n", collectorNamespace, "--all", "opentelemetrycollectors.opentelemetry.io"); err != nil {
-		return err
+	if s.load == 0 {
+		return op.stop()
 	}
-	if err := b.resident(ctx, op, s, fmt.Sprintf("RSS with %d collectors", s.collectors), ""); err != nil {
-		return err
-	}
-	if err := op.stop(); err != nil {
-		return err
-	}
-	progress("restarting the operator")
-	b.proxy.reset()
-	if op, err = b.startOperator(ctx); err != nil {
-		return err
-	}
-	if err := b.resident(ctx, op, s, "  after a restart", ""); err != nil {
-		return err
-	}
-	b.table.row("writes on restart, nothing changed", "0", "%d", b.proxy.reportWrites())
 	if err := b.admission(ctx, op, s); err != nil {
 		return err
 	}
@@ -142,4 +135,34 @@ func (b *bench) measure(ctx context.Context, s sizes) error {
 		return err
 	}
 	return op.stop()
+}
+
+// many measures collectors, and what the operator does when it starts beside
+// them: it returns the one that did.
+func (b *bench) many(ctx context.Context, op *process, s sizes) (*process, error) {
+	progress("making %d collectors", s.collectors)
+	if err := b.collectors(ctx, op, s.collectors); err != nil {
+		return op, err
+	}
+	// A restart changes nothing only when nothing changes by itself any more.
+	if _, err := b.cluster.Kubectl(ctx, "", "wait", "--for=condition=Ready", "--timeout=5m", "-n", collectorNamespace, "--all", "opentelemetrycollectors.opentelemetry.io"); err != nil {
+		return op, err
+	}
+	if err := b.resident(ctx, op, s, fmt.Sprintf("RSS with %d collectors", s.collectors), ""); err != nil {
+		return op, err
+	}
+	if err := op.stop(); err != nil {
+		return op, err
+	}
+	progress("restarting the operator")
+	b.proxy.reset()
+	op, err := b.startOperator(ctx)
+	if err != nil {
+		return op, err
+	}
+	if err := b.resident(ctx, op, s, "  after a restart", ""); err != nil {
+		return op, err
+	}
+	b.table.row("writes on restart, nothing changed", "0", "%d", b.proxy.reportWrites())
+	return op, nil
 }

@@ -25,6 +25,11 @@ func (b *bench) create(ctx context.Context, namespace string, n int, object func
 	if _, err := b.cluster.Kubectl(ctx, "", "create", "namespace", namespace); err != nil {
 		return err
 	}
+	return b.fill(ctx, namespace, n, object)
+}
+
+// fill makes n objects in a namespace.
+func (b *bench) fill(ctx context.Context, namespace string, n int, object func(int) map[string]any) error {
 	numbers := make(chan int)
 	failed := make(chan error, makers)
 	var all sync.WaitGroup
@@ -60,6 +65,41 @@ func (b *bench) unrelated(ctx context.Context, n int) error {
 			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": fmt.Sprint("other-", i)},
 			"data": map[string]any{"text": strings.Repeat(fmt.Sprintf("%019d\n", i), 1000)},
 		}
+	})
+}
+
+// quiet makes pods that ask for nothing and run nowhere, in a namespace with an
+// Instrumentation, so that the operator looks at them, and waits until it has
+// found the one beside them that asks.
+func (b *bench) quiet(ctx context.Context, n int) error {
+	const namespace = "quiet"
+	counted := instrumentation()
+	if err := b.create(ctx, namespace, 1, func(int) map[string]any { return counted }); err != nil {
+		return err
+	}
+	// Pods cannot be made before their namespace has its account.
+	if _, err := b.cluster.Kubectl(ctx, "", "wait", "--for=create", "--timeout=1m", "-n", namespace, "serviceaccount/default"); err != nil {
+		return err
+	}
+	err := b.fill(ctx, namespace, n+1, func(i int) map[string]any {
+		metadata := map[string]any{"name": fmt.Sprint("quiet-", i), "labels": map[string]any{"app": "quiet"}, "annotations": map[string]any{"note": strings.Repeat("x", 1000)}}
+		if i == n {
+			metadata["annotations"] = map[string]any{inject + "inject-sdk": "true"}
+		}
+		return map[string]any{
+			"apiVersion": "v1", "kind": "Pod", "metadata": metadata,
+			"spec": map[string]any{"schedulerName": "none", "containers": []any{map[string]any{"name": "app", "image": "app:1"}}},
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return poll(ctx, 2*time.Minute, "the count of pods", func(ctx context.Context) error {
+		got, err := b.cluster.Kubectl(ctx, "", "get", "instrumentation", "-n", namespace, "all", "-o", "jsonpath={.status.pods.matched}")
+		if err == nil && got != "1" {
+			err = fmt.Errorf("got %q pods that ask; want 1", got)
+		}
+		return err
 	})
 }
 

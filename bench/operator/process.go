@@ -36,7 +36,7 @@ func (b *bench) startOperator(ctx context.Context) (*process, error) {
 	cmd := exec.Command(b.binary, "operator", "--kubeconfig", b.kubeconfigPath(),
 		"--webhook-port", strconv.Itoa(b.ports.webhooks),
 		"--metrics-addr", fmt.Sprintf("127.0.0.1:%d", b.ports.metrics), "--metrics-secure=false",
-		"--health-probe-addr", fmt.Sprintf("127.0.0.1:%d", b.ports.health))
+		"--health-probe-addr", fmt.Sprintf("127.0.0.1:%d", b.ports.health), "--workloads-addr=0")
 	if b.keep {
 		cmd.Args = append(cmd.Args, "--pprof-addr", fmt.Sprintf("127.0.0.1:%d", b.ports.profiles))
 	}

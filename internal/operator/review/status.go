@@ -22,6 +22,9 @@ const (
 	// sweepEvery is the time from one look at all pods to the next, and sweepSoon
 	// that after an Instrumentation changed.
 	sweepEvery, sweepSoon = 30 * time.Second, 2 * time.Second
+	// restPerPod makes it longer where there are many, up to restMost: what a look
+	// reads is garbage for the heap, and pages of the program's file.
+	restPerPod, restMost = 20 * time.Millisecond, 5 * time.Minute
 	// restShare is how many times as long as a look takes is waited after it, so
 	// that a large cluster is not asked all the time.
 	restShare = 20
@@ -85,8 +88,11 @@ func (c *Counter) Start(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "pods that ask for instrumentation are not counted", "error", err)
 		}
-		rest := restShare * time.Since(began)
-		if !c.wait(ctx, max(c.soon, rest), max(c.every, rest)) {
+		rest, late := restShare*time.Since(began), c.every
+		if last := c.last.Load(); last != nil {
+			late = max(late, min(restMost, time.Duration(last.PodsSeen)*restPerPod))
+		}
+		if !c.wait(ctx, max(c.soon, rest), max(late, rest)) {
 			return nil
 		}
 	}
