@@ -129,4 +129,12 @@ func TestConflictStepsAside(t *testing.T) {
 	if got := strings.Split(strings.TrimSpace(logs), "\n"); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("it says %q; want %q", got, want)
 	}
+	// The operator knows it too, when it is asked.
+	w, err := known(t.Context(), t, token(t), namespace, "Pod", "old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(w.Pods), "[{[{app "+strings.TrimPrefix(want[0], "signalbox: ")+"}]}]"; got != want {
+		t.Errorf("the operator knows %s; want %s", got, want)
+	}
 }

@@ -65,22 +65,23 @@ func TestInstrumentedPodsAreCounted(t *testing.T) {
 	}
 
 	apply(t, countedBy)
-	status := func(want string) {
+	status := func(injected, stale, missed int) {
 		t.Helper()
+		want := fmt.Sprintf(`{"guarded":0,"injected":%d,"matched":2,"missed":%d,"refused":0,"stale":%d}`, injected, missed, stale)
 		await(t, "status "+want, func(ctx context.Context) error {
-			out, err := cluster.Kubectl(ctx, "", "get", "instrumentation", "-n", "counted", "all", "--no-headers")
-			if err == nil && !strings.HasSuffix(strings.Join(strings.Fields(out), " "), want) {
+			out, err := cluster.Kubectl(ctx, "", "get", "instrumentation", "-n", "counted", "all", "-o", "jsonpath={.status.pods}")
+			if err == nil && out != want {
 				err = fmt.Errorf("got %s", out)
 			}
 			return err
 		})
 	}
-	status("2 0 0 2 0") // pods, injected, stale, missed, refused
+	status(0, 0, 2)
 	says("sdk injected AsAsked: map[Missed:2]")
 
 	kubectl(t, "rollout", "restart", "-n", "counted", "deployment/cart")
 	rollout(t, "counted", "deployment/cart")
-	status("2 2 0 0 0")
+	status(2, 0, 0)
 	says("sdk injected AsAsked: map[Injected:2]")
 	labelled := strings.Fields(kubectl(t, "get", "pods", "-n", "counted", "-l", "operator.opentelemetry.io/instrumented=true", "-o", "name"))
 	if len(labelled) != 2 {
@@ -88,7 +89,7 @@ func TestInstrumentedPodsAreCounted(t *testing.T) {
 	}
 
 	kubectl(t, "patch", "instrumentation", "-n", "counted", "all", "--type=merge", "-p", `{"spec":{"sampler":{"type":"always_on"}}}`)
-	status("2 0 2 0 0")
+	status(0, 2, 0)
 	says("sdk injected AsAsked: map[Stale:2]")
 	want := `[{"language":"sdk","message":"the pod has no container gone","reason":"UnknownContainer","workload":"Deployment counted/other"}]`
 	apply(t, strings.NewReplacer("name: cart,", "name: other,", "app: cart", "app: other", `inject-sdk: "true"`, `inject-sdk: "true", instrumentation.opentelemetry.io/container-names: gone`).Replace(counted))
