@@ -157,6 +157,17 @@ func TestDerivedPort(t *testing.T) {
 	f(SDK, "http://otel-collector:4317", "http://otel-collector:4317", "")
 }
 
+// A bundle of certificates that is not there is told.
+func TestMissingBundle(t *testing.T) {
+	x := newTrial(Java)
+	x.instrumentation.Spec.Exporter.TLS = &v1alpha1.ExporterTLS{ConfigMapName: "bundle", CA: "ca.crt"}
+	x.facts.NoConfigMaps = []string{"other", "bundle"}
+	_, decisions := x.run()
+	if got, want := notes(decisions), "namespace shop has no ConfigMap bundle, which has the certificate of whom the exporter trusts: make it, and start the pod again"; got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 // What is looked up is what endpoints name, wherever they are written.
 func TestServices(t *testing.T) {
 	x := newTrial(Java)

@@ -322,6 +322,9 @@ func (in *injection) certificates() error {
 			return err
 		}
 	}
+	if slices.Contains(in.facts.NoConfigMaps, bundle) {
+		in.note("namespace %s has no ConfigMap %s, which has the certificate of whom the exporter trusts: make it, and start the pod again", in.namespace.Name, bundle)
+	}
 	in.certificate("OTEL_EXPORTER_OTLP_CERTIFICATE", tls.CA, tls, true)
 	in.certificate("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", tls.Cert, tls, false)
 	in.certificate("OTEL_EXPORTER_OTLP_CLIENT_KEY", tls.Key, tls, false)

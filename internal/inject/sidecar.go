@@ -44,6 +44,8 @@ type Facts struct {
 	// ConfigMaps of the pod's namespace, with the keys that they have: what a
 	// container takes its environment from, as far as that may be read.
 	ConfigMaps map[string][]string `json:"configMaps,omitempty"`
+	// NoConfigMaps are names of those that do not exist.
+	NoConfigMaps []string `json:"noConfigMaps,omitempty"`
 	// Guards keep languages off workloads that crashed with them.
 	Guards []Guard `json:"guards,omitempty"`
 	// Services of the function of that name, by NAMESPACE/NAME: nothing is known of

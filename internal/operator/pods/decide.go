@@ -96,8 +96,9 @@ func (v *visit) instrumentation(ctx context.Context) {
 		if err != nil {
 			return nil, nil, err
 		}
-		facts.ConfigMaps = v.gatherer.configMaps(ctx, v.namespace.Name, v.pod)
-		facts.Services = v.gatherer.services.of(ctx, inject.Services(v.pod, v.namespace, v.gatherer.meant(instrumentations)))
+		meant := v.gatherer.meant(instrumentations)
+		facts.ConfigMaps, facts.NoConfigMaps = v.gatherer.configMaps(ctx, v.namespace.Name, v.pod, meant)
+		facts.Services = v.gatherer.services.of(ctx, inject.Services(v.pod, v.namespace, meant))
 		after, decisions := inject.AddInstrumentation(v.after, v.namespace, instrumentations, facts)
 		return after, decisions, nil
 	})

@@ -154,25 +154,39 @@ func (g *gatherer) meant(found []*v1alpha1.Instrumentation) []*v1alpha1.Instrume
 }
 
 // configMaps are the keys of the ConfigMaps that containers take their
-// environment from. One that cannot be read in time is one that was not seen.
-func (g *gatherer) configMaps(ctx context.Context, namespace string, pod *corev1.Pod) map[string][]string {
+// environment from, or that have certificates, and the names of those that do not
+// exist. One that cannot be read in time is one of which nothing is known.
+func (g *gatherer) configMaps(ctx context.Context, namespace string, pod *corev1.Pod, instrumentations []*v1alpha1.Instrumentation) (seen map[string][]string, missing []string) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	seen := map[string][]string{}
+	seen = map[string][]string{}
+	look := func(name string) {
+		if name == "" || seen[name] != nil || slices.Contains(missing, name) {
+			return
+		}
+		var m corev1.ConfigMap
+		switch err := g.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &m); {
+		case err == nil:
+			seen[name] = slices.AppendSeq([]string{}, maps.Keys(m.Data))
+		case apierrors.IsNotFound(err):
+			missing = append(missing, name)
+		}
+	}
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for _, c := range list {
 			for _, source := range c.EnvFrom {
-				if source.ConfigMapRef == nil || seen[source.ConfigMapRef.Name] != nil {
-					continue
-				}
-				var m corev1.ConfigMap
-				if err := g.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: source.ConfigMapRef.Name}, &m); err == nil {
-					seen[source.ConfigMapRef.Name] = slices.AppendSeq([]string{}, maps.Keys(m.Data))
+				if source.ConfigMapRef != nil {
+					look(source.ConfigMapRef.Name)
 				}
 			}
 		}
 	}
-	return seen
+	for _, i := range instrumentations {
+		if tls := i.Spec.Exporter.TLS; tls != nil {
+			look(tls.ConfigMapName)
+		}
+	}
+	return seen, missing
 }
 
 // facts are what inject has to know besides, but for the pod's owners.
