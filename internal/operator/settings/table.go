@@ -68,7 +68,7 @@ func servers() []Setting {
 		truth("metrics-secure", "METRICS_SECURE", "", "true", "serve metrics by HTTPS, to those who may get /metrics", func(s *Settings) *bool { return &s.Metrics.Secure }),
 		{Flag: "metrics-tls-cert-file", rare: true, Env: "METRICS_TLS_CERT_FILE", File: "metrics-tls-cert-file", Help: "certificate `file` of metrics; else that of the webhooks", set: text(func(s *Settings) *string { return &s.Metrics.CertFile })},
 		{Flag: "metrics-tls-key-file", rare: true, Env: "METRICS_TLS_KEY_FILE", File: "metrics-tls-key-file", Help: "key `file` of metrics", set: text(func(s *Settings) *string { return &s.Metrics.KeyFile })},
-		{Flag: "workloads-addr", Env: "WORKLOADS_ADDR", File: "workloads-addr", Default: ":8082", Help: "`address` of /api/workloads, what is known of instrumented workloads, for those who may get that path; 0 is none", set: address(func(s *Settings) *string { return &s.Workloads })},
+		{Flag: "workloads-addr", rare: true, Env: "WORKLOADS_ADDR", File: "workloads-addr", Default: ":8082", Help: "`address` of /api/workloads, what is known of instrumented workloads, for those who may get that path; 0 is none", set: address(func(s *Settings) *string { return &s.Workloads })},
 		{Flag: "pprof-addr", Env: "PPROF_ADDR", File: "pprof-addr", Help: "`address` of profiles; none when empty", set: address(func(s *Settings) *string { return &s.Profiles })},
 		truth("enable-webhooks", "ENABLE_WEBHOOKS", "", "true", "answer the API server's calls", func(s *Settings) *bool { return &s.Webhooks.Enabled }),
 		{Flag: "webhook-port", Env: "WEBHOOK_PORT", File: "webhook-port", Default: "9443", Help: "`port` of the webhooks", set: port(func(s *Settings) *int { return &s.Webhooks.Port })},
