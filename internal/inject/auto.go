@@ -162,10 +162,8 @@ func (in *injection) option(k Kind, plain map[string]*corev1.EnvVar) (*option, e
 		return nil, &refused{NoImage, "nobody names its image"}
 	case wish(with.annotation(), in.before, in.namespace).Off:
 		return nil, &refused{SwitchedOff, "annotation " + with.annotation() + " is false"}
-	case k == DotNet && in.foreign:
-		// It is large, and comes from another registry than ours: no pod should wait
-		// for it that may not be of .NET.
-		return nil, &refused{NoImage, "name its image in spec.dotnet.image of Instrumentation " + in.source() + ", which is pulled for every pod then"}
+	case k == DotNet && in.foreign(with.payload(with.spec()).Image):
+		return nil, &refused{NoImage, "its image is pulled for every pod that it may be for, so that the default, from a registry that is not that of the probe, does not count: name another in spec.dotnet.image of Instrumentation " + in.source()}
 	}
 	own := with.keep()
 	if err := with.chosen.add(with); err != nil {
@@ -199,6 +197,23 @@ func (in *injection) option(k Kind, plain map[string]*corev1.EnvVar) (*option, e
 		}
 	}
 	return o, nil
+}
+
+// foreign reports whether an image is the operator's for .NET, and from another
+// registry than the probe. Our images are small and come from where the operator
+// comes from; that one is large, and no pod should wait for it that may not be of
+// .NET, in a cluster that may not reach its registry.
+func (in *injection) foreign(image string) bool {
+	return image == in.facts.Images.DotNet && registry(image) != registry(in.facts.Probe)
+}
+
+// registry is the host that an image comes from.
+func registry(image string) string {
+	host, _, more := strings.Cut(image, "/")
+	if !more || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return "docker.io"
+	}
+	return host
 }
 
 // same reports whether two variables are the same.

@@ -19,7 +19,6 @@ import (
 func newAuto() *trial {
 	t := newTrial().annotate("inject", "auto")
 	t.facts.Probe, t.facts.EnvFiles = "probe:1", true
-	t.instrumentation.Spec.DotNet.Image = "dotnet:1"
 	return t
 }
 
@@ -70,7 +69,7 @@ func autoRefusals() map[string]autoRefusal {
 		"Windows":     {func(x *trial) { x.pod.Spec.OS = &corev1.PodOS{Name: corev1.Windows} }, "auto refused WindowsPod: the pod runs on Windows, and what would be added for auto runs on Linux"},
 		"bad value":   {func(x *trial) { x.annotate("inject", "true") }, "auto refused BadName: annotation " + names + ` is "true"; it should be auto, auto:NAME, auto:NAMESPACE/NAME or false`},
 		"none":        {func(x *trial) { x.instrumentation.Namespace = "other" }, "auto refused NoneInNamespace: namespace shop has no Instrumentation: make one, or name one of another namespace in annotation " + names + " as auto:NAMESPACE/NAME, and start the pod again"},
-		"no language": {func(x *trial) { x.facts.Images, x.instrumentation.Spec.DotNet.Image = v1alpha1.Images{}, "" }, "auto refused NoLanguage: there is no language that the probe could choose: not of java: nobody names its image; not of nodejs: "},
+		"no language": {func(x *trial) { x.facts.Images = v1alpha1.Images{} }, "auto refused NoLanguage: there is no language that the probe could choose: not of java: nobody names its image; not of nodejs: "},
 		"switched off": {func(x *trial) { x.annotate("inject", "false") },
 			"auto unchanged SwitchedOff: annotation " + names + " is false"},
 		"a language": {func(x *trial) { x.annotate("inject-sdk", "true") },
@@ -83,11 +82,19 @@ func autoRefusals() map[string]autoRefusal {
 			"auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of python container app gets is found out in its image as it starts; not of java: the operator's settings switch it off; " +
 			"not of nodejs: the value of variable NODE_OPTIONS refers to variable Y; not of dotnet: annotation instrumentation.opentelemetry.io/inject-dotnet is false"},
 		".NET of the operator": {func(x *trial) {
-			x.instrumentation.Spec.DotNet.Image = ""
 			x.facts.LanguagesOff = []Kind{Java, NodeJS}
+			x.facts.Images.DotNet = "ghcr.io/dotnet:1"
 		}, "auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of python container app gets is found out in its image as it starts; " +
 			"not of java: the operator's settings switch it off; not of nodejs: the operator's settings switch it off; " +
-			"not of dotnet: name its image in spec.dotnet.image of Instrumentation shop/all, which is pulled for every pod then"},
+			"not of dotnet: its image is pulled for every pod that it may be for, so that the default, from a registry that is not that of the probe, does not count: name another in spec.dotnet.image of Instrumentation shop/all"},
+		".NET of the resource": {func(x *trial) {
+			x.facts.LanguagesOff = []Kind{Java, NodeJS, Python}
+			x.facts.Images.DotNet, x.instrumentation.Spec.DotNet.Image = "ghcr.io/dotnet:1", "mirror.example/dotnet:1"
+		}, "auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of dotnet container app gets is found out in its image as it starts; not of java"},
+		".NET from where the probe is": {func(x *trial) {
+			x.facts.LanguagesOff = []Kind{Java, NodeJS, Python}
+			x.facts.Images.DotNet, x.facts.Probe = "mirror.example/dotnet:1", "mirror.example/probe:1"
+		}, "auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of dotnet container app gets is found out in its image as it starts; not of java"},
 		"a quote": {func(x *trial) {
 			x.facts.LanguagesOff = []Kind{Java, NodeJS, DotNet}
 			x.env(corev1.EnvVar{Name: "PYTHONPATH", Value: "/it's"})

@@ -135,7 +135,7 @@ func TestParts(t *testing.T) {
 	f(ApacheHttpd, "otel-agent-attach-apache otel-agent-source-container-clone", "app", nil)
 	f(Nginx, "otel-agent-attach-nginx otel-agent-source-container-clone", "app", nil)
 	f(SDK, "", "app", nil)
-	f(Auto, "opentelemetry-auto-instrumentation-detect-0 opentelemetry-auto-instrumentation-java opentelemetry-auto-instrumentation-nodejs opentelemetry-auto-instrumentation-probe opentelemetry-auto-instrumentation-python", "app", func(x *trial) {
+	f(Auto, "opentelemetry-auto-instrumentation-detect-0 opentelemetry-auto-instrumentation-dotnet opentelemetry-auto-instrumentation-java opentelemetry-auto-instrumentation-nodejs opentelemetry-auto-instrumentation-probe opentelemetry-auto-instrumentation-python", "app", func(x *trial) {
 		delete(x.pod.Annotations, "instrumentation.opentelemetry.io/inject-auto")
 		x.annotate("inject", "auto").facts.Probe, x.facts.EnvFiles = "probe:1", true
 	})

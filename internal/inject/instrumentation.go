@@ -119,8 +119,6 @@ type chosen struct {
 	resource *v1alpha1.Instrumentation
 	// sum is of what the resource means for the language.
 	sum string
-	// foreign says that the image for .NET is not the resource's own choice.
-	foreign bool
 	// named are the containers that annotations name; none is the first.
 	named []string
 }
@@ -257,7 +255,6 @@ func (c *chosen) resolve(w Wish, namespace metav1.ObjectMeta, all []*v1alpha1.In
 	// What the operator's own defaulting would have written: resources may be
 	// older than it.
 	c.resource = found[0].DeepCopy()
-	c.foreign = c.resource.Spec.DotNet.Image == ""
 	c.resource.SetDefaults(facts.Images)
 	c.sum = sumOf(c.kind, &c.resource.Spec)
 	return nil
