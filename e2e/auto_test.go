@@ -51,6 +51,7 @@ func TestAutoFindsTheLanguage(t *testing.T) {
 		want string
 	}{
 		{app{namespace, "auto-flask", glibcImage, auto, []string{"python3", "server.py"}, nil}, "GET /hello/<name>", "glibc python:true"},
+		{app{namespace, "auto-flask-musl", muslImage, auto, []string{"python3", "server.py"}, nil}, "GET /hello/<name>", "musl python:true"},
 		{app{namespace, "auto-express", expressImage, auto, []string{"node", "server.mjs", "8080", "handler"}, map[string]string{"HOST": "0.0.0.0"}}, "GET /hello/:name", "glibc nodejs:true"},
 		{app{namespace, "auto-spring", springImage, auto, []string{"java", "shop.App"}, map[string]string{"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}}, "GET /hello/{name}", "glibc java:true"},
 	} {
@@ -124,8 +125,10 @@ func TestProfilerFitsTheImage(t *testing.T) {
 	instrumented(t, namespace, "4318")
 	apply(t, `{apiVersion: opentelemetry.io/v1alpha1, kind: Instrumentation, metadata: {name: dotnet, namespace: `+namespace+`}, spec: {dotnet: {image: "registry.local/signalbox-python:dev"}}}`)
 	wants := map[string]string{"instrumentation.opentelemetry.io/inject-dotnet": "dotnet"}
-	a := app{namespace, "glibc", glibcImage, wants, []string{"python3", "-c", "import os; print(os.readlink(os.path.dirname(os.environ['CORECLR_PROFILER_PATH'])))"}, nil}
-	if got, want := says(t, a), "../linux"; got != want {
-		t.Errorf("the link leads to %s; want %s", got, want)
+	for libc, c := range map[string]struct{ image, want string }{"glibc": {glibcImage, "../linux"}, "musl": {muslImage, "../linux-musl"}} {
+		a := app{namespace, libc, c.image, wants, []string{"python3", "-c", "import os; print(os.readlink(os.path.dirname(os.environ['CORECLR_PROFILER_PATH'])))"}, nil}
+		if got := says(t, a); got != c.want {
+			t.Errorf("%s: the link leads to %s; want %s", libc, got, c.want)
+		}
 	}
 }
