@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,6 +67,9 @@ type cluster struct {
 	sidecars *Sidecars
 	guards   *Guards
 	guard    *CrashGuard
+
+	// images says that agents are mounted from their images.
+	images atomic.Bool
 
 	mu      sync.Mutex
 	answers []time.Duration // times of the webhook
@@ -220,6 +224,7 @@ func (c *cluster) start(config *rest.Config) {
 		Guards:         c.guards.All,
 		Images:         v1alpha1.Images{Python: "python:1"},
 		NativeSidecars: func() bool { return true },
+		ImageVolumes:   c.images.Load,
 		Registry:       c.registry,
 	}); err != nil {
 		t.Fatal(err)
@@ -385,7 +390,7 @@ spec: {exporter: {endpoint: "http://localhost:4318"}}
 		}
 	})
 	t.Run("endpoint", func(t *testing.T) {
-		// Both are Services of the operator's collectors, which its cache has.
+		// It is in the operator's cache, as those of its collectors are; the other is not.
 		c.kubectl(`
 apiVersion: v1
 kind: Service
@@ -408,6 +413,17 @@ spec: {exporter: {endpoint: "http://otel-collector.shop:4317"}, java: {image: "j
 		}
 		if e, want := c.event("shop", "Deployment", "by-java", "Injected"), "names Service shop/gone, which does not exist"; !strings.Contains(e.Note, want) {
 			t.Errorf("got event %q; want %q in it", e.Note, want)
+		}
+	})
+	t.Run("image volume", func(t *testing.T) {
+		c.images.Store(true)
+		defer c.images.Store(false)
+		flask := strings.ReplaceAll(deployment("mounted", "false", restricted), "annotations: {", `annotations: {instrumentation.opentelemetry.io/inject-python: "true", `)
+		c.kubectl(flask, "apply", "-n", "strict", "-f", "-")
+		p := until(c, new(corev1.PodList), "strict", pod("mounted"))
+		i := slices.IndexFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.Image != nil && v.Image.Reference == "python:1" })
+		if i < 0 || len(p.Spec.InitContainers) > 0 {
+			t.Errorf("got volumes %v and init containers %v; want the image, and nothing that copies", p.Spec.Volumes, p.Spec.InitContainers)
 		}
 	})
 	t.Run("quota", func(t *testing.T) {
