@@ -79,24 +79,6 @@ func InstrumentationWishes(pod *corev1.Pod, namespace metav1.ObjectMeta) []Wante
 	return all
 }
 
-// unknownLanguages are annotations of a pod that ask for a language that is not
-// there: who writes phyton is to hear of it.
-func unknownLanguages(pod *corev1.Pod) []string {
-	var all []string
-	for key, value := range pod.Annotations {
-		// Only the list of containers of one language begins as this.
-		rest, ok := strings.CutPrefix(key, v1beta1.InstrumentationPrefix+"inject-")
-		if !ok || value == "" || mirror(pod) || strings.EqualFold(value, "false") || strings.HasSuffix(rest, "-container-names") {
-			continue
-		}
-		if !slices.ContainsFunc(languages(), func(l language) bool { return l.annotation() == key }) {
-			all = append(all, key)
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
 // annotation asks for the language.
 func (l *language) annotation() string {
 	if l.kind == Auto {
@@ -154,13 +136,7 @@ func AddInstrumentation(pod *corev1.Pod, namespace metav1.ObjectMeta, instrument
 		wanted = append(wanted, c)
 	}
 	for _, key := range unknownLanguages(pod) {
-		var names []string
-		for _, l := range languages() {
-			if l.kind != Auto {
-				names = append(names, string(l.kind))
-			}
-		}
-		decisions = append(decisions, (&chosen{language: language{kind: Unknown}}).against(&refused{UnknownLanguage, fmt.Sprintf("annotation %s asks for none of %s", key, strings.Join(names, ", "))}))
+		decisions = append(decisions, unknown(key))
 	}
 	switch name := injectedBefore(pod); {
 	case name == "":
@@ -425,49 +401,6 @@ type injection struct {
 	// created are variables with a value of ours that the container may have had
 	// from where nobody sees it.
 	created []string
-}
-
-// note keeps what the pod's owner should know.
-func (in *injection) note(format string, args ...any) {
-	in.notes = append(in.notes, fmt.Sprintf(format, args...))
-}
-
-// hidden notes values that may have been there and no longer count.
-func (in *injection) hidden() {
-	if len(in.created) > 0 {
-		sources := append(in.unseen(), "the image")
-		in.note("if %s sets %s, that no longer counts: write it into the pod", strings.Join(sources, " or "), strings.Join(in.created, " or "))
-	}
-}
-
-// remarks are notes about containers, which have much in common.
-type remarks struct {
-	notes      []string
-	containers map[string][]string // by note
-}
-
-func (r *remarks) add(container string, notes []string) {
-	if r.containers == nil {
-		r.containers = map[string][]string{}
-	}
-	for _, n := range notes {
-		if _, ok := r.containers[n]; !ok {
-			r.notes = append(r.notes, n)
-		}
-		r.containers[n] = append(r.containers[n], container)
-	}
-}
-
-// of are the notes, each once, with the containers that it is about where that
-// is not all of them.
-func (r *remarks) of(all []string) []string {
-	notes := slices.Clone(r.notes)
-	for i, n := range notes {
-		if about := r.containers[n]; len(about) < len(all) && !strings.Contains(n, "container "+about[0]) {
-			notes[i] = "container " + strings.Join(about, ", ") + ": " + n
-		}
-	}
-	return notes
 }
 
 // find is a container of the pod.

@@ -2,6 +2,7 @@ package inject
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -102,4 +103,33 @@ func (w Wish) badName(annotation string) error {
 		return &refused{BadName, fmt.Sprintf("annotation %s is %q; it should be auto, auto:NAME, auto:NAMESPACE/NAME or false", annotation, w.bad)}
 	}
 	return &refused{BadName, fmt.Sprintf("annotation %s is %q; it should be true, false, NAME or NAMESPACE/NAME", annotation, w.bad)}
+}
+
+// unknownLanguages are annotations of a pod that ask for a language that is not
+// there: who writes phyton is to hear of it.
+func unknownLanguages(pod *corev1.Pod) []string {
+	var all []string
+	for key, value := range pod.Annotations {
+		// Only the list of containers of one language begins as this.
+		rest, ok := strings.CutPrefix(key, v1beta1.InstrumentationPrefix+"inject-")
+		if !ok || value == "" || mirror(pod) || strings.EqualFold(value, "false") || strings.HasSuffix(rest, "-container-names") {
+			continue
+		}
+		if !slices.ContainsFunc(languages(), func(l language) bool { return l.annotation() == key }) {
+			all = append(all, key)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// unknown is the decision about such an annotation.
+func unknown(annotation string) Decision {
+	var names []string
+	for _, l := range languages() {
+		if l.kind != Auto {
+			names = append(names, string(l.kind))
+		}
+	}
+	return Decision{Kind: Unknown, Outcome: Refused, Reason: UnknownLanguage, Message: fmt.Sprintf("annotation %s asks for none of %s", annotation, strings.Join(names, ", "))}
 }
