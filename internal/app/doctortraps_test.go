@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/signalbox-otel/signalbox/e2e/kube"
@@ -66,6 +67,33 @@ func TestDoctorTraps(t *testing.T) {
 			c.apply(t, strings.ReplaceAll(trap.spoil, "metadata: {name: ", "metadata: {namespace: "+c.options.Namespace+", name: "))
 			c.mended(t, trap.code, trap.object, "")
 		})
+	}
+	t.Run("somebody sees little", c.seesLittle)
+}
+
+// seesLittle has somebody look who may see nothing but one namespace: what he does
+// not see is neither good nor bad.
+func (c trapCluster) seesLittle(t *testing.T) {
+	c.apply(t, `{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: dev, namespace: trap-0},
+		roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}, subjects: [{kind: User, name: dev}]}`)
+	c.options.Config = rest.CopyConfig(c.options.Config)
+	c.options.Config.Impersonate = rest.ImpersonationConfig{UserName: "dev"}
+	c.options.Namespace = "trap-0"
+	report, err := cluster.Examine(t.Context(), c.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unseen := map[cluster.Area]bool{}
+	for _, f := range report.Findings {
+		unseen[f.Area] = unseen[f.Area] || f.Status == doctor.Unknown
+		if f.Area != cluster.Instrumentation && f.Status != doctor.Unknown {
+			t.Errorf("got %+v; want nothing to be said of what was not seen", f)
+		}
+	}
+	for _, area := range []cluster.Area{cluster.Definitions, cluster.Operator, cluster.Webhooks, cluster.Collectors, cluster.Store} {
+		if !unseen[area] {
+			t.Errorf("%s: nothing says that it was not seen", area)
+		}
 	}
 }
 
