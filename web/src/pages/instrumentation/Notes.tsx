@@ -19,7 +19,7 @@ export function NoOperator() {
           <p>Without a page, the same is told by</p>
           <CopyLine text="signalbox explain --all-namespaces" label="the command that explains" />
           <p>and a Signalbox elsewhere asks an operator that is named to it:</p>
-          <CopyLine text="signalbox up --operator http://localhost:8082" label="the command that asks an operator" />
+          <CopyLine text="signalbox up --operator http://localhost:8082 --operator-token FILE" label="the command that asks an operator" />
         </div>
       </EmptyNote>
     </section>

@@ -1,0 +1,1 @@
+export{t as default,n as sparkSteps}from"./ServicesPage-BBMB_PS3.js";

@@ -1,1 +1,0 @@
-export{t as default,n as sparkSteps}from"./ServicesPage-BKA2CVsk.js";

@@ -1,2 +1,0 @@
-const __vite__mapDeps=(i,m=__vite__mapDeps,d=(m.f||(m.f=["assets/render-BEB413i_.js","assets/core-DKSgAkXB.js","assets/rolldown-runtime-WkwZ5CU-.js","assets/first-DbK_mfia.js"])))=>i.map(i=>d[i]);
-import{A as e,E as t,M as n,n as r,x as i}from"./first-DbK_mfia.js";var a=i(window.location.pathname),o=new URLSearchParams(window.location.search),s=a?.route.first?.(o,a.rest,r(o));s&&n(s),a?.route.load().catch(()=>void 0);var c=t(()=>import(`./render-BEB413i_.js`),__vite__mapDeps([0,1,2,3]));e();var{render:l}=await c;await l(s);

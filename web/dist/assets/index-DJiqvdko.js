@@ -1,0 +1,2 @@
+const __vite__mapDeps=(i,m=__vite__mapDeps,d=(m.f||(m.f=["assets/render-ByuSAVt-.js","assets/core-ICerGSON.js","assets/rolldown-runtime-WkwZ5CU-.js","assets/first-Clb22a3f.js"])))=>i.map(i=>d[i]);
+import{A as e,E as t,M as n,n as r,x as i}from"./first-Clb22a3f.js";var a=i(window.location.pathname),o=new URLSearchParams(window.location.search),s=a?.route.first?.(o,a.rest,r(o));s&&n(s),a?.route.load().catch(()=>void 0);var c=t(()=>import(`./render-ByuSAVt-.js`),__vite__mapDeps([0,1,2,3]));e();var{render:l}=await c;await l(s);

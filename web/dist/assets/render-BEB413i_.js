@@ -1,1 +1,0 @@
-export{N as render}from"./core-DKSgAkXB.js";

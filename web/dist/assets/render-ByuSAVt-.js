@@ -1,0 +1,1 @@
+export{N as render}from"./core-ICerGSON.js";
