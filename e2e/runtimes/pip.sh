@@ -1,6 +1,7 @@
 # Makes a root of one with Python, and of packages: pip.sh OUT BASE VERSION LIBC
 # REQUIREMENTS. Packages have wheels for the C library, or for all; all is compiled,
-# as it is where packages are installed by their scripts.
+# as it is where packages are installed by their scripts. Files have no times in our
+# images, so what is compiled must not be compared with them.
 set -eu
 out=$1 base=$2 version=$3 libc=$4 requirements=$5
 case $libc in
@@ -16,5 +17,5 @@ cp -al "$base/." "$out"
 	python3 -m pip --disable-pip-version-check --quiet install --no-deps --no-compile --root-user-action=ignore --only-binary=:all: \
 		--python-version "$version" --implementation cp --abi "$tag" --abi abi3 --abi none $platforms \
 		--target "$out/usr/local/lib/python$version/$site" -r "$requirements"
-	chroot "$out" "$python" -m compileall -q $libs "/usr/local/lib/python$version"
+	chroot "$out" "$python" -m compileall -q --invalidation-mode=unchecked-hash $libs "/usr/local/lib/python$version"
 }

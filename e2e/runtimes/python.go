@@ -44,7 +44,9 @@ func Python(ctx context.Context, progress io.Writer, libc Libc, requirements str
 	if err != nil {
 		return kube.Image{}, err
 	}
-	dir, err := made(ctx, progress, "python-"+string(libc)+"-packages", pipScript, []string{base, pinned}, base, version, string(libc), requirements)
+	// Each application has builds of its own, or the newest would displace each other.
+	app := filepath.Base(filepath.Dir(filepath.Dir(requirements))) + "-" + filepath.Base(filepath.Dir(requirements))
+	dir, err := made(ctx, progress, "python-"+string(libc)+"/"+app, pipScript, []string{base, pinned}, base, version, string(libc), requirements)
 	if err != nil {
 		return kube.Image{}, err
 	}
@@ -54,7 +56,8 @@ func Python(ctx context.Context, progress io.Writer, libc Libc, requirements str
 
 // interpreter is the root of an image with Python alone, and its version, as 3.11.
 func interpreter(ctx context.Context, progress io.Writer, libc Libc) (dir, version string, err error) {
-	glibc, err := debian(ctx, progress, "python3")
+	// libstdc++ is what wheels expect of every system.
+	glibc, err := debian(ctx, progress, "python3", "libstdc++6")
 	if err != nil {
 		return "", "", err
 	}
