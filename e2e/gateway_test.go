@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -56,7 +57,10 @@ func jaeger(t *testing.T, namespace, exporter string) {
 // diceImage is the program of the second seed, built once.
 var diceImage = sync.OnceValues(func() (kube.Image, error) {
 	dir, err := os.MkdirTemp("", "dice")
-	return goImage("registry.local/gosdk:1", dir, "../clients/gosdk", err)
+	if err != nil {
+		return kube.Image{}, err
+	}
+	return goImage("registry.local/gosdk:1", dir, "../clients/gosdk", ".")
 })
 
 // dice runs the program of the second seed as a Job, which must complete, and
@@ -119,22 +123,23 @@ func wantDice(t *testing.T, id string) {
 	})
 }
 
-// goImage is an image of a Go program, built into dir; pkg is its folder.
-func goImage(name, dir, pkg string, err error) (kube.Image, error) {
-	if err != nil {
-		return kube.Image{}, err
+// goImage is an image of a Go program, built into dir: pkg as it is called in the
+// folder module.
+func goImage(name, dir, module, pkg string) (kube.Image, error) {
+	base := path.Base(pkg)
+	if pkg == "." {
+		base = filepath.Base(module)
 	}
-	program := filepath.Join(dir, filepath.Base(pkg))
-	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, ".")
-	cmd.Dir = pkg
+	program := filepath.Join(dir, base)
+	cmd := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, pkg)
+	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return kube.Image{}, fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+		return kube.Image{}, fmt.Errorf("building %s in %s: %w\n%s", pkg, module, err, out)
 	}
-	target := "/" + filepath.Base(program)
 	return kube.Image{
 		Names:  []string{name},
-		Files:  []kube.File{{Source: program, Target: target}},
-		Config: kube.Config{Entrypoint: []string{target}},
+		Files:  []kube.File{{Source: program, Target: "/" + base}},
+		Config: kube.Config{Entrypoint: []string{"/" + base}},
 	}, nil
 }

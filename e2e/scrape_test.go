@@ -21,12 +21,14 @@ func TestAnnotatedPodIsScraped(t *testing.T) {
 	applyFile(t, "testdata/seed-000/apps.yaml")
 	rollout(t, "shop", "deployment/frontend")
 	rollout(t, "shop", "deployment/backend")
-	applyFile(t, "testdata/seed-000/rbac.yaml")
-	kubectl(t, "label", "namespace", "otel-collector", "pod-security.kubernetes.io/enforce=restricted")
-	applyFile(t, "testdata/seed-000/collector.yaml")
-	ready(t, "otel-collector", "scraper")
+	// The document's own namespace is that of another test.
+	elsewhere := strings.NewReplacer("otel-collector-demo", "scraper-demo", "otel-collector", "scraper").Replace
+	apply(t, elsewhere(readFile(t, "testdata/seed-000/rbac.yaml")))
+	kubectl(t, "label", "namespace", "scraper", "pod-security.kubernetes.io/enforce=restricted")
+	apply(t, elsewhere(readFile(t, "testdata/seed-000/collector.yaml")))
+	ready(t, "scraper", "scraper")
 
-	base := serviceURL(t, "otel-collector", "scraper-collector", "4316")
+	base := serviceURL(t, "scraper", "scraper-collector", "4316")
 	await(t, "the application's metrics", func(ctx context.Context) error {
 		got, err := series(ctx, base, "app_requests_total")
 		if err == nil && len(got) == 0 {

@@ -30,12 +30,13 @@ trace.set_tracer_provider(provider)
 provider.add_span_processor(BatchSpanProcessor(OpenCensusSpanExporter(endpoint=agent)))
 tracer = trace.get_tracer(__name__)
 
-hellos = measure.MeasureInt("flask_app_hellos", "Who was greeted", "1")
+hellos = measure.MeasureInt("flask_app_hellos", "Who was greeted", "{hello}")
 language, worker = tag_key.TagKey("language"), tag_key.TagKey("worker")
 stats.stats.view_manager.register_view(
     view.View("flask_app_hellos", "Who was greeted", [language, worker], hellos, aggregation.CountAggregation())
 )
-stats_exporter.new_stats_exporter(service_name=SERVICE, endpoint=agent, interval=5)
+# The library sends for as long as somebody holds the exporter.
+exporter = stats_exporter.new_stats_exporter(service_name=SERVICE, endpoint=agent, interval=5)
 
 GREETINGS = {"en": "Hello", "de": "Guten Tag", "zh": "你好"}
 

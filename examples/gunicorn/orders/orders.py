@@ -11,12 +11,13 @@ from opencensus.stats import aggregation, measure, stats, view
 from opencensus.tags import tag_key, tag_map, tag_value
 
 name = os.environ["METRIC"]
-opened = measure.MeasureInt(name, "Orders that are open", "1")
+opened = measure.MeasureInt(name, "Orders that are open", "{order}")
 shop = tag_key.TagKey("shop")
 stats.stats.view_manager.register_view(
     view.View(name, "Orders that are open", [shop], opened, aggregation.LastValueAggregation())
 )
-stats_exporter.new_stats_exporter(service_name="orders", endpoint=os.environ["OC_AGENT_HOST"], interval=5)
+# The library sends for as long as somebody holds the exporter.
+exporter = stats_exporter.new_stats_exporter(service_name="orders", endpoint=os.environ["OC_AGENT_HOST"], interval=5)
 
 while True:
     for place in ("north", "south"):
