@@ -36,6 +36,9 @@ func (o *Operator) instrumented(mgr ctrl.Manager, guards *pods.Guards, counter *
 	if counter == nil {
 		return nil
 	}
+	if err := i.Changed(counter.Poke); err != nil {
+		return err
+	}
 	return pods.AddInstrumentationRollout(mgr, i, guard, guards, pods.InstrumentationRollout{
 		AtOnce: s.InstrumentationRollout, Images: s.Images.Agents,
 		Overdue: func(instrumentation string) []pods.Overdue { return overdue(counter.Last(), instrumentation) },

@@ -80,13 +80,6 @@ func listen(set *settings.Settings, certificates source, c client.Client, logger
 	health := http.NewServeMux()
 	health.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	health.HandleFunc("/readyz", s.ready)
-	profiles := http.NewServeMux()
-	profiles.HandleFunc("/debug/pprof/", pprof.Index)
-	profiles.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	profiles.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	profiles.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	profiles.HandleFunc("/debug/pprof/trace", pprof.Trace)
-
 	workloads := http.NewServeMux()
 	workloads.Handle(needs.WorkloadsPath, newGuard(c, &s.reviews, logger, needs.WorkloadsAudience))
 
@@ -113,7 +106,7 @@ func listen(set *settings.Settings, certificates source, c client.Client, logger
 	open(&s.webhooks, "webhooks", hooks, secure, &s.hooks)
 	open(&s.metrics, "metrics", set.Metrics.Address, metricsTLS, metrics)
 	open(&s.health, "probes", set.Health, nil, health)
-	open(&s.profiles, "profiles", set.Profiles, nil, profiles)
+	open(&s.profiles, "profiles", set.Profiles, nil, profiler())
 	open(&s.workloads, "workloads", set.Workloads, nil, workloads)
 	if err := errors.Join(errs...); err != nil {
 		for _, one := range s.all() {
@@ -122,6 +115,17 @@ func listen(set *settings.Settings, certificates source, c client.Client, logger
 		return nil, err
 	}
 	return s, nil
+}
+
+// profiler answers with profiles of the process.
+func profiler() http.Handler {
+	m := http.NewServeMux()
+	m.HandleFunc("/debug/pprof/", pprof.Index)
+	m.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	m.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	m.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	m.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return m
 }
 
 // all are those that are on.

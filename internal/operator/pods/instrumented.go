@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -122,6 +123,29 @@ func (i *Instrumented) workload(ctx context.Context, p *corev1.Pod) (target, boo
 	}
 	o := owners[len(owners)-1]
 	return target{o.Kind, p.Namespace, o.Name}, true
+}
+
+// Changed calls f, which may not wait, when instrumented pods come or are about
+// to go.
+func (i *Instrumented) Changed(f func()) error {
+	informer, err := i.cache.GetInformer(context.Background(), &corev1.Pod{}, cache.BlockUntilSynced(false))
+	if err == nil {
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: func(any) { f() },
+			UpdateFunc: func(before, after any) {
+				b, known := before.(*corev1.Pod)
+				a, also := after.(*corev1.Pod)
+				if known && also && b.DeletionTimestamp.IsZero() && !a.DeletionTimestamp.IsZero() {
+					f()
+				}
+			},
+			DeleteFunc: func(any) { f() },
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("watching instrumented pods: %w", err)
+	}
+	return nil
 }
 
 // source asks for the workloads whose instrumented pods came, changed or went.

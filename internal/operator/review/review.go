@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -212,9 +211,6 @@ func matching(namespace string, selector *metav1.LabelSelector) ([]client.ListOp
 	s, err := metav1.LabelSelectorAsSelector(selector)
 	if err != nil {
 		return nil, fmt.Errorf("reading the selector of a workload: %w", err)
-	}
-	if s.Empty() {
-		s = labels.Everything()
 	}
 	return append(options, client.MatchingLabelsSelector{Selector: s}), nil
 }

@@ -20,11 +20,12 @@ import (
 
 const (
 	// sweepEvery is the time from one look at all pods to the next, and sweepSoon
-	// that after an Instrumentation changed.
+	// that after an Instrumentation changed, or instrumented pods came or went.
 	sweepEvery, sweepSoon = 30 * time.Second, 2 * time.Second
-	// restPerPod makes it longer where there are many, up to restMost: what a look
-	// reads is garbage for the heap, and pages of the program's file.
-	restPerPod, restMost = 20 * time.Millisecond, 5 * time.Minute
+	// everyPod and soonPod make these longer where there are many pods, up to
+	// restMost: what a look reads is garbage for the heap, and pages of the program's
+	// file.
+	everyPod, soonPod, restMost = 20 * time.Millisecond, 2 * time.Millisecond, 5 * time.Minute
 	// restShare is how many times as long as a look takes is waited after it, so
 	// that a large cluster is not asked all the time.
 	restShare = 20
@@ -88,11 +89,13 @@ func (c *Counter) Start(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "pods that ask for instrumentation are not counted", "error", err)
 		}
-		rest, late := restShare*time.Since(began), c.every
+		rest := restShare * time.Since(began)
+		soon, late := max(c.soon, rest), max(c.every, rest)
 		if last := c.last.Load(); last != nil {
-			late = max(late, min(restMost, time.Duration(last.PodsSeen)*restPerPod))
+			soon = max(soon, min(restMost, time.Duration(last.PodsSeen)*soonPod))
+			late = max(late, min(restMost, time.Duration(last.PodsSeen)*everyPod))
 		}
-		if !c.wait(ctx, max(c.soon, rest), max(late, rest)) {
+		if !c.wait(ctx, soon, late) {
 			return nil
 		}
 	}
