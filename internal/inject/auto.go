@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -93,11 +94,15 @@ func addAuto(in *injection) error {
 		without[plain.container.Env[i].Name] = &plain.container.Env[i]
 	}
 	var options []*option
-	var left []string
+	var left, told []string
 	for _, k := range autoKinds {
 		o, err := in.option(k, without)
 		if err != nil {
-			left = append(left, fmt.Sprintf("not of %s: %v", k, err))
+			why := fmt.Sprintf("not of %s: %v", k, err)
+			left = append(left, why)
+			if no := new(refused); !errors.As(err, &no) || no.reason != SwitchedOff {
+				told = append(told, why)
+			}
 			continue
 		}
 		options = append(options, o)
@@ -120,7 +125,7 @@ func addAuto(in *injection) error {
 			in.notes = append(in.notes, string(o.kind)+": "+note)
 		}
 	}
-	in.notes = append(in.notes, left...)
+	in.notes = append(in.notes, told...)
 	return nil
 }
 

@@ -80,7 +80,7 @@ func autoRefusals() map[string]autoRefusal {
 			x.env(corev1.EnvVar{Name: "NODE_OPTIONS", Value: "--x=$(Y)"})
 		}, "dotnet unchanged SwitchedOff: annotation instrumentation.opentelemetry.io/inject-dotnet is false\n" +
 			"auto injected AsAsked: auto of Instrumentation shop/all is added to container app; which of python container app gets is found out in its image as it starts; not of java: the operator's settings switch it off; " +
-			"not of nodejs: the value of variable NODE_OPTIONS refers to variable Y; not of dotnet: annotation instrumentation.opentelemetry.io/inject-dotnet is false"},
+			"not of nodejs: the value of variable NODE_OPTIONS refers to variable Y"},
 		".NET of the operator": {func(x *trial) {
 			x.facts.LanguagesOff = []Kind{Java, NodeJS}
 			x.facts.Images.DotNet = "ghcr.io/dotnet:1"
