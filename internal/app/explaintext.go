@@ -123,6 +123,7 @@ func (x *explanation) standing(w *explain.Workload, s explain.Standing) {
 			x.line("  %-9s %s", name, printable(text))
 		}
 	}
+	fact("asked by", s.Asked)
 	if d := w.Decision(s.Kind); d != nil {
 		message, notes := d.Message, []string(nil)
 		if d.Outcome == inject.Injected {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator"
+	"github.com/signalbox-otel/signalbox/internal/operator/remedy"
 	"github.com/signalbox-otel/signalbox/internal/operator/review"
 )
 
@@ -127,6 +128,9 @@ func (e *Explainer) One(ctx context.Context, ref review.Ref) (*Report, error) {
 	r := &Report{Operator: e.Operator}
 	w := Workload{Workload: *found, Standings: standings(found), Deliveries: deliveries(found.Injected, found.Decisions)}
 	w.Remarks = remarks(found.Injected, found.Decisions)
+	for i := range w.Standings {
+		w.Standings[i].Asked = asked(found, w.Standings[i].Kind)
+	}
 	if w.Events, err = e.events(ctx, found); err != nil {
 		r.Problems = append(r.Problems, err.Error())
 	}
@@ -151,6 +155,9 @@ func (w *Workload) only(pod string) {
 // Standing is how the pods of a workload together stand to a kind.
 type Standing struct {
 	Kind inject.Kind `json:"kind"`
+	// Asked is the annotation that asks for it; "" where nothing does any more. It
+	// is there for a workload that was asked for by name.
+	Asked string `json:"asked,omitempty"`
 	// State is that of the pods that most want somebody to act; "Failed" where the
 	// operator could not decide, "Idle" where there are no pods and the next one
 	// gets it.
@@ -205,6 +212,19 @@ func standings(w *review.Workload) []Standing {
 		all = append(all, s)
 	}
 	return all
+}
+
+// asked is the annotation that asks for a kind, with its value where the pods
+// themselves have it.
+func asked(w *review.Workload, k inject.Kind) string {
+	key := remedy.Annotation(k)
+	switch {
+	case w.Decision(k) == nil || w.Template == nil || k == inject.Unknown:
+		return ""
+	case w.Template.Annotations[key] != "":
+		return fmt.Sprintf("%s: %q", key, w.Template.Annotations[key])
+	}
+	return key + " of namespace " + w.Namespace
 }
 
 // stateWith is the state of pods together with the decision about those that

@@ -42,7 +42,7 @@ type Subject struct {
 // Of is what to do about a decision, "" where nothing has to be done, or no
 // command helps.
 func Of(s Subject, d inject.Decision) string {
-	asked := annotationOf(d.Kind)
+	asked := Annotation(d.Kind)
 	switch d.Reason {
 	case inject.BadName, inject.SwitchedOff:
 		return s.annotate(asked, word(d.Kind, "true"))
@@ -75,7 +75,7 @@ func Of(s Subject, d inject.Decision) string {
 	case inject.NoProbe:
 		return "kubectl edit -n " + s.operator() + " deployment/" + needs.Deployment
 	case inject.NoEnvFiles:
-		return lines("# name the language, as Python:", s.annotate(annotationOf(inject.Python), "true"))
+		return lines("# name the language, as Python:", s.annotate(Annotation(inject.Python), "true"))
 	case inject.CrashGuard:
 		// Another value than before is another try.
 		n, _ := strconv.Atoi(s.Annotations[v1beta1.AnnotationCrashGuard])
@@ -128,8 +128,8 @@ func (s Subject) Restart() string {
 	return "# start the pods of " + s.Kind + " " + s.Namespace + "/" + s.Name + " again"
 }
 
-// annotationOf is the annotation that asks for a kind.
-func annotationOf(k inject.Kind) string {
+// Annotation is the annotation that asks for a kind.
+func Annotation(k inject.Kind) string {
 	switch k {
 	case inject.Sidecar:
 		return v1beta1.AnnotationSidecar
