@@ -11,6 +11,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -79,9 +80,32 @@ func (g *gatherer) configMap(ctx context.Context, namespace, name, key string) (
 	return c.Data[key], err
 }
 
-// usual are the flags that every installation has, or that have values of their
-// own.
-var usual = []string{"--enable-leader-election=true", "--webhook-port=", "--collector-image=", "--target-allocator-image=", "--watch-namespace="}
+// valued are the flags that have values of their own.
+var valued = map[string]string{
+	"--webhook-port=": "", "--watch-namespace=": "", // read apart
+	"--collector-image=": "collectorImage", "--target-allocator-image=": "targetAllocatorImage", "--auto-instrumentation-delivery=": "instrumentationDelivery",
+}
+
+// usual are the arguments of the operator in an installation without values.
+func usual() []string {
+	values, err := install.Parse(nil, nil)
+	if err != nil {
+		return nil // the values of the release are right
+	}
+	objects, err := install.Objects(values, "")
+	if err != nil {
+		return nil
+	}
+	for _, o := range objects {
+		if o.GetKind() == "Deployment" && o.GetName() == needs.Deployment {
+			containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+			for _, c := range containers {
+				return texts(at(c, "args"))
+			}
+		}
+	}
+	return nil
+}
 
 // operatorValues are the values of an installation, as far as its Deployment
 // tells.
@@ -101,18 +125,21 @@ func (g *gatherer) operatorValues(ctx context.Context, d *appsv1.Deployment, o *
 		set("operator.certManager=true")
 	}
 	var further []string
+	without := usual()
 	for _, c := range d.Spec.Template.Spec.Containers[:min(1, len(d.Spec.Template.Spec.Containers))] {
-		for i, arg := range c.Args {
-			for flag, key := range map[string]string{"--collector-image=": "collectorImage", "--target-allocator-image=": "targetAllocatorImage"} {
-				if image, ok := strings.CutPrefix(arg, flag); ok {
-					set("operator.%s=%s", key, image)
-				}
+		for _, arg := range c.Args {
+			if slices.Contains(without, arg) {
+				continue
 			}
-			if names, ok := strings.CutPrefix(arg, "--watch-namespace="); ok {
-				set("operator.watchNamespaces=[%s]", names)
-			}
-			if i > 0 && !slices.ContainsFunc(usual, func(u string) bool { return strings.HasPrefix(arg, u) }) {
+			flag, value, _ := strings.Cut(arg, "=")
+			key, known := valued[flag+"="]
+			switch {
+			case !known:
 				further = append(further, arg)
+			case key != "":
+				set("operator.%s=%s", key, value)
+			case flag == "--watch-namespace":
+				set("operator.watchNamespaces=[%s]", value)
 			}
 		}
 	}

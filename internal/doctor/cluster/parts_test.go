@@ -8,8 +8,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/signalbox-otel/signalbox/internal/doctor"
+	"github.com/signalbox-otel/signalbox/internal/install"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 )
 
@@ -170,4 +174,56 @@ func TestAnswers(t *testing.T) {
 	if want := "the pod that was to send it ended with exit code 2: Error: unknown command"; err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}
+}
+
+// The values of an installation are read from what it made, so that installing
+// again with them changes nothing else.
+func TestValues(t *testing.T) {
+	f := func(set []string, want ...string) {
+		t.Helper()
+		values, err := install.Parse(nil, set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		objects, err := install.Objects(values, "signalbox:1.2.3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []client.Object
+		for _, o := range objects {
+			if kind := o.GetKind(); kind == "Deployment" || kind == "StatefulSet" || kind == "ConfigMap" || kind == "Namespace" {
+				all = append(all, o)
+			}
+		}
+		g := &gatherer{client: fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(all...).Build(), p: &Picture{
+			Namespaces: map[string]map[string]string{}, Unseen: map[Area][]string{},
+		}}
+		g.namespaces(t.Context())
+		g.operator(t.Context())
+		g.store(t.Context())
+		if len(g.p.Unseen) > 0 || g.p.Operator == nil {
+			t.Fatalf("got operator %+v, not seen %v", g.p.Operator, g.p.Unseen)
+		}
+		got := slices.Clone(g.p.Operator.Values)
+		if g.p.Store != nil {
+			got = append(got, g.p.Store.Values...)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v: -want +got\n%s", set, diff)
+		}
+		again, err := install.Parse(nil, got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(values, again); diff != "" {
+			t.Errorf("%v: installed again (-before +after)\n%s", set, diff)
+		}
+	}
+	f(nil)
+	f([]string{"operator.replicas=2", "operator.webhookPort=443", "operator.watchNamespaces=[shop, web]", "operator.args=[--zap-log-level=debug]", "podSecurity=baseline"},
+		"operator.replicas=2", "operator.webhookPort=443", "operator.watchNamespaces=[shop,web]", `operator.args=["--zap-log-level=debug"]`, "podSecurity=baseline")
+	f([]string{"operator.certManager=true", "operator.collectorImage=otel/contrib:1", "operator.instrumentationDelivery=auto", "store.size=50Gi", "store.retention=30d"},
+		"operator.certManager=true", "operator.collectorImage=otel/contrib:1", "operator.instrumentationDelivery=auto", "store.size=50Gi", "store.retention=30d")
+	f([]string{"store.enabled=false", "collector.enabled=false"}, "collector.enabled=false", "store.enabled=false")
+	f([]string{"store.persistent=false"}, "store.persistent=false")
 }
