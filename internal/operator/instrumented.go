@@ -2,6 +2,7 @@ package operator
 
 import (
 	"slices"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -41,15 +42,17 @@ func (o *Operator) instrumented(mgr ctrl.Manager, guards *pods.Guards, counter *
 	}
 	return pods.AddInstrumentationRollout(mgr, i, guard, guards, pods.InstrumentationRollout{
 		AtOnce: s.InstrumentationRollout, Images: s.Images.Agents,
-		Overdue: func(instrumentation string) []pods.Overdue { return overdue(counter.Last(), instrumentation) },
+		Overdue: func(instrumentation string) ([]pods.Overdue, time.Time) {
+			return overdue(counter.Last(), instrumentation)
+		},
 	})
 }
 
 // overdue are the workloads of a report that an Instrumentation is to be rolled
-// out to, or the crash guard keeps it from.
-func overdue(r *review.Report, instrumentation string) []pods.Overdue {
+// out to, or the crash guard keeps it from, and the report's time.
+func overdue(r *review.Report, instrumentation string) ([]pods.Overdue, time.Time) {
 	if r == nil {
-		return nil
+		return nil, time.Time{}
 	}
 	var all []pods.Overdue
 	for i := range r.Workloads {
@@ -75,5 +78,5 @@ func overdue(r *review.Report, instrumentation string) []pods.Overdue {
 			all = append(all, late)
 		}
 	}
-	return all
+	return all, r.Time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signalbox-otel/signalbox/internal/inject"
 	"github.com/signalbox-otel/signalbox/internal/operator/pods"
@@ -39,10 +40,12 @@ func TestOverdue(t *testing.T) {
 		{Kind: "Deployment", Namespace: "shop", Name: "stale", Marks: []inject.Mark{python}},
 		{Kind: "Deployment", Namespace: "shop", Name: "guarded", Guarded: true},
 	}
-	if diff := cmp.Diff(want, overdue(r, "shop/all")); diff != "" {
-		t.Errorf("overdue (-want +got):\n%s", diff)
+	r.Time = metav1.Now()
+	got, at := overdue(r, "shop/all")
+	if diff := cmp.Diff(want, got); diff != "" || !at.Equal(r.Time.Time) {
+		t.Errorf("overdue at %s (-want +got):\n%s", at, diff)
 	}
-	if got := overdue(nil, "shop/all"); got != nil {
-		t.Errorf("got %v before anything is known; want nothing", got)
+	if got, at := overdue(nil, "shop/all"); got != nil || !at.IsZero() {
+		t.Errorf("got %v at %s before anything is known; want nothing", got, at)
 	}
 }

@@ -1,6 +1,7 @@
 package pods
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,8 +29,10 @@ import (
 // instrumentation: the webhook may have been away for a while.
 const overdueCheck = 15 * time.Second
 
-// guardNews is how long a guard may be news to what is known of pods.
-const guardNews = 2 * time.Minute
+// rolloutSoak is how long a workload is looked at after its pods were replaced:
+// a program that crashes with its agent may say before that it is ready, and the
+// crash guard needs to see it crash twice.
+const rolloutSoak = 30 * time.Second
 
 // Overdue is a workload with pods that have not what they would get now.
 type Overdue struct {
@@ -50,8 +53,10 @@ type InstrumentationRollout struct {
 	Images v1alpha1.Images
 	// Overdue are the workloads with pods that would get something of an
 	// Instrumentation (namespace/name) that they have not, or in another form, as far
-	// as is known.
-	Overdue func(instrumentation string) []Overdue
+	// as is known, and the time of that.
+	Overdue func(instrumentation string) ([]Overdue, time.Time)
+	// Soak is how long a restarted workload is looked at; 0 is rolloutSoak.
+	Soak time.Duration
 }
 
 // instrumentationRollouts restart workloads whose pods lack their
@@ -138,7 +143,7 @@ func (r *instrumentationRollouts) Reconcile(ctx context.Context, req reconcile.R
 		return reconcile.Result{RequeueAfter: overdueCheck}, nil
 	}
 	result, err := r.step(ctx, &rollout{
-		source: i, epoch: string(i.UID) + "/" + strconv.FormatInt(i.Generation, 10), atOnce: r.atOnce(i),
+		source: i, epoch: string(i.UID) + "/" + strconv.FormatInt(i.Generation, 10), atOnce: r.atOnce(i), soak: cmp.Or(r.Soak, rolloutSoak),
 		due: func() (map[target]string, error) {
 			return r.due(i), nil
 		},
@@ -158,7 +163,8 @@ func (r *instrumentationRollouts) Reconcile(ctx context.Context, req reconcile.R
 func (r *instrumentationRollouts) due(i *v1alpha1.Instrumentation) map[target]string {
 	all := map[target]string{}
 	name := i.Namespace + "/" + i.Name
-	for _, o := range r.Overdue(name) {
+	list, _ := r.Overdue(name)
+	for _, o := range list {
 		old := slices.ContainsFunc(o.Marks, func(m inject.Mark) bool { return m.Source == name && m.Sum != inject.Sum(m.Kind, i, r.Images) })
 		if restarts(o.Kind) && !old && !o.Guarded {
 			all[target{o.Kind, o.Namespace, o.Name}] = stampOf(o.Marks)
@@ -171,12 +177,13 @@ func (r *instrumentationRollouts) due(i *v1alpha1.Instrumentation) map[target]st
 // and still would, or nothing. What is known of pods may be older than a new guard.
 func (r *instrumentationRollouts) guarded(ctx context.Context, i *v1alpha1.Instrumentation) string {
 	name := i.Namespace + "/" + i.Name
+	list, known := r.Overdue(name)
 	for _, g := range r.guards.All(ctx) {
-		if g.Source == name && g.Proof != inject.Unrelated && time.Since(g.Since.Time) < guardNews && g.Sum == inject.Sum(g.Kind, i, r.Images) {
+		if g.Source == name && g.Proof != inject.Unrelated && !known.After(g.Since.Add(time.Second)) && g.Sum == inject.Sum(g.Kind, i, r.Images) {
 			return target{g.Workload, g.Namespace, g.Name}.String()
 		}
 	}
-	for _, o := range r.Overdue(name) {
+	for _, o := range list {
 		if o.Guarded {
 			return target{o.Kind, o.Namespace, o.Name}.String()
 		}

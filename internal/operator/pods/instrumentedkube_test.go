@@ -161,7 +161,7 @@ func (c *cluster) container(p *corev1.Pod, status map[string]any) {
 
 // overdue are the workloads that started before the Instrumentation, as they are
 // known from before it: what was done about them since is not.
-func overdue(instrumentation string) []Overdue {
+func overdue(instrumentation string) ([]Overdue, time.Time) {
 	i := &v1alpha1.Instrumentation{}
 	i.Spec.Exporter.Endpoint, i.Spec.Python.Image = "http://localhost:4318", "python:1"
 	marks := []inject.Mark{{Kind: inject.Python, Source: instrumentation, Sum: inject.Sum(inject.Python, i, v1alpha1.Images{})}}
@@ -169,5 +169,5 @@ func overdue(instrumentation string) []Overdue {
 	for _, name := range []string{"b", "a", "out"} {
 		all = append(all, Overdue{Kind: "Deployment", Namespace: "shop", Name: name, Marks: marks})
 	}
-	return all
+	return all, noon
 }

@@ -33,6 +33,7 @@ type rollouts struct {
 	// retry is rolloutRetry, and blocked when it is looked again whether pods that
 	// came back with nothing have what they should.
 	retry, blocked time.Duration
+	now            func() time.Time
 	// before is called before a workload is restarted, where it is not nil.
 	before func(context.Context, target) error
 	// on are the workloads that were restarted and are not well yet, of each
@@ -47,6 +48,7 @@ type started struct {
 	// sum is what its pods are to have, and epoch the state of the resource by which
 	// it was restarted.
 	sum, epoch string
+	at         time.Time
 }
 
 // target is a workload to restart.
@@ -61,7 +63,7 @@ func (t target) String() string { return t.kind + " " + t.namespace + "/" + t.na
 func newRollouts(mgr ctrl.Manager) rollouts {
 	return rollouts{
 		live: mgr.GetAPIReader(), writer: mgr.GetClient(), events: mgr.GetEventRecorder(needs.EventSource),
-		retry: rolloutRetry, blocked: time.Minute, on: map[types.NamespacedName][]started{},
+		retry: rolloutRetry, blocked: time.Minute, now: time.Now, on: map[types.NamespacedName][]started{},
 	}
 }
 
@@ -72,8 +74,10 @@ type rollout struct {
 	// them.
 	source client.Object
 	epoch  string
-	// atOnce is how many workloads may be on their way at the same time.
+	// atOnce is how many workloads may be on their way at the same time, and soak how
+	// long one is at least: pods that are well may crash soon after.
 	atOnce int
+	soak   time.Duration
 	// due are the workloads with pods that are not as they should be, with the hash
 	// of what these would have. It is asked for only when it is time for another.
 	due func() (map[target]string, error)
@@ -138,7 +142,7 @@ func (r *rollouts) step(ctx context.Context, ro *rollout) (reconcile.Result, err
 			if err := r.restart(ctx, ro, t, w, due[t]); err != nil {
 				return reconcile.Result{}, err
 			}
-			r.on[key] = append(r.on[key], started{t, due[t], ro.epoch})
+			r.on[key] = append(r.on[key], started{t, due[t], ro.epoch, r.now()})
 			running, result = running+1, again
 		}
 	}
@@ -154,7 +158,7 @@ func (r *rollouts) after(ctx context.Context, ro *rollout, s started) (time.Dura
 		return 0, err
 	case w == nil || s.epoch != ro.epoch || w.stamp(ro) != s.sum:
 		return 0, nil
-	case !w.settled():
+	case !w.settled() || r.now().Sub(s.at) < ro.soak:
 		return r.retry, nil
 	case !w.runs():
 		return 0, nil

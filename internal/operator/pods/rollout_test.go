@@ -27,9 +27,10 @@ func TestRolloutSteps(t *testing.T) {
 		}
 	}
 	c := fake.NewClientBuilder().WithObjects(deployment("a"), deployment("b"), deployment("c"), deployment("d"), deployment("e")).Build()
+	now := noon
 	recorder := events.NewFakeRecorder(100)
 	var before []string
-	r := &rollouts{live: c, writer: c, events: recorder, retry: time.Second, blocked: time.Minute, on: map[types.NamespacedName][]started{}}
+	r := &rollouts{live: c, writer: c, events: recorder, retry: time.Second, blocked: time.Minute, now: func() time.Time { return now }, on: map[types.NamespacedName][]started{}}
 	r.before = func(_ context.Context, t target) error {
 		before = append(before, t.name)
 		return nil
@@ -101,8 +102,15 @@ func TestRolloutSteps(t *testing.T) {
 	if got, want := noted(recorder), "Warning InstrumentationRolloutStopped pods of Deployment shop/b were replaced and have no instrumentation now"; !strings.Contains(got, want) {
 		t.Errorf("got events %s; want %q", got, want)
 	}
+	delete(lacks, "b")
+	ro.soak = time.Minute
+	step("one is well, and may crash yet", "a b d", time.Second)
+	now = now.Add(time.Minute)
+	step("it did not", "a b d e", time.Second)
 	ro.epoch = "2"
 	step("the resource changed: nobody is waited for but the one that is not well", "a b d e", time.Second)
+	set("d", available(1))
+	step("all are", "a b d e", 0)
 	if got := fmt.Sprint(before); got != "[a b d e]" {
 		t.Errorf("got %s looked at before they were restarted", got)
 	}
