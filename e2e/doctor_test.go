@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -170,6 +171,39 @@ func TestDoctorInstruments(t *testing.T) {
 		}
 	}
 	mend(t, namespace, "NameOther", strings.ReplaceAll(name, "_", "."), "--metric", strings.ReplaceAll(name, "_", "."))
+}
+
+// Whoever interrupts the doctor has no pod left.
+func TestDoctorIsInterrupted(t *testing.T) {
+	t.Parallel()
+	const namespace = "doctor-interrupted"
+	apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: "+namespace+"}}")
+	cmd := exec.CommandContext(t.Context(), "../bin/signalbox", "doctor", "-n", namespace)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	await(t, "the pod that sends probes", func(ctx context.Context) error {
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before it was interrupted: %v", err)
+		default:
+		}
+		pods, err := cluster.Kubectl(ctx, "", "get", "pods", "-n", namespace, "-o", "name")
+		if err == nil && pods == "" {
+			err = errors.New("there is none")
+		}
+		return err
+	})
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; cmd.ProcessState.ExitCode() != 130 {
+		t.Errorf("it ends with %v; want exit code 130", err)
+	}
+	noProbes(t, namespace)
 }
 
 // Pods that were there before their Instrumentation get it when they are started
