@@ -269,6 +269,10 @@ func (c *CrashGuard) find(ctx context.Context, t target, m inject.Mark, program 
 // come back, and pods that failed with it may still be there.
 func (c *CrashGuard) add(ctx context.Context, t target, p *corev1.Pod, g inject.Guard) error {
 	err := c.guards.update(ctx, func(all []inject.Guard) []inject.Guard {
+		// What is known here may be older than what is stored.
+		all = slices.DeleteFunc(all, func(o inject.Guard) bool {
+			return o.Of(t.namespace, t.kind, t.name) && o.Holds(inject.Mark{Kind: g.Kind, Source: g.Source, Sum: g.Sum}, g.Program)
+		})
 		alike := 0
 		for i, o := range slices.Backward(all) { // the newest are last
 			if o.Kind == g.Kind && o.Of(t.namespace, t.kind, t.name) {
