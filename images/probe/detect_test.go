@@ -22,7 +22,7 @@ const (
 )
 
 // executable is a program that has nothing but a dynamic loader, or not even one.
-func executable(t *testing.T, loader string) string {
+func executable(t testing.TB, loader string) string {
 	t.Helper()
 	var b strings.Builder
 	put := func(v any) {
@@ -46,7 +46,7 @@ func executable(t *testing.T, loader string) string {
 
 // folder makes a root of the files: names that end in "@" are links to what is
 // given, those that end in "*" executable.
-func folder(t *testing.T, files map[string]string) string {
+func folder(t testing.TB, files map[string]string) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, content := range files {
@@ -286,4 +286,31 @@ func TestThisMachine(t *testing.T) {
 			t.Errorf("%s says %s; got %q", c.program, said, told(v))
 		}
 	}
+}
+
+// Whatever files are called runtimes, looking at them ends well, and what is said
+// of them can be read.
+func FuzzRuntimes(f *testing.F) {
+	f.Add([]byte("\x7fELF"), "JAVA_VERSION=\"17.0.1\"", "#define NODE_MAJOR_VERSION 20")
+	f.Add([]byte("#!/usr/bin/env python3"), "JAVA_VERSION=\"", "#define PY_VERSION")
+	f.Add([]byte(executable(f, muslLoader)), "JAVA_VERSION=\"1.8.0_402\"", "#define PY_VERSION \"3.11.2\"")
+	f.Fuzz(func(t *testing.T, content []byte, release, header string) {
+		text := string(content)
+		im := image{root: folder(t, map[string]string{
+			"/usr/bin/python3*": text, "/usr/bin/node*": text, "/usr/bin/dotnet*": text, "/bin/sh*": text, "/opt/jre/bin/java*": text, "/opt/jre/release": release,
+			"/opt/jre/lib/libinstrument.so": "", "/usr/include/node/node_version.h": header, "/usr/include/python3.11/patchlevel.h": header,
+			"/usr/lib/python3.11/x": "", "/usr/bin/shared/Microsoft.NETCore.App/8.0.1/x": "",
+		}), dir: "/usr/bin", env: func(name string) string {
+			return map[string]string{"PATH": "/usr/bin", "JAVA_TOOL_OPTIONS": release}[name]
+		}}
+		v := verdict.Verdict{Container: "app", Libc: im.libc()}
+		v.Entry, _ = im.entry([]string{"/usr/bin/python3"})
+		for _, f := range append(im.runtimes(), im.goPrograms()...) {
+			im.judge(&f.Runtime, detection{languages: []string{verdict.Java, verdict.NodeJS}}, "", map[string]map[string]string{})
+			v.Runtimes = append(v.Runtimes, f.Runtime)
+		}
+		if _, err := verdict.Parse(v.Message()); err != nil {
+			t.Error(err)
+		}
+	})
 }
