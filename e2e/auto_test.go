@@ -13,11 +13,11 @@ import (
 // auto asks for the agent of whatever language it is.
 var auto = map[string]string{"instrumentation.opentelemetry.io/inject": "auto"}
 
-// found is what the probe said of a pod's container, in short: libc, and the
+// found is what the probe said of a container of a pod, in short: libc, and the
 // languages that it found with what became of them.
-func found(t *testing.T, namespace, pod string) string {
+func found(t *testing.T, namespace, pod string, number int) string {
 	t.Helper()
-	out := kubectl(t, "get", "pod", "-n", namespace, pod, "-o", `jsonpath={.status.initContainerStatuses[?(@.name=="opentelemetry-auto-instrumentation-detect-0")].state.terminated.message}`)
+	out := kubectl(t, "get", "pod", "-n", namespace, pod, "-o", fmt.Sprintf(`jsonpath={.status.initContainerStatuses[?(@.name=="opentelemetry-auto-instrumentation-detect-%d")].state.terminated.message}`, number))
 	var v struct {
 		Libc     string
 		Runtimes []struct {
@@ -63,11 +63,45 @@ func TestAutoFindsTheLanguage(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if got := found(t, namespace, c.app.podName(t)); got != c.want {
+			if got := found(t, namespace, c.app.podName(t), 0); got != c.want {
 				t.Errorf("the probe found %q; want %q", got, c.want)
 			}
 			wantSpans(t, c.app.name, c.span, 3, c.app.resource(t, "deployment"))
 		})
+	}
+}
+
+// Each container of a pod gets what it is, and the pod the union.
+func TestAutoChoosesForEachContainer(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-auto-both"
+	instrumented(t, namespace, "4318")
+	for _, image := range []string{muslImage, expressImage} {
+		if err := images[image](); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const security = `securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}`
+	apply(t, fmt.Sprintf(`{apiVersion: v1, kind: Pod, metadata: {name: both, namespace: %s, annotations: {
+		instrumentation.opentelemetry.io/inject: auto, instrumentation.opentelemetry.io/container-names: "flask,express"}}, spec: {
+		securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}, volumes: [{name: tmp, emptyDir: {}}],
+		containers: [
+			{name: flask, image: "%s", command: [python3, server.py], volumeMounts: [{name: tmp, mountPath: /tmp}], env: [{name: OTEL_SERVICE_NAME, value: both-flask}], %s},
+			{name: express, image: "%s", command: [node, server.cjs, "8081", handler], env: [{name: OTEL_SERVICE_NAME, value: both-express}, {name: HOST, value: 0.0.0.0}], %s}]}}`,
+		namespace, muslImage, security, expressImage, security))
+	kubectl(t, "wait", "-n", namespace, "pod/both", "--for=condition=Ready", "--timeout="+waitTimeout.String())
+	ip := kubectl(t, "get", "pod", "-n", namespace, "both", "-o", "jsonpath={.status.podIP}")
+	for i, c := range []struct{ port, found, service, span string }{
+		{"8080", "musl python:true", "both-flask", "GET /hello/<name>"}, {"8081", "glibc nodejs:true", "both-express", "GET /hello/:name"},
+	} {
+		if got := found(t, namespace, "both", i); got != c.found {
+			t.Errorf("the probe found %q; want %q", got, c.found)
+		}
+		await(t, c.service+" to answer", func(ctx context.Context) error {
+			_, err := get(ctx, "http://"+ip+":"+c.port+"/hello/both")
+			return err
+		})
+		wantSpans(t, c.service, c.span, 1, map[string]string{"k8s.pod.name": "both", "k8s.container.name": c.service[len("both-"):]})
 	}
 }
 
@@ -82,7 +116,7 @@ func TestAutoLeavesOthersAlone(t *testing.T) {
 		containers: [{name: app, image: "registry.local/app:1", args: [serve],
 			securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}}]}}`, namespace))
 	kubectl(t, "wait", "-n", namespace, "pod/static", "--for=condition=Ready", "--timeout="+waitTimeout.String())
-	if got, want := found(t, namespace, "static"), "go:NoAgentfalse"; got != want {
+	if got, want := found(t, namespace, "static", 0), "go:NoAgentfalse"; got != want {
 		t.Errorf("the probe found %q; want %q", got, want)
 	}
 	ip := kubectl(t, "get", "pod", "-n", namespace, "static", "-o", "jsonpath={.status.podIP}")
