@@ -106,7 +106,7 @@ func TestInstrumentedJobCompletes(t *testing.T) {
 	a := app{namespace, "once", glibcImage, injects("python"), []string{"python3", "job.py"}, nil}
 	apply(t, fmt.Sprintf(`{apiVersion: batch/v1, kind: Job, metadata: {name: once, namespace: %s}, spec: {backoffLimit: 0, template: {%s}}}`, namespace, a.pod(t, "Never")))
 	kubectl(t, "wait", "-n", namespace, "job/once", "--for=condition=Complete", "--timeout="+waitTimeout.String())
-	wantSpans(t, "once", "GET /hello/<name>", 1, a.resource(t, "job"))
+	wantSpans(t, "once", "GET /hello/<name>", 3, a.resource(t, "job"))
 	if logs := kubectl(t, "logs", "-n", namespace, "job/once", "-c", "app"); !strings.Contains(logs, "200 OK") || strings.Contains(logs, "signalbox:") {
 		t.Errorf("it says:\n%s", logs)
 	}
