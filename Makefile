@@ -87,7 +87,7 @@ kube: ## Build the Kubernetes of the tests into the cache folder
 .PHONY: e2e
 e2e: e2e-setup image ## Run the tests that need a real Kubernetes: root on Linux
 	go test -tags e2e -count=1 -timeout 30m -run TestDownLeavesNothing ./e2e/kube
-	go run ./e2e/ctl run go test -tags e2e -count=1 -timeout 30m ./e2e
+	go run ./e2e/ctl run go test -tags e2e -count=1 -timeout 60m ./e2e # with cold caches, tests build runtimes
 
 # The payloads are built by the packagers of their languages, and applications run
 # on their runtimes.
