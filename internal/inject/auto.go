@@ -270,11 +270,11 @@ func (in *injection) conditional(v corev1.EnvVar, base *corev1.EnvVar) error {
 	}
 	for i, value := range values {
 		if !verdict.Writable(value) || i > 0 && value == "" {
-			return &refused{BadValue, fmt.Sprintf("the value of variable %s is empty, too long, or has a quote", v.Name)}
+			return &refused{NoLanguage, fmt.Sprintf("the value of variable %s is empty, too long, or has a quote", v.Name)}
 		}
 		for _, name := range references(value) {
 			if !slices.Contains(known, name) && !strings.HasPrefix(name, originalPrefix) {
-				return &refused{BadValue, fmt.Sprintf("the value of variable %s refers to variable %s", v.Name, name)}
+				return &refused{NoLanguage, fmt.Sprintf("the value of variable %s refers to variable %s", v.Name, name)}
 			}
 		}
 	}

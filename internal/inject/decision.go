@@ -64,7 +64,6 @@ const (
 	NoProbe            Reason = "NoProbe"
 	NoEnvFiles         Reason = "NoEnvFiles"
 	NoLanguage         Reason = "NoLanguage"
-	BadValue           Reason = "BadValue"
 	CrashGuard         Reason = "CrashGuard"
 	// Unreached is of pods that the API server does not ask about.
 	Unreached Reason = "Unreached"

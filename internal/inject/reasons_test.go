@@ -18,7 +18,6 @@ import (
 func TestEveryReason(t *testing.T) {
 	shown := map[Reason]string{
 		Internal: "TestFailsOpen of internal/operator/pods",
-		BadValue: "of one language among several: TestAutoRefusals, a quote",
 		// Who looks at pods that run decides so.
 		Unreached:  "TestUnreached of internal/operator/review",
 		CrashGuard: "TestGuard",

@@ -60,7 +60,7 @@ func Of(s Subject, d inject.Decision) string {
 		return "kubectl get opentelemetrycollectors --all-namespaces # name one of mode sidecar in annotation " + asked
 	case inject.BadConfiguration, inject.ConfigTooLarge, inject.PortTaken:
 		return edit("opentelemetrycollector", d.Source)
-	case inject.NameTaken, inject.ValueFromElsewhere, inject.BadValue:
+	case inject.NameTaken, inject.ValueFromElsewhere:
 		return s.edit()
 	case inject.OutOfLimits, inject.OverQuota:
 		return "kubectl describe limitrange,resourcequota -n " + s.Namespace

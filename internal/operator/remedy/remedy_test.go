@@ -75,7 +75,6 @@ func TestOf(t *testing.T) {
 		{inject.NoLanguage, inject.Auto, ""},
 		{inject.NoProbe, inject.Auto, "kubectl edit -n observability deployment/opentelemetry-operator-controller-manager"},
 		{inject.NoEnvFiles, inject.Auto, "# name the language, as Python:\n" + annotated("inject-python", `"true"`)},
-		{inject.BadValue, inject.Auto, "kubectl edit -n shop deployment/cart"},
 		{inject.CrashGuard, inject.Python, "# to try it again, as after mending what it crashed for:\n" + annotated("crash-guard", `"1"`)},
 		{inject.Internal, inject.Python, "kubectl logs -n observability deployment/opentelemetry-operator-controller-manager"},
 	} {
