@@ -130,6 +130,29 @@ func TestAutoLeavesOthersAlone(t *testing.T) {
 	}
 }
 
+// An agent that cannot be copied is one that no runtime is told to load: the
+// program starts without, and the pod says so.
+func TestAutoStartsWithoutTheAgent(t *testing.T) {
+	t.Parallel()
+	const namespace = "inject-auto-broken"
+	instrumented(t, namespace, "4318")
+	// This image has nothing to copy, and nothing to copy it with.
+	apply(t, `{apiVersion: opentelemetry.io/v1alpha1, kind: Instrumentation, metadata: {name: broken, namespace: `+namespace+`}, spec: {nodejs: {image: "registry.local/app:1"}}}`)
+	a := app{namespace, "auto-broken", expressImage, map[string]string{"instrumentation.opentelemetry.io/inject": "auto:broken"}, []string{"node", "server.cjs", "8080", "handler"}, map[string]string{"HOST": "0.0.0.0"}}
+	a.deploy(t)
+	pod := a.podName(t)
+	if got, want := found(t, namespace, pod, 0), "glibc nodejs:true"; got != want {
+		t.Errorf("the probe found %q; want %q", got, want)
+	}
+	said := kubectl(t, "get", "pod", "-n", namespace, pod, "-o", `jsonpath={.status.initContainerStatuses[?(@.name=="opentelemetry-auto-instrumentation-nodejs")].state.terminated.message}`)
+	if !strings.Contains(said, `"failed":["app"]`) {
+		t.Errorf("what copies the agent says %s; want that the container goes without", said)
+	}
+	if restarts := kubectl(t, "get", "pod", "-n", namespace, pod, "-o", "jsonpath={.status.containerStatuses[0].restartCount}"); restarts != "0" {
+		t.Errorf("the program started again %s times", restarts)
+	}
+}
+
 // says is what a pod's program of Python prints until it ends.
 func says(t *testing.T, a app) string {
 	t.Helper()
