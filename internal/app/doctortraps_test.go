@@ -210,6 +210,7 @@ var manifestTraps = []clusterTrap{
 	{"the port of gRPC for Python", instrumentationOf("4317", `  python:
     env: [{name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "http://otel-collector.opentelemetry-operator-system.svc.cluster.local:4317"}]
 `) + program("shop:1", askPython, ""), cluster.EndpointProtocol, frontend},
+	{"a collector without pipelines for all", instrumentationOf("4318", "") + program("shop:1", askPython, ""), cluster.NoPipeline, "otelcol/otel -n " + managerNamespace},
 	{"a Service that does not exist", strings.Replace(instrumentationOf("4318", ""), "otel-collector.opentelemetry-operator-system", "collector.observability", 1) + program("shop:1", askPython, ""),
 		cluster.EndpointService, frontend},
 	{"scraping without rights", `---

@@ -77,6 +77,7 @@ const (
 	EndpointPort     Code = "EndpointPort"
 	EndpointProtocol Code = "EndpointProtocol"
 	EndpointNotReady Code = "EndpointNotReady"
+	NoPipeline       Code = "NoPipeline"
 
 	ScrapeFails   Code = "ScrapeFails"
 	ScrapeNothing Code = "ScrapeNothing"

@@ -29,6 +29,7 @@ var rules = []rule{
 	{Instrumentation, decisions, nil},
 	{Instrumentation, environment, nil},
 	{Endpoints, endpoints, endpointsFine},
+	{Endpoints, pipelines, nil},
 	{Scraping, scraping, scrapingFine},
 	{Network, network, networkFine},
 	{Names, names, namesFine},

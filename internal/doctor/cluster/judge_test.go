@@ -61,6 +61,7 @@ func healthy(t *testing.T) *Picture {
 		service:
 		  pipelines:
 		    traces: {receivers: [otlp], exporters: [otlp]}
+		    logs: {receivers: [otlp], exporters: [otlp]}
 		    metrics: {receivers: [otlp, prometheus], exporters: [otlp]}`)}
 	p.Images = settings.Default("1.2.3").Images.Agents
 	p.Images.Python = "signalbox-python:1.2.3"
@@ -290,6 +291,12 @@ func workloadTraps() []trap {
 			p.Instrumentations[0].Spec.Exporter.Endpoint = "http://otel-collector." + needs.Namespace + ":55681"
 		},
 			EndpointPort, doctor.Error, frontend, "has no port 55681, only 4317 otlp-grpc, 4318 otlp-http", ":4318"},
+		{"a signal without a pipeline", func(p *Picture) {
+			pipelines := at(p.Collectors[0].Config, "service", "pipelines").(map[string]any)
+			delete(pipelines, "logs")
+			pipelines["metrics"] = map[string]any{"receivers": []any{"prometheus"}, "exporters": []any{"googlemanagedprometheus"}}
+		}, NoPipeline, doctor.Warning, "otelcol/otel -n opentelemetry-operator-system", "deployment/frontend sends metrics and logs to it",
+			`'{"spec":{"config":{"service":{"pipelines":{"logs":{"exporters":["otlp"],"receivers":["otlp"]},"metrics/otlp":{"exporters":["googlemanagedprometheus"],"receivers":["otlp"]}}}}}}'`},
 		{"nobody is ready there", func(p *Picture) {
 			s := p.Services[gateway]
 			s.Ready = 0
