@@ -227,3 +227,30 @@ func TestValues(t *testing.T) {
 	f([]string{"store.enabled=false", "collector.enabled=false"}, "collector.enabled=false", "store.enabled=false")
 	f([]string{"store.persistent=false"}, "store.persistent=false")
 }
+
+// Whose collectors have nothing to do with the namespace are not told of; those
+// of the way of its telemetry are, wherever they are.
+func TestConcerned(t *testing.T) {
+	p := healthy(t)
+	config := func(exporter string) string {
+		return `
+			receivers: {otlp: {protocols: {http: {endpoint: "0.0.0.0:4318"}}}}
+			exporters: {otlp: {endpoint: "` + exporter + `"}}
+			service: {pipelines: {traces: {receivers: [otlp], exporters: [otlp]}}}`
+	}
+	p.Collectors = append(p.Collectors, collectorOf(t, "team", "agent", config("gateway-collector.edge:4317")),
+		collectorOf(t, "edge", "gateway", config("api.example.com:4317")), collectorOf(t, "others", "own", config("api.example.com:4317")))
+	for i := range p.Collectors {
+		p.Collectors[i].Trouble = "it crashes"
+	}
+	p.Instrumentations[0].Spec.Exporter.Endpoint = "http://agent-collector.team:4318"
+	decide(p)
+	var got []string
+	for _, f := range collectors(p) {
+		got = append(got, f.Object)
+	}
+	want := []string{"otelcol/otel -n " + needs.Namespace, "otelcol/agent -n team", "otelcol/gateway -n edge"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}

@@ -11,13 +11,47 @@ import (
 
 func collectors(p *Picture) []Finding {
 	var all []Finding
-	for i := range p.Collectors {
-		all = append(all, p.collector(&p.Collectors[i])...)
+	for _, c := range p.concerned() {
+		all = append(all, p.collector(c)...)
 	}
 	for _, a := range p.Allocators {
-		if a.Trouble != "" {
+		if a.Trouble != "" && (a.Namespace == p.Namespace || slices.ContainsFunc(p.concerned(), func(c *Collector) bool { return c.CR.Namespace == a.Namespace })) {
 			object := p.name("targetallocator", a.Namespace, a.Name)
 			all = append(all, bad(AllocatorNotReady, object, "is not ready: "+a.Trouble, p.lookAt(a.Namespace, "targetallocator/"+a.Name, a.Pod)))
+		}
+	}
+	return all
+}
+
+// concerned are the collectors that the namespace has to do with: its own, those
+// of the installation, those that scrape it or that its programs send to, and to
+// which these send on. The others are for others to look at.
+func (p *Picture) concerned() []*Collector {
+	var all []*Collector
+	add := func(c *Collector) {
+		if c != nil && !slices.Contains(all, c) {
+			all = append(all, c)
+		}
+	}
+	for i := range p.Collectors {
+		if c := &p.Collectors[i]; c.CR.Namespace == p.Namespace || c.CR.Namespace == p.home() {
+			add(c)
+		}
+	}
+	for _, u := range p.uses() {
+		endpoint, _ := u.endpoint()
+		add(p.collectorAt(targetOf(endpoint, p.Namespace)))
+	}
+	for _, c := range p.scrapers() {
+		add(c)
+	}
+	for i := 0; i < len(all); i++ { // which grows
+		for _, name := range sortedKeys(component(all[i].Config, "exporters")) {
+			endpoint, _ := at(component(all[i].Config, "exporters")[name], "endpoint").(string)
+			if endpoint != "" && !strings.Contains(endpoint, "://") {
+				endpoint = "http://" + endpoint
+			}
+			add(p.collectorAt(targetOf(endpoint, all[i].CR.Namespace)))
 		}
 	}
 	return all
@@ -115,17 +149,14 @@ func (p *Picture) google(c *Collector, object string) []Finding {
 }
 
 func collectorsFine(p *Picture) string {
-	if len(p.Collectors) == 0 {
+	switch n := len(p.concerned()); n {
+	case 0:
 		return ""
+	case 1:
+		return "1 collector is ready"
+	default:
+		return count(n, "collector") + " are ready"
 	}
-	text := count(len(p.Collectors), "collector")
-	if n := len(p.Allocators); n > 0 {
-		text += " and " + count(n, "target allocator")
-	}
-	if len(p.Collectors)+len(p.Allocators) == 1 {
-		return text + " is ready"
-	}
-	return text + " are ready"
 }
 
 func store(p *Picture) []Finding {

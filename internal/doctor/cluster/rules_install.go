@@ -320,8 +320,7 @@ func rights(p *Picture) []Finding {
 	if len(p.OperatorLacks) > 0 {
 		all = append(all, bad(OperatorRights, "deployment/"+p.Operator.Name, "the operator may not "+sayRules(p.OperatorLacks)+", which it needs", p.install()))
 	}
-	for i := range p.Collectors {
-		c := &p.Collectors[i]
+	for _, c := range p.concerned() {
 		if len(c.Lacks) == 0 || c.AccountMeta == nil {
 			continue
 		}
@@ -347,7 +346,7 @@ func rightsFine(p *Picture) string {
 	if p.Operator == nil {
 		return ""
 	}
-	return fmt.Sprintf("the operator and %s may do what they need", count(len(p.Collectors), "collector"))
+	return fmt.Sprintf("the operator and %s may do what they need", count(len(p.concerned()), "collector"))
 }
 
 // maxSaid is how many resources are named.
