@@ -29,17 +29,8 @@ type doctorSettings struct {
 	output     string
 }
 
-func newDoctor() *cobra.Command {
-	s := doctorSettings{server: defaultServer, timeout: 15 * time.Second}
-	var c clusterDoctor
-	if env := os.Getenv("SIGNALBOX_SERVER"); env != "" {
-		s.server = env
-	}
-	var local bool
-	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Find out why no data arrives: examine a cluster, or follow probes through a collector",
-		Long: `Doctor examines the cluster of your kubeconfig, for the workloads of one namespace:
+// doctorHelp says what the command does.
+const doctorHelp = `Doctor examines the cluster of your kubeconfig, for the workloads of one namespace:
 are the definitions, the operator, its webhooks, certificates and rights as they
 should be; are collectors and store ready; are pods instrumented that ask for it;
 do they send to what exists, and speaks their protocol; are metrics found where
@@ -65,7 +56,19 @@ signalbox.doctor.probe; --attribute adds others, to pass a filter as your data d
 OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_PROTOCOL do, when they are set.
 
 ✓ is seen to be good, ✗ stops data, ! may be meant, · could not be seen. The exit
-code is 1 when there is a ✗.`,
+code is 1 when there is a ✗.`
+
+func newDoctor() *cobra.Command {
+	s := doctorSettings{server: defaultServer, timeout: 15 * time.Second}
+	var c clusterDoctor
+	if env := os.Getenv("SIGNALBOX_SERVER"); env != "" {
+		s.server = env
+	}
+	var local bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Find out why no data arrives: examine a cluster, or follow probes through a collector",
+		Long:  doctorHelp,
 		Example: `  signalbox doctor -n shop
   signalbox doctor -n shop --metric flask_http_request
   signalbox doctor --local
