@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"slices"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -42,40 +41,39 @@ func (o *Operator) instrumented(mgr ctrl.Manager, guards *pods.Guards, counter *
 	}
 	return pods.AddInstrumentationRollout(mgr, i, guard, guards, pods.InstrumentationRollout{
 		AtOnce: s.InstrumentationRollout, Images: s.Images.Agents,
-		Overdue: func(instrumentation string) ([]pods.Overdue, time.Time) {
-			return overdue(counter.Last(), instrumentation)
+		Asking: func(instrumentation string) ([]pods.Asking, time.Time) {
+			return asking(counter.Last(), instrumentation)
 		},
 	})
 }
 
-// overdue are the workloads of a report that an Instrumentation is to be rolled
-// out to, or the crash guard keeps it from, and the report's time.
-func overdue(r *review.Report, instrumentation string) ([]pods.Overdue, time.Time) {
+// asking are the workloads of a report that ask for an Instrumentation, and the
+// report's time.
+func asking(r *review.Report, instrumentation string) ([]pods.Asking, time.Time) {
 	if r == nil {
 		return nil, time.Time{}
 	}
-	var all []pods.Overdue
+	var all []pods.Asking
 	for i := range r.Workloads {
 		w := &r.Workloads[i]
-		late := pods.Overdue{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
-		due := false
+		a := pods.Asking{Kind: w.Kind, Namespace: w.Namespace, Name: w.Name}
+		asks := false
 		for _, d := range w.Decisions {
 			if d.Kind == inject.Sidecar {
 				continue
 			}
 			if d.Outcome == inject.Injected {
-				late.Marks = append(late.Marks, inject.Mark{Kind: d.Kind, Source: d.Source, Sum: d.Sum})
+				a.Marks = append(a.Marks, inject.Mark{Kind: d.Kind, Source: d.Source, Sum: d.Sum})
 			}
 			if d.Source != instrumentation {
 				continue
 			}
-			late.Guarded = late.Guarded || d.Reason == inject.CrashGuard
-			due = due || d.Outcome == inject.Injected && slices.ContainsFunc(w.Counts, func(c review.Count) bool {
-				return c.Kind == d.Kind && (c.State == inject.StateMissed || c.State == inject.StateStale)
-			})
+			asks = true
+			a.Guarded = a.Guarded || d.Reason == inject.CrashGuard
+			a.Due = a.Due || d.Outcome == inject.Injected && w.Count(d.Kind, inject.StateMissed)+w.Count(d.Kind, inject.StateStale) > 0
 		}
-		if due || late.Guarded {
-			all = append(all, late)
+		if asks {
+			all = append(all, a)
 		}
 	}
 	return all, r.Time.Time

@@ -11,9 +11,9 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/operator/review"
 )
 
-// Overdue are workloads with pods that would get something of the Instrumentation
-// now and do not have it; and those that the crash guard keeps it from.
-func TestOverdue(t *testing.T) {
+// Of workloads that ask for an Instrumentation it is told which have pods that would
+// get it now and do not have it, and which the crash guard keeps it from.
+func TestAsking(t *testing.T) {
 	workload := func(name string, state inject.State, decisions ...inject.Decision) review.Workload {
 		w := review.Workload{Ref: review.Ref{Kind: "Deployment", Namespace: "shop", Name: name}, Decisions: decisions}
 		for _, d := range decisions {
@@ -34,18 +34,20 @@ func TestOverdue(t *testing.T) {
 		workload("guarded", inject.StateGuarded, refused),
 		workload("refused", inject.StateStale, quota),
 	}}
-	python := inject.Mark{Kind: inject.Python, Source: "shop/all", Sum: "1"}
-	want := []pods.Overdue{
-		{Kind: "Deployment", Namespace: "shop", Name: "missed", Marks: []inject.Mark{{Kind: inject.Java, Source: "shop/other", Sum: "1"}, python}},
-		{Kind: "Deployment", Namespace: "shop", Name: "stale", Marks: []inject.Mark{python}},
+	marks := []inject.Mark{{Kind: inject.Python, Source: "shop/all", Sum: "1"}}
+	want := []pods.Asking{
+		{Kind: "Deployment", Namespace: "shop", Name: "has it", Marks: marks},
+		{Kind: "Deployment", Namespace: "shop", Name: "missed", Marks: []inject.Mark{{Kind: inject.Java, Source: "shop/other", Sum: "1"}, marks[0]}, Due: true},
+		{Kind: "Deployment", Namespace: "shop", Name: "stale", Marks: marks, Due: true},
 		{Kind: "Deployment", Namespace: "shop", Name: "guarded", Guarded: true},
+		{Kind: "Deployment", Namespace: "shop", Name: "refused"},
 	}
 	r.Time = metav1.Now()
-	got, at := overdue(r, "shop/all")
+	got, at := asking(r, "shop/all")
 	if diff := cmp.Diff(want, got); diff != "" || !at.Equal(r.Time.Time) {
-		t.Errorf("overdue at %s (-want +got):\n%s", at, diff)
+		t.Errorf("asking at %s (-want +got):\n%s", at, diff)
 	}
-	if got, at := overdue(nil, "shop/all"); got != nil || !at.IsZero() {
+	if got, at := asking(nil, "shop/all"); got != nil || !at.IsZero() {
 		t.Errorf("got %v at %s before anything is known; want nothing", got, at)
 	}
 }

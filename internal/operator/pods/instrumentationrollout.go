@@ -34,14 +34,15 @@ const overdueCheck = 15 * time.Second
 // crash guard needs to see it crash twice.
 const rolloutSoak = 30 * time.Second
 
-// Overdue is a workload with pods that have not what they would get now.
-type Overdue struct {
+// Asking is a workload that asks for an Instrumentation.
+type Asking struct {
 	// Kind, Namespace and Name are those of the workload.
 	Kind, Namespace, Name string
-	// Marks are what its pods would have. Guarded workloads would have it but for
-	// the crash guard, and are not restarted.
-	Marks   []inject.Mark
-	Guarded bool
+	// Marks are what pods of it that start now have.
+	Marks []inject.Mark
+	// Due says that some of its pods have not what they would get of the
+	// Instrumentation, and Guarded that the crash guard keeps it from them.
+	Due, Guarded bool
 }
 
 // InstrumentationRollout is what the rollout of Instrumentations is given.
@@ -51,10 +52,9 @@ type InstrumentationRollout struct {
 	AtOnce int
 	// Images are the operator's own images of agents.
 	Images v1alpha1.Images
-	// Overdue are the workloads with pods that would get something of an
-	// Instrumentation (namespace/name) that they have not, or in another form, as far
-	// as is known, and the time of that.
-	Overdue func(instrumentation string) ([]Overdue, time.Time)
+	// Asking are the workloads that ask for an Instrumentation (namespace/name), as
+	// far as is known, and the time of that.
+	Asking func(instrumentation string) ([]Asking, time.Time)
 	// Soak is how long a restarted workload is looked at; 0 is rolloutSoak.
 	Soak time.Duration
 }
@@ -147,6 +147,7 @@ func (r *instrumentationRollouts) Reconcile(ctx context.Context, req reconcile.R
 		due: func() (map[target]string, error) {
 			return r.due(i), nil
 		},
+		asks:  func(s started) bool { return r.asks(i, s) },
 		has:   func(t target, sum string) (bool, error) { return r.has(ctx, t, sum) },
 		stamp: v1beta1.AnnotationInstrumentationStamp, optOut: v1beta1.AnnotationInstrumentationRollout,
 		event: "Instrumentation", lacking: "instrumentation",
@@ -163,21 +164,28 @@ func (r *instrumentationRollouts) Reconcile(ctx context.Context, req reconcile.R
 func (r *instrumentationRollouts) due(i *v1alpha1.Instrumentation) map[target]string {
 	all := map[target]string{}
 	name := i.Namespace + "/" + i.Name
-	list, _ := r.Overdue(name)
+	list, _ := r.Asking(name)
 	for _, o := range list {
 		old := slices.ContainsFunc(o.Marks, func(m inject.Mark) bool { return m.Source == name && m.Sum != inject.Sum(m.Kind, i, r.Images) })
-		if restarts(o.Kind) && !old && !o.Guarded {
+		if restarts(o.Kind) && o.Due && !old {
 			all[target{o.Kind, o.Namespace, o.Name}] = stampOf(o.Marks)
 		}
 	}
 	return all
 }
 
+// asks reports whether a workload that was restarted still asks for the
+// Instrumentation, unless it is known to ask no more.
+func (r *instrumentationRollouts) asks(i *v1alpha1.Instrumentation, s started) bool {
+	list, known := r.Asking(i.Namespace + "/" + i.Name)
+	return !known.After(s.at) || slices.ContainsFunc(list, func(o Asking) bool { return target{o.Kind, o.Namespace, o.Name} == s.target })
+}
+
 // guarded is a workload that crashed with the present form of an Instrumentation,
 // and still would, or nothing. What is known of pods may be older than a new guard.
 func (r *instrumentationRollouts) guarded(ctx context.Context, i *v1alpha1.Instrumentation) string {
 	name := i.Namespace + "/" + i.Name
-	list, known := r.Overdue(name)
+	list, known := r.Asking(name)
 	for _, g := range r.guards.All(ctx) {
 		if g.Source == name && g.Proof != inject.Unrelated && !known.After(g.Since.Add(time.Second)) && g.Sum == inject.Sum(g.Kind, i, r.Images) {
 			return target{g.Workload, g.Namespace, g.Name}.String()

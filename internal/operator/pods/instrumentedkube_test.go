@@ -159,15 +159,15 @@ func (c *cluster) container(p *corev1.Pod, status map[string]any) {
 	c.kubectl("", "patch", "-n", p.Namespace, "pod/"+p.Name, "--subresource=status", "--type=merge", "-p", string(patch))
 }
 
-// overdue are the workloads that started before the Instrumentation, as they are
+// asking are the workloads that started before the Instrumentation, as they are
 // known from before it: what was done about them since is not.
-func overdue(instrumentation string) ([]Overdue, time.Time) {
+func asking(instrumentation string) ([]Asking, time.Time) {
 	i := &v1alpha1.Instrumentation{}
 	i.Spec.Exporter.Endpoint, i.Spec.Python.Image = "http://localhost:4318", "python:1"
 	marks := []inject.Mark{{Kind: inject.Python, Source: instrumentation, Sum: inject.Sum(inject.Python, i, v1alpha1.Images{})}}
-	var all []Overdue
+	var all []Asking
 	for _, name := range []string{"b", "a", "out"} {
-		all = append(all, Overdue{Kind: "Deployment", Namespace: "shop", Name: name, Marks: marks})
+		all = append(all, Asking{Kind: "Deployment", Namespace: "shop", Name: name, Marks: marks, Due: true})
 	}
 	return all, noon
 }

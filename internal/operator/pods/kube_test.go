@@ -243,7 +243,7 @@ func (c *cluster) start(config *rest.Config) {
 		t.Fatal(err)
 	}
 	c.guard.retry = 500 * time.Millisecond
-	if err := AddInstrumentationRollout(c.mgr, i, c.guard, c.guards, InstrumentationRollout{Images: v1alpha1.Images{Python: "python:1"}, Overdue: overdue, Soak: time.Millisecond}); err != nil {
+	if err := AddInstrumentationRollout(c.mgr, i, c.guard, c.guards, InstrumentationRollout{Images: v1alpha1.Images{Python: "python:1"}, Asking: asking, Soak: time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(c.ctx)

@@ -81,6 +81,9 @@ type rollout struct {
 	// due are the workloads with pods that are not as they should be, with the hash
 	// of what these would have. It is asked for only when it is time for another.
 	due func() (map[target]string, error)
+	// asks reports whether a workload that was restarted still is to have it; nil is
+	// that all are.
+	asks func(started) bool
 	// has reports whether pods of a workload have what the hash is of.
 	has func(target, string) (bool, error)
 	// stamp is the annotation of pod templates with the hash that the pods were
@@ -163,7 +166,7 @@ func (r *rollouts) after(ctx context.Context, ro *rollout, s started) (time.Dura
 	case !w.runs():
 		return 0, nil
 	}
-	if has, err := ro.has(s.target, s.sum); err != nil || has {
+	if has, err := ro.has(s.target, s.sum); err != nil || has || ro.asks != nil && !ro.asks(s) {
 		return 0, err
 	}
 	// Its pods started with nothing, because it could not be injected. The others
