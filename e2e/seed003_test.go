@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,9 +47,10 @@ func TestBlog(t *testing.T) {
 		_, err := get(ctx, users+"/healthz")
 		return err
 	})
+	began := time.Now()
 	visit(t, users, blogService(t))
-	wantWay(t, "test: GET /visits/<int:number>", "test: GET", "test1: GET /users/<int:number>", "test1: HGET")
-	wantWay(t, "test: GET /visits/<int:number>", "test: INCRBY")
+	wantWay(t, began, "test: GET /visits/<int:number>", "test: GET", "test1: GET /users/<int:number>", "test1: HGET")
+	wantWay(t, began, "test: GET /visits/<int:number>", "test: INCRBY")
 }
 
 // wantEverywhere wants the spans at all the places that the collector sends to.

@@ -43,7 +43,9 @@ func TestWorkshopOf2020(t *testing.T) {
 	rollout(t, namespace, "deployment/flask-app-tutorial")
 	rollout(t, namespace, "deployment/custom-metrics-example")
 
-	if out, err := program(t.Context(), "load", "--host", serviceURL(t, namespace, "flask-app-tutorial", "80"), "--tasks", examples+"/gunicorn/load.yaml",
+	url := serviceURL(t, namespace, "flask-app-tutorial", "80")
+	answering(t, url)
+	if out, err := program(t.Context(), "load", "--host", url, "--tasks", examples+"/gunicorn/load.yaml",
 		"--users", "5", "--spawn-rate", "5", "--wait", "100ms,500ms", "--run-time", "5s", "--web="); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

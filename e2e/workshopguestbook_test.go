@@ -49,16 +49,18 @@ func TestGuestbookWorkshop(t *testing.T) {
 
 	began := time.Now()
 	requests := swarm(t, locust, 2, 30, 200)
-	wantWay(t, "guestbook-frontend: POST /post", "guestbook-frontend: POST", "guestbook-backend: POST /messages", "guestbook-backend: guestbook.insert")
+	wantWay(t, began, "guestbook-frontend: POST /post", "guestbook-frontend: POST", "guestbook-backend: POST /messages", "guestbook-backend: guestbook.insert")
 	sampled(t, settled(t, "the traces at 0.25", traced(began)), requests, 0.25)
-	wantStatuses(t, base, serviceURL(t, namespace, "guestbook-backend", "8080"))
+	wantStatuses(t, serviceURL(t, namespace, "guestbook-backend", "8080"), `job="pods",tier="backend",k8s_namespace_name="guestbook"`)
 
 	apply(t, strings.Replace(instrumentation, `argument: "0.25"`, `argument: "1"`, 1))
 	kubectl(t, "rollout", "restart", "-n", namespace, "deployment/guestbook-backend", "deployment/guestbook-frontend")
 	rollout(t, namespace, "deployment/guestbook-backend")
 	rollout(t, namespace, "deployment/guestbook-frontend")
+	frontend := serviceURL(t, namespace, "guestbook-frontend", "80")
+	answering(t, serviceURL(t, namespace, "guestbook-backend", "8080"), frontend)
 	began = time.Now()
-	requests = visitors(t, serviceURL(t, namespace, "guestbook-frontend", "80"))
+	requests = visitors(t, frontend)
 	sampled(t, settled(t, "the traces at 1", traced(began)), requests, 1)
 }
 
@@ -129,6 +131,25 @@ func swarm(t *testing.T, locust string, workers, users, requests int) int {
 	return got
 }
 
+// answering waits until servers answer anything, as to a page that they do not have:
+// pods may be ready before their programs are, and Services lead to them later.
+func answering(t *testing.T, bases ...string) {
+	t.Helper()
+	for _, base := range bases {
+		await(t, base, func(ctx context.Context) error {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/other", nil)
+			if err != nil {
+				return err
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return err
+			}
+			return resp.Body.Close()
+		})
+	}
+}
+
 // post posts a form; the answer must be 200.
 func post(ctx context.Context, to string, form url.Values) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(form.Encode()))
@@ -173,8 +194,9 @@ func visitors(t *testing.T, host string) int {
 
 // wantStatuses makes requests that the backend refuses, and wants its own counter
 // of requests in the store, by status.
-func wantStatuses(t *testing.T, base, backend string) {
+func wantStatuses(t *testing.T, backend, labels string) {
 	t.Helper()
+	base := uiURL(t)
 	for path, want := range map[string]int{"/messages": http.StatusUnsupportedMediaType, "/other": http.StatusNotFound} {
 		resp, err := http.Post(backend+path, "text/plain", bytes.NewReader([]byte("hello")))
 		if err != nil {
@@ -186,7 +208,7 @@ func wantStatuses(t *testing.T, base, backend string) {
 		}
 	}
 	await(t, "flask_http_request_total by status", func(ctx context.Context) error {
-		all, err := series(ctx, base, `sum by (status) (flask_http_request_total{job="pods",tier="backend",k8s_namespace_name="guestbook"})`)
+		all, err := series(ctx, base, "sum by (status) (flask_http_request_total{"+labels+"})")
 		if err != nil {
 			return err
 		}

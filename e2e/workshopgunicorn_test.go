@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 )
 
 // The walk-through with gunicorn, as docs/workshops/gunicorn.md tells it: what
@@ -23,12 +24,14 @@ func TestGunicornWorkshop(t *testing.T) {
 	rollout(t, namespace, "deployment/flask-app")
 	rollout(t, namespace, "deployment/orders")
 
-	out, err := program(t.Context(), "load", "--host", serviceURL(t, namespace, "flask-app", "80"), "--tasks", examples+"/gunicorn/load.yaml",
+	began, url := time.Now(), serviceURL(t, namespace, "flask-app", "80")
+	answering(t, url)
+	out, err := program(t.Context(), "load", "--host", url, "--tasks", examples+"/gunicorn/load.yaml",
 		"--users", "5", "--spawn-rate", "5", "--wait", "100ms,500ms", "--run-time", "5s", "--web=")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	wantWay(t, "flask-app: GET /", "flask-app: greet")
+	wantWay(t, began, "flask-app: GET /", "flask-app: greet")
 	for _, expr := range []string{
 		// gunicorn, by StatsD.
 		`flask_app_gunicorn_workers == 2`,

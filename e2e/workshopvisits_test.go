@@ -28,11 +28,13 @@ func TestVisitsWorkshop(t *testing.T) {
 	for _, name := range []string{"redis", "users", "visits"} {
 		rollout(t, namespace, "deployment/"+name)
 	}
+	users, visits := serviceURL(t, namespace, "users", "8000"), serviceURL(t, namespace, "visits", "8000")
+	answering(t, users, visits)
 	began := time.Now()
-	visit(t, serviceURL(t, namespace, "users", "8000"), serviceURL(t, namespace, "visits", "8000"))
+	visit(t, users, visits)
 
-	wantWay(t, "visits: GET /visits/<int:number>", "visits: GET", "users: GET /users/<int:number>", "users: HGET")
-	found := wantWay(t, "visits: GET /visits/<int:number>", "visits: INCRBY")
+	wantWay(t, began, "visits: GET /visits/<int:number>", "visits: GET", "users: GET /users/<int:number>", "users: HGET")
+	found := wantWay(t, began, "visits: GET /visits/<int:number>", "visits: INCRBY")
 	wantRecord(t, found.ID, "visit 1 of Ada")
 	traces, err := tracesOf(t.Context(), uiURL(t), "visits", "GET /healthz", began, 1)
 	if err != nil {
