@@ -72,7 +72,8 @@ func TestAnnotatedPodIsScraped(t *testing.T) {
 	if diff := cmp.Diff([]map[string]string{want}, got); diff != "" {
 		t.Errorf("series of app_requests_total (-want +got):\n%s", diff)
 	}
-	up, err := series(t.Context(), base, `up{job="k8s_pods"} == 1`)
+	// It scrapes the pods of other tests, too.
+	up, err := series(t.Context(), base, `up{job="k8s_pods", k8s_namespace_name="shop"} == 1`)
 	if err != nil {
 		t.Fatal(err)
 	}
