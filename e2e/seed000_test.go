@@ -54,11 +54,11 @@ func TestWorkshopOf2024(t *testing.T) {
 	locust := serviceURL(t, namespace, "locust-master", "8089")
 	requests := swarm(t, locust, 2, 30, 150)
 	wantInsert(t, google)
+	wantStatusAtGoogle(t, google)
+	wantStatuses(t, pages[0], `job="k8s_pods",tier="backend",k8s_namespace_name="`+namespace+`"`)
 	roots := func(context.Context) (int, error) { return google.roots("GET /", "POST /post"), nil }
 	before := settled(t, "the traces at 0.25", roots)
 	sampled(t, before, requests, 0.25)
-	wantStatusAtGoogle(t, google)
-	wantStatuses(t, pages[0], `job="k8s_pods",tier="backend",k8s_namespace_name="`+namespace+`"`)
 
 	apply(t, strings.Replace(instrumentation, `argument: "0.25"`, `argument: "1"`, 1), "-n", namespace)
 	kubectl(t, "rollout", "restart", "-n", namespace, "deployment/python-guestbook-backend", "deployment/python-guestbook-frontend")

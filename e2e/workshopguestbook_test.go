@@ -50,8 +50,8 @@ func TestGuestbookWorkshop(t *testing.T) {
 	began := time.Now()
 	requests := swarm(t, locust, 2, 30, 200)
 	wantWay(t, began, "guestbook-frontend: POST /post", "guestbook-frontend: POST", "guestbook-backend: POST /messages", "guestbook-backend: guestbook.insert")
-	sampled(t, settled(t, "the traces at 0.25", traced(began)), requests, 0.25)
 	wantStatuses(t, serviceURL(t, namespace, "guestbook-backend", "8080"), `job="pods",tier="backend",k8s_namespace_name="guestbook"`)
+	sampled(t, settled(t, "the traces at 0.25", traced(began)), requests, 0.25)
 
 	apply(t, strings.Replace(instrumentation, `argument: "0.25"`, `argument: "1"`, 1))
 	kubectl(t, "rollout", "restart", "-n", namespace, "deployment/guestbook-backend", "deployment/guestbook-frontend")
