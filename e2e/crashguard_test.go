@@ -43,14 +43,7 @@ func TestInstrumentationThatCrashesIsTakenBack(t *testing.T) {
 	const namespace = "guard-crash"
 	apply(t, fmt.Sprintf(guarded, namespace, ""))
 	rollout(t, namespace, "deployment/cart")
-	// It has to have run for a while to count as running.
-	since := time.Now()
-	await(t, "half a minute", func(context.Context) error {
-		if time.Since(since) < 35*time.Second {
-			return errors.New("not yet over")
-		}
-		return nil
-	})
+	awhile(t)
 	kubectl(t, "patch", "-n", namespace, "deployment/cart", "--type=merge", "-p",
 		`{"spec": {"template": {"metadata": {"annotations": {"instrumentation.opentelemetry.io/inject-sdk": "true"}}}}}`)
 	await(t, "the guard", func(ctx context.Context) error {
@@ -108,6 +101,72 @@ func TestPodsOfBeforeAreInstrumented(t *testing.T) {
 	rollout(t, namespace, "deployment/cart")
 	await(t, "an instrumented program", func(ctx context.Context) error {
 		return said(ctx, "it was cart", "logs", "-n", namespace, "deployment/cart")
+	})
+}
+
+// mixed are two workloads that ask for an Instrumentation: the first crashes with
+// it, and has no old pod left when its new one starts.
+const mixed = `
+apiVersion: v1
+kind: Namespace
+metadata: {name: guard-stop}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: guard-stop}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}, annotations: {instrumentation.opentelemetry.io/inject-sdk: "true"}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - {name: app, image: "busybox:1", command: [sh, -c, 'if [ -n "$OTEL_SERVICE_NAME" ]; then exit 3; fi; exec sleep 100000']}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: store, namespace: guard-stop}
+spec:
+  serviceName: store
+  selector: {matchLabels: {app: store}}
+  template:
+    metadata: {labels: {app: store}, annotations: {instrumentation.opentelemetry.io/inject-sdk: "true"}}
+    spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: "registry.local/app:1", args: [serve]}]}
+`
+
+// When a workload crashes with what it is restarted for, it runs without again,
+// and others are not restarted.
+func TestRolloutStopsAtACrash(t *testing.T) {
+	t.Parallel()
+	const namespace = "guard-stop"
+	apply(t, mixed)
+	rollout(t, namespace, "daemonset/agent")
+	rollout(t, namespace, "statefulset/store")
+	awhile(t)
+	apply(t, `{apiVersion: opentelemetry.io/v1alpha1, kind: Instrumentation, metadata: {name: all, namespace: guard-stop, annotations: {instrumentation.opentelemetry.io/rollout: "true"}},
+		spec: {exporter: {endpoint: "http://otel-collector.opentelemetry-operator-system:4318"}}}`)
+	await(t, "the end of the rollout", func(ctx context.Context) error {
+		return said(ctx, "pods of DaemonSet guard-stop/agent crashed with it, so no more workloads are restarted", "events", "-n", namespace, "--for", "otelinst/all")
+	})
+	rollout(t, namespace, "daemonset/agent")
+	await(t, "plain pods", func(ctx context.Context) error {
+		return said(ctx, `"guarded":1,"injected":0`, "get", "-n", namespace, "otelinst/all", "-o", "jsonpath={.status.pods}")
+	})
+	const stamp = `jsonpath={.spec.template.metadata.annotations.operator\.opentelemetry\.io/instrumented-sha256}`
+	if got := kubectl(t, "get", "-n", namespace, "statefulset/store", "-o", stamp); got != "" {
+		t.Errorf("the second workload was restarted for %s", got)
+	}
+}
+
+// awhile waits until what runs has run for as long as it has to for that to count.
+func awhile(t *testing.T) {
+	t.Helper()
+	since := time.Now()
+	await(t, "half a minute", func(context.Context) error {
+		if time.Since(since) < 35*time.Second {
+			return errors.New("not yet over")
+		}
+		return nil
 	})
 }
 
