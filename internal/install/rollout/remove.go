@@ -215,6 +215,7 @@ func (c *Cluster) removeParts(ctx context.Context, r Removal) error {
 	own := []*unstructured.Unstructured{
 		named("v1", "Secret", r.Namespace, needs.CertificateSecret),
 		named("coordination.k8s.io/v1", "Lease", r.Namespace, needs.LeaderLease),
+		named("v1", "ConfigMap", r.Namespace, needs.CrashGuardConfigMap),
 	}
 	if r.DeleteData {
 		own = append(own, claimOf(r.Namespace))
