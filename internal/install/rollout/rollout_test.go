@@ -232,6 +232,9 @@ func (m *machine) removal(before map[string]bool) {
 		spec: {config: {receivers: {}, exporters: {}, service: {pipelines: {}}}}}`, "apply", "-f", "-")
 	m.kubectl(`{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: mine-default-cluster-role, labels: {app.kubernetes.io/managed-by: opentelemetry-operator, app.kubernetes.io/instance: default.mine}}}`, "apply", "-f", "-")
 
+	// What the operator has made by itself.
+	m.kubectl("", "create", "configmap", needs.CrashGuardConfigMap, "-n", needs.Namespace)
+
 	r := Removal{Everything: second(m.parsed()), Namespace: needs.Namespace, Patience: 100 * time.Millisecond}
 	var users *ResourcesError
 	if err := m.cluster.Remove(m.Context(), r); !errors.As(err, &users) || !cmp.Equal(users.Names, []string{"opentelemetrycollector.opentelemetry.io/mine in default"}) {
