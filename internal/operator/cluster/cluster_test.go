@@ -151,14 +151,14 @@ func TestWatcher(t *testing.T) {
 		return func(render.Facts) bool { return nodes.Offers().NodesMountImages == want }
 	}
 	waitFor(t, nodes, "default", "without nodes", mount(false))
-	l.Run(nodeOf("new", "Debian", "v1.36.1", "containerd://2.1.4")+"---"+nodeOf("other", "Windows Server 2025", "v1.36.1", "containerd://1.7.0"), "create", "-f", "-")
+	l.Run(nodeOf("new", "Debian", "v1.36.1", "containerd://2.2.0")+"---"+nodeOf("other", "Windows Server 2025", "v1.36.1", "containerd://1.7.0"), "create", "-f", "-")
 	waitFor(t, nodes, "default", "with a node that mounts images", mount(true))
 	l.Run(nodeOf("old", "Debian", "v1.36.1", "containerd://1.6.20"), "create", "-f", "-")
 	waitFor(t, nodes, "default", "with one that does not", mount(false))
 	if !nodes.EnvFiles() {
 		t.Errorf("got %s; want variables from files, which these nodes read", nodes.Offers())
 	}
-	l.Run(nodeOf("older", "Debian", "v1.34.2", "containerd://2.1.4"), "create", "-f", "-")
+	l.Run(nodeOf("older", "Debian", "v1.34.2", "containerd://2.2.0"), "create", "-f", "-")
 	waitFor(t, nodes, "default", "with a node that does not read files", func(render.Facts) bool { return !nodes.EnvFiles() })
 
 	// Others are told less, or told what to do.
@@ -217,8 +217,9 @@ func TestSince(t *testing.T) {
 
 func TestMountsImages(t *testing.T) {
 	for text, want := range map[string]bool{
-		"v1.36.3 containerd://2.1.4":           true,
-		"v1.35.0-gke.1 containerd://2.1.0~rc1": true,
+		"v1.36.3 containerd://2.2.0":           true,
+		"v1.36.3 containerd://2.1.4":           false,
+		"v1.35.0-gke.1 containerd://2.2.0~rc1": true,
 		"v1.35.1 cri-o://1.35.0":               true,
 		"v1.34.9 containerd://2.2.0":           false,
 		"v1.36.3 containerd://1.7.27":          false,

@@ -17,12 +17,13 @@ import (
 const imageVolumesSince = 35
 
 // Releases from which on a node mounts images into pods, and reads variables of
-// containers from files.
+// containers from files. containerd 2.1 mounts images too, but leaves subPath out
+// without a word: a runtime told to load an agent from there would not start.
 var (
 	kubeletReads  = version.MustParseGeneric("1.35")
 	kubeletMounts = version.MustParseGeneric("1.35")
 	runtimeMounts = map[string]*version.Version{
-		"containerd": version.MustParseGeneric("2.1"),
+		"containerd": version.MustParseGeneric("2.2"),
 		"cri-o":      version.MustParseGeneric("1.33"),
 	}
 )
