@@ -153,10 +153,7 @@ func (s *doctorSettings) run(ctx context.Context, w io.Writer, serverGiven bool)
 		return err
 	}
 	if s.output == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		err = enc.Encode(report)
+		err = writeJSON(w, report)
 	} else {
 		_, st := terminalOf(w)
 		err = writeReport(w, report, st)

@@ -57,10 +57,7 @@ func (c *clusterDoctor) run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	if c.output == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		err = enc.Encode(report)
+		err = writeJSON(w, report)
 	} else {
 		_, st := terminalOf(w)
 		err = writeClusterReport(w, report, st)

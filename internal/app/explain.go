@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -92,10 +91,7 @@ func (s *explainSettings) run(ctx context.Context, w io.Writer, args []string) e
 		return err
 	}
 	if s.output == "json" {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(report)
+		return writeJSON(w, report)
 	}
 	width, st := terminalOf(w)
 	text := explanation{st: st, width: width}

@@ -1,8 +1,10 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +41,14 @@ func choiceFlag(cmd *cobra.Command, c choice, name, short, usage string) {
 func outputFlag(cmd *cobra.Command, value *string, formats ...string) {
 	*value = formats[0]
 	choiceFlag(cmd, choice{value, formats, "format"}, "output", "o", "output format: ")
+}
+
+// writeJSON writes what -o json asks for.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }
 
 // span is the value of a flag that is a length of time, in days too.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -164,10 +163,7 @@ func (s *installSettings) values(stdin io.Reader) (install.Values, error) {
 // print writes the objects as documents, or as one list.
 func (s *installSettings) print(out io.Writer, command string, objects []*unstructured.Unstructured) error {
 	if s.output == "json" {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": objects})
+		return writeJSON(out, map[string]any{"apiVersion": "v1", "kind": "List", "items": objects})
 	}
 	if _, err := fmt.Fprintf(out, "# %s, %s\n", command, Version); err != nil {
 		return err

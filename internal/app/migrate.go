@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -112,10 +111,7 @@ func (s *migrateSettings) run(cmd *cobra.Command, files []string) error {
 		}
 	}
 	if s.output == "json" {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		if err := enc.Encode(all); err != nil {
+		if err := writeJSON(cmd.OutOrStdout(), all); err != nil {
 			return err
 		}
 	}

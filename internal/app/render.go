@@ -143,10 +143,7 @@ func (s *renderSettings) run(cmd *cobra.Command, files []string) error {
 // print writes the objects as documents, or as one list.
 func (s *renderSettings) print(out io.Writer, all render.Plan) error {
 	if s.output == "json" {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return enc.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": all.Objects})
+		return writeJSON(out, map[string]any{"apiVersion": "v1", "kind": "List", "items": all.Objects})
 	}
 	text, err := all.YAML()
 	if err != nil {
