@@ -75,50 +75,47 @@ func (d *upDemo) overlay(m map[string]any) {
 	setPath(m, "service::pipelines::metrics/demo::exporters", []string{"store"})
 }
 
-// run serves the guestbook until ctx is done. Its visitors leave first, so that
-// nothing they do fails.
-func (d *upDemo) run(ctx context.Context) error {
-	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- d.guestbook.Run(serving) }()
+// runBeside runs main with the demo beside it once start is closed. When ctx is
+// done its visitors leave first, so that nothing they do fails; then the last
+// telemetry is sent, which main takes; and main, which scrapes the guestbook, ends
+// before that closes.
+func (d *upDemo) runBeside(ctx context.Context, start <-chan struct{}, main func(context.Context) error) error {
+	lasting := context.WithoutCancel(ctx)
+	mainCtx, stopMain := context.WithCancel(lasting)
+	defer stopMain()
+	serving, stopServing := context.WithCancel(lasting)
+	defer stopServing()
 	visiting, leave := context.WithCancel(ctx)
 	defer leave()
-	left := make(chan struct{})
-	go func() {
-		d.visitors.Run(visiting)
-		close(left)
-	}()
-	go d.session.Record(left)
-	select {
-	case err := <-done: // it failed
-		leave()
-		<-left
-		return err
-	case <-left:
-		stop()
-		return <-done
-	}
-}
-
-// runBeside runs main with the demo beside it once start is closed. The demo
-// ends before main does, so that its last telemetry is taken.
-func (d *upDemo) runBeside(ctx context.Context, start <-chan struct{}, main func(context.Context) error) error {
-	mainCtx, stopMain := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopMain()
-	demoCtx, stopDemo := context.WithCancel(ctx)
-	demoDone := make(chan error, 1)
+	left, served := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer stopMain()
+		defer close(left)
 		select {
 		case <-start:
-			demoDone <- d.run(demoCtx)
-		case <-demoCtx.Done():
+		case <-visiting.Done():
 			d.guestbook.Close()
-			demoDone <- nil
+			served <- nil
+			return
 		}
+		go func() {
+			defer leave() // when it failed
+			served <- d.guestbook.Run(serving)
+		}()
+		d.visit(visiting)
+		d.guestbook.Quiet(lasting)
 	}()
 	err := main(mainCtx)
-	stopDemo()
-	return errors.Join(err, <-demoDone)
+	leave()
+	<-left
+	stopServing()
+	return errors.Join(err, <-served)
+}
+
+// visit has visitors come until ctx is done.
+func (d *upDemo) visit(ctx context.Context) {
+	left := make(chan struct{})
+	defer close(left)
+	go d.session.Record(left)
+	d.visitors.Run(ctx)
 }

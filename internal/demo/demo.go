@@ -18,6 +18,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -58,6 +60,9 @@ type Guestbook struct {
 	settings  Settings
 	listeners map[string]net.Listener // by part
 	addresses map[string]string       // of all parts
+
+	mu      sync.Mutex // guards running
+	running []*part
 }
 
 // AddressError says which part could not listen.
@@ -119,15 +124,10 @@ func (g *Guestbook) Close() {
 // sends what telemetry is left and closes everything.
 func (g *Guestbook) Run(ctx context.Context) error {
 	defer g.Close()
-	var running []*part
-	logs := slog.DiscardHandler
-	if g.settings.Logs != nil {
-		logs = g.settings.Logs
-	}
 	stop := func() error {
 		var errs []error
-		for _, p := range running { // frontend first: those behind it still answer
-			errs = append(errs, p.stop(context.WithoutCancel(ctx), slog.New(logs)))
+		for _, p := range g.parts() { // frontend first: those behind it still answer
+			errs = append(errs, p.stop(context.WithoutCancel(ctx), g.logger()))
 		}
 		return errors.Join(errs...)
 	}
@@ -141,7 +141,9 @@ func (g *Guestbook) Run(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(fmt.Errorf("starting the %s: %w", name, err), stop())
 		}
-		running = append(running, p)
+		g.mu.Lock()
+		g.running = append(g.running, p)
+		g.mu.Unlock()
 		go func() {
 			if err := p.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("serving the %s: %w", name, err)
@@ -154,6 +156,28 @@ func (g *Guestbook) Run(ctx context.Context) error {
 	case err := <-failed:
 		return errors.Join(err, stop())
 	}
+}
+
+// Quiet sends what telemetry is left and records no more; the pages and the
+// Prometheus metrics are served on. It is for an end in which the receiver of the
+// telemetry goes first.
+func (g *Guestbook) Quiet(ctx context.Context) {
+	for _, p := range g.parts() {
+		p.quiet(ctx, g.logger())
+	}
+}
+
+func (g *Guestbook) parts() []*part {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.running)
+}
+
+func (g *Guestbook) logger() *slog.Logger {
+	if g.settings.Logs == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(g.settings.Logs)
 }
 
 // newPart wires one part.

@@ -181,6 +181,32 @@ func TestPostedMessageIsOneTrace(t *testing.T) {
 	}
 }
 
+// A guestbook that was told to be quiet has sent its last telemetry, sends no
+// more, and is still there to be scraped.
+func TestQuiet(t *testing.T) {
+	got, endpoint := startOTLP(t)
+	g, stop := start(t, Settings{OTLP: endpoint})
+	get(t, "http://"+g.Address(Frontend)+"/")
+	g.Quiet(t.Context())
+	got.mu.Lock()
+	if len(got.spans) == 0 || len(got.metrics) == 0 {
+		t.Errorf("when quiet: got %d spans and %d metrics; want those of the request", len(got.spans), len(got.metrics))
+	}
+	clear(got.spans)
+	clear(got.metrics)
+	got.mu.Unlock()
+	for _, part := range Parts {
+		if status, _ := get(t, "http://"+g.Address(part)+"/metrics"); status != http.StatusOK {
+			t.Errorf("/metrics of the quiet %s: got %d; want 200", part, status)
+		}
+	}
+	get(t, "http://"+g.Address(Frontend)+"/")
+	stop()
+	if len(got.spans) > 0 || len(got.metrics) > 0 {
+		t.Errorf("after Quiet: got spans %v and metrics %v; want none", got.spans, got.metrics)
+	}
+}
+
 func TestStatuses(t *testing.T) {
 	g, _ := start(t, Settings{})
 	backend, frontend := "http://"+g.Address(Backend), "http://"+g.Address(Frontend)

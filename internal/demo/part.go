@@ -91,12 +91,17 @@ func (p *part) stop(ctx context.Context, lost *slog.Logger) error {
 	for _, closer := range p.closers {
 		err = errors.Join(err, closer())
 	}
+	p.quiet(ctx, lost)
+	return err
+}
+
+// quiet sends the telemetry that is left and records no more.
+func (p *part) quiet(ctx context.Context, lost *slog.Logger) {
 	telemetry, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
 	if err := p.shutdown(telemetry); err != nil {
 		lost.Warn("the last telemetry was lost", "error", err)
 	}
-	return err
 }
 
 // httpMetrics are the metrics that prometheus_flask_exporter has, by the same

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/bridges/otelslog"
@@ -38,6 +39,8 @@ type telemetry struct {
 
 	tracer trace.Tracer
 	log    *slog.Logger
+
+	ended sync.Once
 }
 
 var propagators = propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{})
@@ -114,7 +117,11 @@ func (t *telemetry) httpOptions() []otelhttp.Option {
 	}
 }
 
-// shutdown sends what is left.
-func (t *telemetry) shutdown(ctx context.Context) error {
-	return errors.Join(t.traces.Shutdown(ctx), t.metrics.Shutdown(ctx), t.logs.Shutdown(ctx))
+// shutdown sends what is left and records no more. Only the first call does
+// anything.
+func (t *telemetry) shutdown(ctx context.Context) (err error) {
+	t.ended.Do(func() {
+		err = errors.Join(t.traces.Shutdown(ctx), t.metrics.Shutdown(ctx), t.logs.Shutdown(ctx))
+	})
+	return err
 }
