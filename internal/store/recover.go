@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
 
 // load brings the data directory into the state in which the store works:
@@ -54,20 +57,33 @@ func (s *Store) load() error {
 // blocks: a block has its name only when it is whole, and the name says which
 // log records are in it.
 func (s *Store) openManifest(names []string) error {
-	m, err := readManifest(s.o.FS, s.dir)
+	old, err := readManifest(s.o.FS, s.dir)
 	var corrupt *CorruptionError
 	switch {
 	case err == nil:
-		s.manifest = m
+		s.manifest = old
 		return nil
 	case errors.As(err, &corrupt):
 		s.setAside(corrupt)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	m = &manifest{StoreID: s.anyStoreID(names),
-		Spans: kindManifest{Blocks: []blockEntry{}}, Logs: kindManifest{Blocks: []blockEntry{}}}
-	found := 0
+	m, found := manifestOf(names)
+	m.StoreID = anyStoreID(s.o.FS, s.dir, names)
+	if corrupt != nil || found > 0 {
+		s.log.Warn("made a new manifest from the block files", "blocks", found)
+	}
+	if err := writeManifest(s.o.FS, s.dir, m); err != nil {
+		return err
+	}
+	s.manifest = m
+	return nil
+}
+
+// manifestOf makes a manifest from the names of the blocks, without the store's
+// id. found is the number of blocks.
+func manifestOf(names []string) (m *manifest, found int) {
+	m = &manifest{Spans: kindManifest{Blocks: []blockEntry{}}, Logs: kindManifest{Blocks: []blockEntry{}}}
 	for _, k := range kinds {
 		of := m.of(k)
 		for _, name := range names {
@@ -79,23 +95,16 @@ func (s *Store) openManifest(names []string) error {
 		}
 		slices.SortFunc(of.Blocks, func(a, b blockEntry) int { return int(int64(a.First - b.First)) })
 	}
-	if corrupt != nil || found > 0 {
-		s.log.Warn("made a new manifest from the block files", "blocks", found)
-	}
-	if err := writeManifest(s.o.FS, s.dir, m); err != nil {
-		return err
-	}
-	s.manifest = m
-	return nil
+	return m, found
 }
 
 // anyStoreID returns the id in one of the log's segments, or a new one.
-func (s *Store) anyStoreID(names []string) string {
+func anyStoreID(fsys vfs.FS, dir string, names []string) string {
 	for _, name := range names {
 		if !strings.HasSuffix(name, segmentSuffix) {
 			continue
 		}
-		if data, err := readFile(s.o.FS, s.path(name)); err == nil {
+		if data, err := readFile(fsys, filepath.Join(dir, name)); err == nil {
 			if h, err := decodeSegmentHeader(name, data); err == nil {
 				return hex.EncodeToString(h.store[:])
 			}

@@ -165,6 +165,8 @@ type segmentScan struct {
 	// corrupt is called for each place where an acknowledged record is not
 	// readable.
 	corrupt func(offset int, reason string)
+	// end is set by run: where the records that count end.
+	end int
 }
 
 // run returns the sequence of the last record of the segment that counts. A
@@ -173,6 +175,7 @@ type segmentScan struct {
 // at the next readable record: one bad sector costs one batch, not the rest.
 func (s *segmentScan) run() uint64 {
 	offset := segmentHeaderSize
+	defer func() { s.end = offset }()
 	for offset < len(s.data) {
 		r, size, reason := parseRecord(s.data[offset:], s.kind)
 		if size > 0 && r.sequence != s.last+1 {
