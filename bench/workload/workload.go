@@ -1,6 +1,7 @@
 // Package workload makes the telemetry that Signalbox and its peers are measured
 // with: the benchmarks of package store append it, those below bench send it as
-// OTLP. The same seed gives the same spans, whose times begin where it is told.
+// OTLP. The same seed gives the same spans and log records, whose times begin where
+// it is told.
 package workload
 
 import (
