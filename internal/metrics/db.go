@@ -101,7 +101,7 @@ func (db *DB) open() error {
 		db.log.Warn("the metric metadata could not be read and starts anew", "file", metadataFile, "error", err)
 	}
 	db.features = features.NewRegistry()
-	if db.tsdb, err = tsdb.Open(db.dir, db.log.With("part", "tsdb"), db.opts.Registerer, tsdbOptions(db.opts, db.features), nil); err != nil {
+	if db.tsdb, err = tsdb.Open(db.dir, slog.New(tsdbLog{db.log.Handler()}).With("part", "tsdb"), db.opts.Registerer, tsdbOptions(db.opts, db.features), nil); err != nil {
 		return err
 	}
 	db.closers = append(db.closers, db.tsdb)

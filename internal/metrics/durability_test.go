@@ -58,6 +58,27 @@ func TestRestartKeepsEverything(t *testing.T) {
 	}
 }
 
+// Two exemplars of one millisecond, as spans often give: the TSDB keeps one, and a
+// restart is silent about the other.
+func TestRestartIsSilentAboutTies(t *testing.T) {
+	dir := t.TempDir()
+	db := open(t, dir, testOptions())
+	md := exponential(t, pmetric.AggregationTemporalityCumulative, now)
+	p := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).ExponentialHistogram().DataPoints().At(0)
+	addExemplar(p.Exemplars(), now, 2)
+	appendAll(t, db, md)
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var log logs
+	o := testOptions()
+	o.Logger = log.logger()
+	open(t, dir, o)
+	if got := log.String(); strings.Contains(got, "WARN") {
+		t.Errorf("restart: got warnings\n%s", got)
+	}
+}
+
 // A process that is killed leaves its files as they are at that moment: what
 // was acknowledged is in them.
 func TestKillKeepsAcknowledged(t *testing.T) {
