@@ -2,7 +2,9 @@ package query
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -131,10 +133,11 @@ func runScript(t *testing.T, src string, b backend) string {
 	return out.String()
 }
 
-// load appends a batch; nothing will replay the payload that the store wants.
+// load appends a batch; nothing will replay the payload, of which the store wants
+// that no other batch has it.
 func load(t testing.TB, b backend, batch *store.Batch) {
 	t.Helper()
-	batch.Payload = []byte{0}
+	batch.Payload = binary.LittleEndian.AppendUint64(nil, rand.Uint64())
 	if err := b.append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}

@@ -38,6 +38,7 @@ type lane struct {
 	durable chan durableGroup // from write to apply
 	done    chan struct{}     // closed when write and apply have ended
 
+	repeats *repeats    // of goroutine write
 	writing *generation // of goroutine write
 	rolled  *generation // of goroutine write: the one before
 	unsafe  bool        // of goroutine write: an acknowledged batch may not be on disk
@@ -83,6 +84,7 @@ func newGeneration(k Kind, first uint64) *generation {
 type appendOp struct {
 	batch      *Batch
 	compressed []byte
+	id         batchID
 	done       chan error // 1 slot
 
 	roll bool
@@ -97,6 +99,8 @@ type durableGroup struct {
 	gen   *generation
 	first uint64 // sequence of ops[0]
 	ops   []*appendOp
+	// repeated are batches that are kept already, or are among ops.
+	repeated []*appendOp
 }
 
 const (
@@ -123,7 +127,7 @@ func overload(reason string) *OverloadError {
 }
 
 func newLane(s *Store, k Kind, w *walWriter) *lane {
-	return &lane{s: s, kind: k, wal: w, wake: make(chan struct{}, 1),
+	return &lane{s: s, kind: k, wal: w, repeats: newRepeats(), wake: make(chan struct{}, 1),
 		durable: make(chan durableGroup), done: make(chan struct{})}
 }
 
@@ -243,7 +247,8 @@ func (l *lane) commit(ops []*appendOp) {
 		}
 		group := ops[:l.groupLen(ops)]
 		ops = ops[len(group):]
-		first, err := l.commitGroup(group)
+		fresh, repeated := l.repeats.part(group)
+		first, err := l.commitGroup(fresh)
 		if err != nil {
 			l.refuse(group, err)
 			reason := err.Error()
@@ -254,7 +259,10 @@ func (l *lane) commit(ops []*appendOp) {
 			continue
 		}
 		l.noteRefusing("")
-		l.durable <- durableGroup{gen: l.writing, first: first, ops: group}
+		for _, op := range fresh {
+			l.repeats.add(op.id)
+		}
+		l.durable <- durableGroup{gen: l.writing, first: first, ops: fresh, repeated: repeated}
 	}
 }
 
@@ -303,6 +311,9 @@ func (l *lane) groupLen(ops []*appendOp) int {
 
 // commitGroup makes ops durable, or with SyncInterval written.
 func (l *lane) commitGroup(ops []*appendOp) (first uint64, err error) {
+	if len(ops) == 0 {
+		return 0, nil
+	}
 	compressed := make([][]byte, len(ops))
 	rows := 0
 	for i, op := range ops {
@@ -376,6 +387,10 @@ func (l *lane) apply() {
 			gen.last = g.first + uint64(i)
 			appended.Add(float64(op.batch.Len()))
 			l.s.tail.publish(op.batch)
+			op.done <- nil
+		}
+		for _, op := range g.repeated { // what they repeat is visible now
+			l.s.metrics.repeated.Add(float64(op.batch.Len()))
 			op.done <- nil
 		}
 		gen.size.Store(gen.head.sizeBytes())

@@ -11,6 +11,7 @@ import (
 type metrics struct {
 	appended      *prometheus.CounterVec // by kind
 	refused       *prometheus.CounterVec // by reason
+	repeated      prometheus.Counter
 	syncSeconds   prometheus.Histogram
 	sealSeconds   prometheus.Histogram
 	sealFailures  prometheus.Counter
@@ -25,6 +26,8 @@ func newMetrics(stats func() Stats) *metrics {
 			Help: "Records acknowledged, by kind."}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "signalbox_store_refused_records_total",
 			Help: "Records refused because the store could not take them, by reason. Senders may send them again."}, []string{"reason"}),
+		repeated: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_repeated_records_total",
+			Help: "Records acknowledged but not kept again, because the same batch was kept before: its sender had no answer."}),
 		syncSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "signalbox_store_wal_fsync_seconds",
 			Help: "Time of an fsync of the log.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
 		sealSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "signalbox_store_seal_seconds",
@@ -47,7 +50,7 @@ func newMetrics(stats func() Stats) *metrics {
 			func() float64 { return value(stats()) })
 	}
 	const blocks, bytes = "signalbox_store_blocks", "signalbox_store_bytes"
-	m.collectors = []prometheus.Collector{m.appended, m.refused, m.syncSeconds, m.sealSeconds, m.sealFailures,
+	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures,
 		m.followerDrops, m.expired,
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "spans"}, func(s Stats) float64 { return float64(s.Spans.Blocks) }),
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "logs"}, func(s Stats) float64 { return float64(s.Logs.Blocks) }),

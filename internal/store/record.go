@@ -220,7 +220,8 @@ func (l *Log) At() uint64 {
 type Batch struct {
 	Kind Kind
 	// Payload is decoded by Options.Decode on replay and must then give the
-	// same records in the same order.
+	// same records in the same order. A batch with the payload of one of the
+	// last 32,768 is taken for that one, sent again.
 	Payload []byte
 	Spans   []Span // when Kind is Spans
 	Logs    []Log  // when Kind is Logs

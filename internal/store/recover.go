@@ -293,6 +293,7 @@ func (s *Store) replay(l *lane, seg *oldSegment, data []byte, limit uint64) uint
 			if err != nil {
 				return err.Error()
 			}
+			l.repeats.add(l.repeats.id(r.compressed))
 			s.replayBatch(l, r.sequence, b)
 			return ""
 		}}

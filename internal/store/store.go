@@ -94,7 +94,8 @@ var compressBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // Append keeps a batch. When it returns nil the batch is durable (with
 // SyncInterval: written) and visible to readers. The batch is read-only from
 // the call on. An *OverloadError says that nothing of it was kept and that it
-// may be sent again; after any other error that is not known. ctx is looked at
+// may be sent again; after any other error that is not known. A batch that was
+// kept before, byte for byte, is acknowledged and not kept again. ctx is looked at
 // once, before anything is written: what is written is waited for, so that the
 // answer is definite.
 func (s *Store) Append(ctx context.Context, b *Batch) error {

@@ -349,6 +349,7 @@ func TestFollow(t *testing.T) {
 		t.Error("batch after cancel")
 	}
 	for id := range followBuffer + 3 {
+		id += 2
 		mustAppend(t, s, testBatch(Spans, testDay, id))
 	}
 	if got := metricValue(t, reg, "signalbox_store_follower_dropped_batches_total"); got != 3 {
