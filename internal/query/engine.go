@@ -174,10 +174,3 @@ var niceSteps = []time.Duration{
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
 }
-
-// operations reads pre-aggregates, for within.
-func (e *Engine) operations(start, end uint64, report *store.Report) func(context.Context) iter.Seq2[*store.OperationMinute, error] {
-	return func(ctx context.Context) iter.Seq2[*store.OperationMinute, error] {
-		return e.reader.Operations(ctx, start, end, report)
-	}
-}

@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
@@ -30,15 +29,14 @@ func (e *Engine) Ranks(ctx context.Context, t *Trace, start, end uint64) ([]Rank
 	for _, n := range t.Nodes {
 		durations[operationOf(n.Span)] = &store.Histogram{}
 	}
-	var part store.Report
-	defer func() { addReport(&t.Report, &part) }()
-	for m, err := range within(ctx, e.limits.MaxTime, &part, e.operations(start, end, &part)) {
-		if err != nil {
-			return nil, fmt.Errorf("reading operations: %w", err)
-		}
-		if h := durations[operationKey{m.Service, m.Operation, m.SpanKind}]; h != nil && m.Durations != nil {
-			h.Merge(m.Durations)
-		}
+	q := store.SumQuery{Start: start, End: end, ByOperation: true, Keep: func(service, operation string, kind int32) bool {
+		return durations[operationKey{service, operation, kind}] != nil
+	}}
+	err := e.sums(ctx, q, &t.Report, func(s *store.OperationSum) {
+		durations[operationKey{s.Service, s.Operation, s.SpanKind}].Merge(s.Durations)
+	})
+	if err != nil {
+		return nil, err
 	}
 	ranks := make([]Rank, len(t.Nodes))
 	for i, n := range t.Nodes {

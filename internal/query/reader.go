@@ -36,6 +36,9 @@ type Columnar interface {
 	// Tally counts the values of fields among the records that q asks for, in
 	// parts that are to be added up.
 	Tally(ctx context.Context, k store.Kind, q store.Query, fields []store.Field) iter.Seq2[*store.Tally, error]
+	// Sums yields sums of pre-aggregates, cell by cell for one service or
+	// operation after the other.
+	Sums(ctx context.Context, q store.SumQuery) iter.Seq2[*store.OperationSum, error]
 	// Traces yields the spans of several traces, in any order.
 	Traces(ctx context.Context, ids []store.TraceID, need store.Need, report *store.Report) iter.Seq2[*store.Span, error]
 }

@@ -3,7 +3,6 @@ package query
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -70,148 +69,111 @@ const (
 	kindConsumer = 5
 )
 
-// tally collects pre-aggregates.
-type tally struct {
-	count, errors uint64
-	durations     store.Histogram
-}
-
-func (t *tally) add(m *store.OperationMinute) {
-	t.count += m.Count
-	t.errors += m.Errors
-	if m.Durations != nil {
-		t.durations.Merge(m.Durations)
-	}
-}
-
-func (t *tally) stats(seconds float64) Stats {
-	s := Stats{Count: t.count, Errors: t.errors,
-		P50: t.durations.Quantile(.5), P95: t.durations.Quantile(.95), P99: t.durations.Quantile(.99)}
+// statsOf gives the statistics of spans that took that long.
+func statsOf(count, errors uint64, durations *store.Histogram, seconds float64) Stats {
+	s := Stats{Count: count, Errors: errors}
 	if seconds > 0 {
-		s.Rate = float64(t.count) / seconds
+		s.Rate = float64(count) / seconds
 	}
-	t.durations.Buckets(func(i int, n uint64) {
+	var q [3]uint64
+	durations.Quantiles(q[:], .5, .95, .99)
+	s.P50, s.P95, s.P99 = q[0], q[1], q[2]
+	durations.Buckets(func(i int, n uint64) {
 		low, high := store.HistogramBounds(i)
 		s.Total += n * (low + (high-low)/2)
 	})
 	return s
 }
 
-// redKey is what a row is about.
-type redKey struct {
-	service, operation string
-	kind               int32
-}
-
-// redRow collects one row: entry spans and all spans apart until it is known
-// whether there are any of the former.
-type redRow struct {
-	entry, all tally
-}
-
-// maxSeries bounds the rows with a series, and serviceGrid its steps: each step
-// has a histogram of a few KB while it is counted.
+// maxSeries bounds the rows with a series.
 const maxSeries = 100
 
 var serviceGrid = grid{unit: time.Minute, want: 60, most: 300}
 
-// isEntry reports whether spans of that kind are requests to a service.
-func isEntry(kind int32) bool { return kind == kindServer || kind == kindConsumer }
+// redRow collects a row and what may become its series.
+type redRow struct {
+	RED
+	durations store.Histogram
+	steps     []redStep
+}
+
+// redStep is one step of a series.
+type redStep struct {
+	step int
+	Stats
+}
 
 // Services gives rate, errors and durations of services or of operations.
 func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, error) {
 	q.End = e.until(q.End)
 	minute := uint64(time.Minute)
 	a := &Services{Start: q.Start - q.Start%minute, End: q.End + (minute-q.End%minute)%minute}
-	rows := map[redKey]*redRow{}
-	var minutes []*store.OperationMinute // kept for the series
-	err := e.eachMinute(ctx, q, &a.Report, func(key redKey, m *store.OperationMinute) {
-		if q.Step > 0 {
-			minutes = append(minutes, m)
-		}
-		row := rows[key]
-		if row == nil {
-			row = &redRow{}
-			rows[key] = row
-		}
-		row.all.add(m)
-		if isEntry(m.SpanKind) {
-			row.entry.add(m)
-		}
-	})
+	steps := 0
+	if q.Step > 0 {
+		a.First, a.Step, steps = serviceGrid.steps(a.Start, a.End, q.Step)
+	}
+	rows, err := e.redRows(ctx, q, a)
 	if err != nil {
 		return nil, err
 	}
-	for key, row := range rows {
-		r := RED{Service: key.service, Operation: key.operation, Kind: key.kind}
-		r.Entry = !q.ByOperation && q.Kind == 0 && row.entry.count > 0
-		counted := &row.all
-		if r.Entry {
-			counted = &row.entry
-		}
-		r.Stats = counted.stats(e.elapsed(a.Start, a.End))
-		a.Rows = append(a.Rows, r)
+	for _, r := range rows {
+		r.Stats = statsOf(r.Count, r.Errors, &r.durations, e.elapsed(a.Start, a.End))
 	}
-	slices.SortFunc(a.Rows, func(x, y RED) int {
+	slices.SortFunc(rows, func(x, y *redRow) int {
 		return cmp.Or(cmp.Compare(y.Total, x.Total), cmp.Compare(x.Service, y.Service),
 			cmp.Compare(x.Operation, y.Operation), cmp.Compare(x.Kind, y.Kind))
 	})
-	a.Rows = a.Rows[:min(len(a.Rows), e.limit(q.Limit, 1000))]
-	if q.Step > 0 {
-		e.series(q, a, minutes)
+	for i, r := range rows[:min(len(rows), e.limit(q.Limit, 1000))] {
+		if i < maxSeries {
+			r.series(steps)
+		}
+		a.Rows = append(a.Rows, r.RED)
 	}
 	return a, nil
 }
 
-// eachMinute calls f for the pre-aggregates that q asks for, with the row they
-// belong to.
-func (e *Engine) eachMinute(ctx context.Context, q ServiceSearch, report *store.Report, f func(redKey, *store.OperationMinute)) error {
-	var part store.Report
-	defer func() { addReport(report, &part) }()
-	for m, err := range within(ctx, e.limits.MaxTime, &part, e.operations(q.Start, q.End, &part)) {
-		if err != nil {
-			return fmt.Errorf("reading operations: %w", err)
+// redRows adds up what q asks for.
+func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) ([]*redRow, error) {
+	sums := store.SumQuery{Start: q.Start, End: q.End, First: a.First, Step: uint64(a.Step), Service: q.Service, ByOperation: q.ByOperation}
+	if q.Operation != "" || q.Kind != 0 {
+		sums.Keep = func(_, operation string, kind int32) bool {
+			return (q.Operation == "" || operation == q.Operation) && (q.Kind == 0 || kind == q.Kind)
 		}
-		if q.Service != "" && m.Service != q.Service || q.Operation != "" && m.Operation != q.Operation || q.Kind != 0 && m.SpanKind != q.Kind {
-			continue
-		}
-		f(q.keyOf(m), m)
 	}
-	return nil
+	var rows []*redRow
+	var row *redRow
+	var seconds float64 // of the step
+	step := -1
+	err := e.sums(ctx, sums, &a.Report, func(s *store.OperationSum) {
+		if row == nil || row.Service != s.Service || row.Operation != s.Operation || row.Kind != s.SpanKind {
+			row = &redRow{RED: RED{Service: s.Service, Operation: s.Operation, Kind: s.SpanKind}}
+			row.Entry = s.Entry && !q.ByOperation && q.Kind == 0
+			rows = append(rows, row)
+		}
+		row.Count += s.Count
+		row.Errors += s.Errors
+		row.durations.Merge(s.Durations)
+		if a.Step == 0 {
+			return
+		}
+		if s.Cell != step {
+			step = s.Cell
+			begin := a.First + uint64(step)*uint64(a.Step)
+			seconds = e.elapsed(max(begin, a.Start), min(begin+uint64(a.Step), a.End))
+		}
+		row.steps = append(row.steps, redStep{step, statsOf(s.Count, s.Errors, s.Durations, seconds)})
+	})
+	return rows, err
 }
 
-// keyOf says which row m belongs to.
-func (q *ServiceSearch) keyOf(m *store.OperationMinute) redKey {
-	if q.ByOperation {
-		return redKey{m.Service, m.Operation, m.SpanKind}
+// series gives the row its series of n steps.
+func (r *redRow) series(n int) {
+	if n == 0 {
+		return
 	}
-	return redKey{service: m.Service}
-}
-
-// series gives the first rows their series.
-func (e *Engine) series(q ServiceSearch, a *Services, minutes []*store.OperationMinute) {
-	first, step, n := serviceGrid.steps(a.Start, a.End, q.Step)
-	a.Step, a.First = step, first
-	rows := map[redKey]*RED{}
-	tallies := map[redKey][]tally{}
-	for i := range a.Rows[:min(len(a.Rows), maxSeries)] {
-		r := &a.Rows[i]
-		key := redKey{r.Service, r.Operation, r.Kind}
-		rows[key], tallies[key] = r, make([]tally, n)
-	}
-	for _, m := range minutes {
-		key, at := q.keyOf(m), uint64(m.Minute.UnixNano())
-		r := rows[key]
-		if r == nil || r.Entry && !isEntry(m.SpanKind) || at < first || at >= a.End {
-			continue
-		}
-		tallies[key][(at-first)/uint64(step)].add(m)
-	}
-	for key, r := range rows {
-		for i := range tallies[key] {
-			begin := first + uint64(i)*uint64(step)
-			r.Series = append(r.Series, tallies[key][i].stats(e.elapsed(max(begin, a.Start), min(begin+uint64(step), a.End))))
-		}
+	r.Series = make([]Stats, n)
+	for _, s := range r.steps {
+		r.Series[s.step] = s.Stats
 	}
 }
 

@@ -63,16 +63,12 @@ type Operation struct {
 
 // Operations lists the operations of all data, by service, name and kind.
 func (e *Engine) Operations(ctx context.Context, report *store.Report) ([]Operation, error) {
-	seen := map[Operation]bool{}
-	for m, err := range within(ctx, e.limits.MaxTime, report, e.operations(0, e.until(0), report)) {
-		if err != nil {
-			return nil, fmt.Errorf("reading operations: %w", err)
-		}
-		seen[Operation{m.Service, m.Operation, m.SpanKind}] = true
-	}
-	all := make([]Operation, 0, len(seen))
-	for op := range seen {
-		all = append(all, op)
+	var all []Operation
+	err := e.sums(ctx, store.SumQuery{End: e.until(0), ByOperation: true}, report, func(s *store.OperationSum) {
+		all = append(all, Operation{s.Service, s.Operation, s.SpanKind})
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b Operation) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind))

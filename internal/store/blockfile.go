@@ -64,24 +64,25 @@ func (b *blockFile) release() {
 	}
 }
 
-// snapshot returns the parts that hold all records acknowledged so far, and a
+// snapshot returns a view of the parts that hold all records acknowledged so far, and a
 // function that lets go of them. The error is ErrClosed.
-func (l *lane) snapshot() (parts []part, release func(), err error) {
+func (l *lane) snapshot() (v *view, release func(), err error) {
 	l.view.RLock()
 	defer l.view.RUnlock()
 	if l.closedToReaders {
 		return nil, nil, ErrClosed
 	}
+	v = &view{version: l.version, sumCache: l.s.sums, onCorrupt: func(e *CorruptionError) { l.s.quarantine(l, e) }}
 	blocks := slices.Clone(l.blocks)
 	for _, b := range blocks {
 		b.refs.Add(1)
-		parts = append(parts, b.block)
+		v.parts = append(v.parts, b.block)
 	}
 	if l.frozen != nil {
-		parts = append(parts, l.frozen.head)
+		v.parts = append(v.parts, l.frozen.head)
 	}
-	parts = append(parts, l.active.head)
-	return parts, func() {
+	v.parts = append(v.parts, l.active.head)
+	return v, func() {
 		for _, b := range blocks {
 			b.release()
 		}
@@ -100,6 +101,7 @@ func (l *lane) remove(drop func(*blockFile) bool) []*blockFile {
 		gone = append(gone, b)
 		return true
 	})
+	l.version++
 	l.view.Unlock()
 	return gone
 }

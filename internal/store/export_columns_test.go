@@ -46,7 +46,7 @@ type TestView struct{ v view }
 
 // NewTestView returns a view over parts.
 func NewTestView(onCorrupt func(*CorruptionError), parts ...Part) *TestView {
-	v := &TestView{view{onCorrupt: onCorrupt}}
+	v := &TestView{view{onCorrupt: onCorrupt, sumCache: newSumCache()}}
 	for _, p := range parts {
 		v.v.parts = append(v.v.parts, p.part)
 	}
@@ -70,6 +70,14 @@ func (v *TestView) Trace(ctx context.Context, id TraceID, r *Report) iter.Seq2[*
 func (v *TestView) Operations(ctx context.Context, start, end uint64, r *Report) iter.Seq2[*OperationMinute, error] {
 	return v.v.operations(ctx, start, end, r)
 }
+
+// Sums is view.sums.
+func (v *TestView) Sums(ctx context.Context, q SumQuery) iter.Seq2[*OperationSum, error] {
+	return v.v.sums(ctx, q)
+}
+
+// KeepSums makes the view use what is kept for another one.
+func (v *TestView) KeepSums(of *TestView) { v.v.sumCache = of.v.sumCache }
 
 // Keys is view.keys.
 func (v *TestView) Keys(ctx context.Context, q FieldQuery) iter.Seq2[FieldKey, error] {

@@ -94,17 +94,33 @@ func (h *Histogram) Buckets(f func(i int, n uint64)) {
 // Quantile returns the duration below which the fraction q (0..1) lies, as the
 // middle of its bucket: at most 3.2 % off. An empty histogram gives 0.
 func (h *Histogram) Quantile(q float64) uint64 {
+	var out [1]uint64
+	h.Quantiles(out[:], q)
+	return out[0]
+}
+
+// Quantiles puts the quantiles qs, which ascend, into out: one pass for all.
+func (h *Histogram) Quantiles(out []uint64, qs ...float64) {
+	clear(out)
+	var seen uint64
+	at := 0
+	for i, n := range h.counts {
+		if n == 0 {
+			continue
+		}
+		seen += n
+		for ; at < len(qs) && seen > h.rank(qs[at]); at++ {
+			low, high := HistogramBounds(h.low + i)
+			out[at] = low + (high-low)/2
+		}
+	}
+}
+
+// rank is how many durations lie below the quantile q.
+func (h *Histogram) rank(q float64) uint64 {
 	rank := uint64(q * float64(h.count))
 	if rank >= h.count && h.count > 0 {
 		rank = h.count - 1
 	}
-	var seen uint64
-	for i, n := range h.counts {
-		seen += n
-		if n > 0 && seen > rank {
-			low, high := HistogramBounds(h.low + i)
-			return low + (high-low)/2
-		}
-	}
-	return 0
+	return rank
 }

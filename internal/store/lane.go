@@ -55,6 +55,8 @@ type lane struct {
 	active *generation
 	frozen *generation // nil, or being sealed
 	blocks []*blockFile
+	// version changes with blocks, from 1 on.
+	version uint64
 
 	closedToReaders bool // the blocks are gone
 }
@@ -127,7 +129,7 @@ func overload(reason string) *OverloadError {
 }
 
 func newLane(s *Store, k Kind, w *walWriter) *lane {
-	return &lane{s: s, kind: k, wal: w, repeats: newRepeats(), wake: make(chan struct{}, 1),
+	return &lane{s: s, kind: k, wal: w, repeats: newRepeats(), version: 1, wake: make(chan struct{}, 1),
 		durable: make(chan durableGroup), done: make(chan struct{})}
 }
 

@@ -11,9 +11,8 @@ import (
 
 // operationKey is what the pre-aggregates are kept by.
 type operationKey struct {
-	service, operation string
-	spanKind           int32
-	minute             uint64 // its start in nanoseconds
+	operationName
+	minute uint64 // its start in nanoseconds
 }
 
 // operationCount is one pre-aggregate.
@@ -95,16 +94,66 @@ func addOperation(sums map[operationKey]*OperationMinute, c *operationCount) {
 	c.buckets(om.Durations.Add)
 }
 
-// operations counts the head's spans.
+// operations counts the head's spans: those that came since it was asked last.
 func (h *head) operations(add func(*operationCount)) error {
-	s := h.snapshot()
-	p := s.pages.(*headPages)
-	counts, err := countOperations(s, p.denseRows())
-	if err != nil {
+	h.counting.Lock()
+	defer h.counting.Unlock()
+	if err := h.counts.count(h.snapshot()); err != nil {
 		return err
 	}
-	for i := range counts {
-		add(&counts[i])
+	for i := range h.counts.counts {
+		add(&h.counts.counts[i])
+	}
+	return nil
+}
+
+// operationCounter adds up the spans of a head, which only grows.
+type operationCounter struct {
+	rows      int // that are counted
+	counts    []operationCount
+	durations []*Histogram // by count
+	byIDs     map[operationIDs]int
+	byKey     map[operationKey]int
+}
+
+// operationIDs are what a row has in place of an operationKey; name is 1 + the
+// dictionary id, 0 for "".
+type operationIDs struct {
+	resource, name uint32
+	kind           int32
+	minute         uint64
+}
+
+// count counts the rows of a snapshot that are not counted yet.
+func (o *operationCounter) count(s *snapshot) error {
+	if o.byIDs == nil {
+		o.byIDs, o.byKey = map[operationIDs]int{}, map[operationKey]int{}
+	}
+	d := s.pages.(*headPages).denseRows(uint32(o.rows))
+	for row := range d.time {
+		id := operationIDs{d.resource[row], d.name[row], int32(d.kind[row] ^ bias), minuteOf(d.time[row])}
+		at, ok := o.byIDs[id]
+		if !ok {
+			key, err := s.operationKeyOf(id.resource, id.name, id.kind, id.minute)
+			if err != nil {
+				return err
+			}
+			if at, ok = o.byKey[key]; !ok {
+				at = len(o.counts)
+				h := &Histogram{}
+				o.counts = append(o.counts, operationCount{operationKey: key, buckets: h.Buckets})
+				o.durations = append(o.durations, h)
+				o.byKey[key] = at
+			}
+			o.byIDs[id] = at
+		}
+		c := &o.counts[at]
+		c.count++
+		if int32(d.status[row]^bias) == statusError {
+			c.errors++
+		}
+		o.durations[at].Observe(spanDuration(d.time[row], d.duration[row]))
+		o.rows++
 	}
 	return nil
 }
@@ -116,28 +165,30 @@ type denseRows struct {
 	resource, name               []uint32 // name: 1 + dictionary id, 0 for ""
 }
 
-func (p *headPages) denseRows() *denseRows {
+// denseRows returns the rows from the one given on.
+func (p *headPages) denseRows(from uint32) *denseRows {
+	n := p.rows - from
 	nums := func(sl slot) []uint64 {
 		c := &p.columns[sl]
 		if !c.sparse && c.len() == int(p.rows) {
-			return c.nums
+			return c.nums[from:]
 		}
-		out := make([]uint64, p.rows)
+		out := make([]uint64, n)
 		if slotTypes[sl] == Int {
 			for i := range out {
 				out[i] = bias
 			}
 		}
-		for i, v := range c.nums {
-			out[c.row(i)] = v
+		for i := c.valueFrom(from); i < len(c.nums); i++ {
+			out[c.row(i)-from] = c.nums[i]
 		}
 		return out
 	}
 	d := &denseRows{time: nums(slotTime), duration: nums(slotDuration), kind: nums(slotKind), status: nums(slotStatus),
-		resource: p.columns[slotResource].ids, name: make([]uint32, p.rows)}
+		resource: p.columns[slotResource].ids[from:], name: make([]uint32, n)}
 	c := &p.columns[slotName]
-	for i, id := range c.ids {
-		d.name[c.row(i)] = id + 1
+	for i := c.valueFrom(from); i < len(c.ids); i++ {
+		d.name[c.row(i)-from] = c.ids[i] + 1
 	}
 	return d
 }
@@ -150,47 +201,17 @@ func (c *headColumn) row(i int) uint32 {
 	return uint32(i)
 }
 
-// countOperations adds up the spans of a head.
-func countOperations(s *snapshot, d *denseRows) ([]operationCount, error) {
-	type ids struct {
-		resource, name uint32
-		kind           int32
-		minute         uint64
+// valueFrom is the first value of a row not before row.
+func (c *headColumn) valueFrom(row uint32) int {
+	if c.sparse {
+		return sortedBefore(c.rows, row)
 	}
-	var counts []operationCount
-	var durations []*Histogram
-	byIDs := map[ids]int{}
-	byKey := map[operationKey]int{}
-	for row := range d.time {
-		id := ids{d.resource[row], d.name[row], int32(d.kind[row] ^ bias), minuteOf(d.time[row])}
-		at, ok := byIDs[id]
-		if !ok {
-			key, err := s.operationKeyOf(id.resource, id.name, id.kind, id.minute)
-			if err != nil {
-				return nil, err
-			}
-			if at, ok = byKey[key]; !ok {
-				at = len(counts)
-				h := &Histogram{}
-				counts = append(counts, operationCount{operationKey: key, buckets: h.Buckets})
-				durations = append(durations, h)
-				byKey[key] = at
-			}
-			byIDs[id] = at
-		}
-		c := &counts[at]
-		c.count++
-		if int32(d.status[row]^bias) == statusError {
-			c.errors++
-		}
-		durations[at].Observe(spanDuration(d.time[row], d.duration[row]))
-	}
-	return counts, nil
+	return min(int(row), c.len())
 }
 
 // operationKeyOf names an operation; name is 1 + the dictionary id.
 func (s *snapshot) operationKeyOf(resource, name uint32, kind int32, minute uint64) (operationKey, error) {
-	key := operationKey{spanKind: kind, minute: minute}
+	key := operationKey{operationName{spanKind: kind}, minute}
 	r, err := s.resource(resource)
 	if err != nil {
 		return key, err
@@ -236,8 +257,8 @@ type bucketCount struct {
 
 // operation reads one pre-aggregate into c, and its buckets into buckets.
 func (d *decoder) operation(c *operationCount, buckets []bucketCount) []bucketCount {
-	c.operationKey = operationKey{service: d.text(), operation: d.text(), spanKind: int32(d.varint()),
-		minute: d.uvarint() * uint64(time.Minute)}
+	c.operationKey = operationKey{operationName{service: d.text(), operation: d.text(), spanKind: int32(d.varint())},
+		d.uvarint() * uint64(time.Minute)}
 	c.count, c.errors = d.uvarint(), d.uvarint()
 	buckets = buckets[:0]
 	bucket := uint64(0)

@@ -381,19 +381,20 @@ func (sl *sealer) writeOperations() error {
 	if sl.kind != Spans {
 		return nil
 	}
-	counts, err := countOperations(sl.snapshot, sl.head.denseRows())
-	if err != nil {
-		return err
-	}
 	b, n := sl.page[:0], uint32(0)
-	for i := range counts {
-		b = appendOperation(b, &counts[i])
-		n++
-		if len(b) >= operationsPage || i == len(counts)-1 {
+	end := func() {
+		if n > 0 {
 			sl.footer.operations = append(sl.footer.operations, sl.located(pageMeta{count: n}, b, true))
 			b, n = b[:0], 0
 		}
 	}
+	err := sl.head.head.operations(func(c *operationCount) {
+		b = appendOperation(b, c)
+		if n++; len(b) >= operationsPage {
+			end()
+		}
+	})
+	end()
 	sl.page = b
-	return nil
+	return err
 }

@@ -48,6 +48,7 @@ func (s *Store) sealFrozen(l *lane) {
 	l.view.Lock()
 	l.frozen = nil
 	l.blocks = append(l.blocks[:len(l.blocks):len(l.blocks)], b)
+	l.version++
 	l.view.Unlock()
 	l.sealing.Store(false)
 	close(gen.sealed)

@@ -17,6 +17,9 @@ type view struct {
 	// onCorrupt is told of every part that turned out to be unreadable; nil
 	// when nobody wants to know.
 	onCorrupt func(*CorruptionError)
+	// version is that of the list of blocks; 0 when it is no list of a lane.
+	version  uint64
+	sumCache *sumCache // nil: sums are not kept
 }
 
 // hit is a row that satisfies a query.

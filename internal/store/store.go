@@ -24,6 +24,7 @@ type Store struct {
 	lock    io.Closer
 	metrics *metrics
 	tail    tail
+	sums    *sumCache
 	lanes   [len(kinds)]*lane // in the order of kinds
 
 	manifestMu sync.Mutex
@@ -57,7 +58,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, o: o, log: o.Logger, lock: lock,
-		seals: make(chan *lane, len(kinds)), closing: make(chan struct{}),
+		sums: newSumCache(), seals: make(chan *lane, len(kinds)), closing: make(chan struct{}),
 		sealerDone: make(chan struct{}), maintainDone: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -297,14 +298,13 @@ func unixNano(nanos uint64) time.Time {
 func readView[T any](s *Store, k Kind, query func(*view) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		l := s.lane(k)
-		parts, release, err := l.snapshot()
+		v, release, err := l.snapshot()
 		if err != nil {
 			var none T
 			yield(none, err)
 			return
 		}
 		defer release()
-		v := &view{parts: parts, onCorrupt: func(e *CorruptionError) { s.quarantine(l, e) }}
 		for r, err := range query(v) {
 			if !yield(r, err) {
 				return
@@ -332,6 +332,13 @@ func (s *Store) Trace(ctx context.Context, id TraceID, report *Report) iter.Seq2
 // Operations returns rate, errors and duration by operation and minute.
 func (s *Store) Operations(ctx context.Context, start, end uint64, report *Report) iter.Seq2[*OperationMinute, error] {
 	return readView(s, Spans, func(v *view) iter.Seq2[*OperationMinute, error] { return v.operations(ctx, start, end, report) })
+}
+
+// Sums adds up rate, errors and durations by service or operation and cell of
+// time, cell by cell for one after the other; at any size of data it takes as
+// long as the answer is.
+func (s *Store) Sums(ctx context.Context, q SumQuery) iter.Seq2[*OperationSum, error] {
+	return readView(s, Spans, func(v *view) iter.Seq2[*OperationSum, error] { return v.sums(ctx, q) })
 }
 
 // Keys returns the attribute keys in use.
