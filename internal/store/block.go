@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"sort"
 )
 
@@ -39,10 +40,11 @@ func openBlock(r io.ReaderAt, size int64, name string) (*block, error) {
 		return nil, fmt.Errorf("reading trailer of block %s: %w", name, err)
 	}
 	k := Kind(head[blockHeader-1])
-	if string(head[:]) != magicOf(k) {
+	version := head[blockHeader-2]
+	if version == 0 || version > blockVersion || string(head[:]) != magicOf(k, version) {
 		return nil, corrupt(0, "not a block file of a known version")
 	}
-	if string(trailer[8:]) != magicOf(k) {
+	if string(trailer[8:]) != string(head[:]) {
 		return nil, corrupt(at, "block file does not end as it begins")
 	}
 	length := int64(binary.LittleEndian.Uint32(trailer[:]))
@@ -57,7 +59,7 @@ func openBlock(r io.ReaderAt, size int64, name string) (*block, error) {
 	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(trailer[4:]) {
 		return nil, corrupt(start, "footer checksum mismatch")
 	}
-	f, ok := decodeFooter(b, start)
+	f, ok := decodeFooter(b, start, version)
 	if !ok || f.kind != k {
 		return nil, corrupt(start, "malformed footer")
 	}
@@ -72,8 +74,10 @@ func openBlock(r io.ReaderAt, size int64, name string) (*block, error) {
 	return bl, nil
 }
 
-// magicOf begins and ends the block files of a kind.
-func magicOf(k Kind) string { return blockMagic[:blockHeader-1] + string(rune(k&0x7f)) }
+// magicOf begins and ends the block files of a kind and version.
+func magicOf(k Kind, version byte) string {
+	return blockMagic[:blockHeader-2] + string([]byte{version, byte(k)})
+}
 
 func (b *block) kind() Kind { return b.footer.kind }
 
@@ -111,6 +115,7 @@ type blockPages struct {
 	wholes map[int]*wholeColumn
 	dicts  map[dictPageID]*dictEntries
 	traces map[int]*traceEntries
+	filter []byte // the gram filter that was read last
 }
 
 // wholeColumn is a column whose values are on one page.
@@ -198,7 +203,16 @@ func stripsOf(n int) int { return (n + stripValues - 1) / stripValues }
 func (p *blockPages) stripText(ch *chunk, i int) ([]byte, error) {
 	i += ch.off
 	n := i / stripValues
+	b, err := p.strip(ch, n)
+	if err != nil {
+		return nil, err
+	}
 	from := ch.startOf(n * stripValues)
+	start, end := ch.startOf(i)-from, ch.ends[i]-from
+	return b[start:end:end], nil
+}
+
+func (p *blockPages) strip(ch *chunk, n int) ([]byte, error) {
 	b := ch.strips.texts[n]
 	if b == nil && ch.strips.pages[n].stored > 0 {
 		var err error
@@ -207,8 +221,29 @@ func (p *blockPages) stripText(ch *chunk, i int) ([]byte, error) {
 		}
 		ch.strips.texts[n] = b
 	}
-	start, end := ch.startOf(i)-from, ch.ends[i]-from
-	return b[start:end:end], nil
+	return b, nil
+}
+
+func (p *blockPages) grams(info *columnInfo, g int) ([]byte, error) {
+	c := &p.footer.columns[info.index]
+	if c.whole {
+		g = 0
+	}
+	if len(c.grams) == 0 || c.grams[g].stored == 0 {
+		return nil, nil
+	}
+	m := c.grams[g]
+	if m.stored > maxGrams || m.raw != m.stored {
+		return nil, p.corrupt(m, "malformed gram filter")
+	}
+	p.filter = slices.Grow(p.filter[:0], int(m.stored))[:m.stored]
+	if reason := readStored(p.r, m, p.filter); reason != "" {
+		return nil, p.corrupt(m, reason)
+	}
+	if !validGrams(p.filter) {
+		return nil, p.corrupt(m, "malformed gram filter")
+	}
+	return p.filter, nil
 }
 
 // whole returns a column that has one page.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/signalbox-otel/signalbox/bench/workload"
 	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
@@ -362,8 +363,8 @@ func FuzzBlock(f *testing.F) {
 // compares the answers with those of that time. Neither is ever rewritten:
 // UPDATE=1 only makes files that are missing.
 func TestReleasedFormats(t *testing.T) {
-	for _, k := range []store.Kind{store.Spans, store.Logs} {
-		name := fmt.Sprintf("testdata/format-1-%s", k)
+	for i, k := range []store.Kind{store.Spans, store.Logs, store.Spans, store.Logs} {
+		name := fmt.Sprintf("testdata/format-%d-%s", 1+i/2, k)
 		if _, err := os.Stat(name + ".block"); errors.Is(err, os.ErrNotExist) && os.Getenv("UPDATE") != "" {
 			makeReleased(t, name, k)
 		}
@@ -393,6 +394,14 @@ func makeReleased(t *testing.T, name string, k store.Kind) {
 	t.Helper()
 	head := store.NewTestHead(k)
 	head.Append(newRandom(42).batch(k, 40))
+	if k == store.Logs {
+		b := workload.NewLogs(workloadStart).Batch()
+		b.Logs = b.Logs[:100]
+		for i := range b.Logs {
+			b.Logs[i].Resource, b.Logs[i].Attrs = &store.Resource{}, nil
+		}
+		head.Append(b)
+	}
 	file, err := head.Seal()
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@
 // value. The head keeps them in order of arrival; a block is the same columns
 // sorted by service, span name and time, in pages of 4,096 rows:
 //
-//	magic | pages: columns, dictionaries, bloom filters, traces, pre-aggregates | footer | trailer, magic
+//	magic | pages: columns, dictionaries, bloom and gram filters, traces, pre-aggregates | footer | trailer, magic
 //
 // A query evaluates its condition column by column over both (docs/format/block.md).
 //

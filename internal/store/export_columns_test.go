@@ -109,6 +109,16 @@ func (v *TestView) Traces(ctx context.Context, ids []TraceID, need Need, r *Repo
 	return v.v.traces(ctx, ids, need, r)
 }
 
+// Grams is the size of the gram filters of the block.
+func (p Part) Grams() (sizeBytes int) {
+	for _, c := range p.part.(*block).footer.columns {
+		for _, m := range c.grams {
+			sizeBytes += int(m.stored)
+		}
+	}
+	return sizeBytes
+}
+
 // Groups is the number of page groups.
 func (p Part) Groups() int { return len(p.snapshot().groups) }
 
@@ -123,7 +133,7 @@ func RepairChecksums(file []byte) []byte {
 	if start < blockHeader || start > at {
 		return file
 	}
-	if f, ok := decodeFooter(file[start:at], int64(start)); ok {
+	if f, ok := decodeFooter(file[start:at], int64(start), file[blockHeader-2]); ok {
 		repair := func(pages []pageMeta) {
 			for i := range pages {
 				m := &pages[i]
@@ -134,6 +144,7 @@ func RepairChecksums(file []byte) []byte {
 			repair(f.columns[i].pages)
 			repair(f.columns[i].bloom)
 			repair(f.columns[i].strips)
+			repair(f.columns[i].grams)
 			for j := range f.columns[i].dict {
 				m := &f.columns[i].dict[j].pageMeta
 				m.crc = crc32.Checksum(file[m.offset:][:m.stored], castagnoli)
@@ -147,7 +158,7 @@ func RepairChecksums(file []byte) []byte {
 		file = append(file[:start:start], f.encode()...)
 		file = binary.LittleEndian.AppendUint32(file, uint32(len(file)-start))
 		file = binary.LittleEndian.AppendUint32(file, 0)
-		file = append(file, magicOf(f.kind)...)
+		file = append(file, magicOf(f.kind, blockVersion)...)
 		at = len(file) - blockTrailer
 	}
 	binary.LittleEndian.PutUint32(file[at+4:], crc32.Checksum(file[start:at], castagnoli))

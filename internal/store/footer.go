@@ -7,9 +7,12 @@ import (
 // The footer names everything in a block file. It is read when the block is
 // opened and kept in memory; pages are read when a query needs them.
 
-// blockMagic begins and ends a block file: name, format version, and the kind
-// of the records in place of the last byte.
-const blockMagic = "SBXBLK\x01\x00"
+// blockMagic begins and ends a block file: name, and in place of the last two
+// bytes format version and kind of the records.
+const blockMagic = "SBXBLK\x00\x00"
+
+// blockVersion is the version that is written. Version 1 had no gram filters.
+const blockVersion = 2
 
 const (
 	blockHeader  = len(blockMagic)
@@ -52,6 +55,8 @@ type blockColumn struct {
 	// first page first; firstStrip is where those of each page begin.
 	strips     []pageMeta
 	firstStrip []int
+	// grams are gram filters, one for each of pages; nil: none.
+	grams []pageMeta
 }
 
 // dictPage is a page of a sorted dictionary.
@@ -152,12 +157,14 @@ func (e *encoder) column(c *blockColumn) {
 	}
 	e.pages(c.bloom)
 	e.pages(c.strips)
+	e.pages(c.grams)
 }
 
 // footerDecoder reads a footer that may be anything.
 type footerDecoder struct {
 	decoder
-	end int64 // where the pages end and the footer begins
+	end     int64 // where the pages end and the footer begins
+	version byte
 }
 
 func (d *footerDecoder) page() (m pageMeta) {
@@ -195,9 +202,10 @@ func (d *footerDecoder) pages() []pageMeta {
 	return pages
 }
 
-// decodeFooter decodes the footer of a block whose pages end at end.
-func decodeFooter(b []byte, end int64) (*footer, bool) {
-	d := &footerDecoder{decoder: decoder{b: b}, end: end}
+// decodeFooter decodes the footer of a block of that version whose pages end at
+// end.
+func decodeFooter(b []byte, end int64, version byte) (*footer, bool) {
+	d := &footerDecoder{decoder: decoder{b: b}, end: end, version: version}
 	f := &footer{kind: Kind(d.u8()), rows: d.u32()}
 	lo := uint32(0)
 	for range d.count(3) {
@@ -266,6 +274,9 @@ func (d *footerDecoder) column(f *footer) (c blockColumn, ok bool) {
 	c.info.entries = int(first)
 	c.bloom = d.pages()
 	c.strips = d.pages()
+	if d.version >= 2 {
+		c.grams = d.pages()
+	}
 	return c, !d.bad && c.consistent(f)
 }
 
@@ -292,7 +303,7 @@ func (c *blockColumn) consistent(f *footer) bool {
 			return false
 		}
 	}
-	if n != len(c.strips) {
+	if n != len(c.strips) || len(c.grams) > 0 && (!raw || len(c.grams) != len(c.pages)) {
 		return false
 	}
 	if c.whole {

@@ -14,13 +14,14 @@ import (
 type Matcher struct {
 	expr    Expr
 	regexps map[string]*regexp.Regexp
+	needles map[Cond]needles // of conditions on texts
 }
 
 // NewMatcher checks e (nil accepts all) and compiles its regular expressions.
 // The error names the expression that does not compile or the operator that is
 // unknown.
 func NewMatcher(e Expr) (*Matcher, error) {
-	m := &Matcher{expr: e, regexps: map[string]*regexp.Regexp{}}
+	m := &Matcher{expr: e, regexps: map[string]*regexp.Regexp{}, needles: map[Cond]needles{}}
 	if err := m.compile(e); err != nil {
 		return nil, err
 	}
@@ -54,6 +55,9 @@ func (m *Matcher) compile(e Expr) error {
 				return err
 			}
 			m.regexps[e.Value.Str()] = re
+		}
+		if n := needlesOf(e); n != nil {
+			m.needles[e] = n
 		}
 	default:
 		return fmt.Errorf("unknown condition %T", e)

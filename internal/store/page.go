@@ -100,14 +100,22 @@ func (w *pageWriter) page(raw, b []byte) pageMeta {
 	return m
 }
 
-// readPage reads and checks the bytes of a page.
-func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string) {
-	b := make([]byte, m.stored)
+// readStored reads and checks the bytes of a page as they are in the file.
+func readStored(r io.ReaderAt, m pageMeta, b []byte) (reason string) {
 	if _, err := r.ReadAt(b, m.offset); err != nil {
-		return nil, "reading page: " + err.Error()
+		return "reading page: " + err.Error()
 	}
 	if crc32.Checksum(b, castagnoli) != m.crc {
-		return nil, "page checksum mismatch"
+		return "page checksum mismatch"
+	}
+	return ""
+}
+
+// readPage reads, checks and decompresses a page.
+func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string) {
+	b := make([]byte, m.stored)
+	if reason := readStored(r, m, b); reason != "" {
+		return nil, reason
 	}
 	if m.raw == m.stored {
 		return b, ""

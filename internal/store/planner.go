@@ -4,19 +4,18 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
-	"regexp"
 	"slices"
 )
 
 // planner makes conditions for one snapshot.
 type planner struct {
 	*snapshot
-	regexps map[string]*regexp.Regexp
+	match *Matcher
 }
 
 // plan makes e ready for the snapshot. m must have been made from e.
 func (s *snapshot) plan(e Expr, m *Matcher) (*condition, error) {
-	return (&planner{s, m.regexps}).expr(e)
+	return (&planner{s, m}).expr(e)
 }
 
 func (p *planner) expr(e Expr) (*condition, error) {
@@ -67,7 +66,7 @@ func (p *planner) part(c *condition, e Expr) error {
 
 // cond returns the predicates of which one must hold.
 func (p *planner) cond(c Cond) ([]predicate, error) {
-	holds := func(v Value) bool { return c.holds(v, p.regexps[c.Value.Str()]) }
+	holds := func(v Value) bool { return c.holds(v, p.match.regexps[c.Value.Str()]) }
 	switch c.Field.Place {
 	case RecordAttr:
 		return p.recordPredicates(c, holds)
@@ -160,6 +159,7 @@ func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) boo
 		t.price = 1 // rows are sorted by it
 	case !col.dict:
 		t.price = 4
+		t.look(c, p.match.needles[c])
 	}
 	if c.Op != Eq {
 		return t, nil

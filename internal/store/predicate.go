@@ -88,6 +88,9 @@ type textPredicate struct {
 	nowhere bool
 	memo    []uint8 // by dictionary id: 0 not yet known, 1 fails, 2 passes
 	price   int
+	// search is for columns without dictionary; nil when nothing is known of
+	// the texts that pass.
+	search *textSearch
 }
 
 func (t *textPredicate) cost() int { return t.price }
@@ -130,11 +133,11 @@ func (t *textPredicate) ruledOut(s *snapshot, g int) (bool, error) {
 	}
 	lo, hi, ok := s.bounds(t.col, g)
 	switch {
-	case !ok:
-		return false, nil
-	case lo > hi:
+	case ok && lo > hi:
 		return true, nil
-	case !t.col.dict:
+	case !t.col.dict && t.search != nil:
+		return t.search.ruledOut(s, t.col, g)
+	case !ok:
 		return false, nil
 	case t.exact:
 		return t.nowhere || uint64(t.id) < lo || uint64(t.id) > hi, nil
@@ -169,6 +172,9 @@ func (t *textPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	if t.exact {
 		c.equal(sel, out, uint64(t.id))
 		return nil
+	}
+	if t.search.worthwhile(c, sel) {
+		return t.evalStrips(s, c, sel, out)
 	}
 	c.each(sel, func(row, i int) {
 		if err != nil {

@@ -36,6 +36,8 @@ type sealer struct {
 	mark []uint32
 	page []byte
 	lens []uint64
+
+	grams *gramFilter // nil: not yet needed
 }
 
 // seal writes the head as a whole block file to w. The head must get no more
@@ -52,7 +54,7 @@ func (h *head) seal(w io.Writer) error {
 	}
 	sl := &sealer{snapshot: s, head: s.pages.(*headPages), out: out, texts: map[int]*sealedText{}}
 	sl.footer = footer{kind: s.kind, rows: s.rows}
-	out.bytes([]byte(magicOf(s.kind)))
+	out.bytes([]byte(magicOf(s.kind, blockVersion)))
 	sl.prepareTexts()
 	sl.sort()
 	sl.cutGroups(sl.head.big)
@@ -75,7 +77,7 @@ func (sl *sealer) writeFooter() {
 	trailer := binary.LittleEndian.AppendUint32(nil, uint32(len(b)))
 	trailer = binary.LittleEndian.AppendUint32(trailer, crc32.Checksum(b, castagnoli))
 	sl.out.bytes(b)
-	sl.out.bytes(append(trailer, magicOf(sl.kind)...))
+	sl.out.bytes(append(trailer, magicOf(sl.kind, blockVersion)...))
 }
 
 // sort fixes the order of the rows.
@@ -357,7 +359,8 @@ func (sl *sealer) writeSlots() {
 			sl.writeText(int(s))
 		default:
 			sl.gather(c, func(i int) uint64 { return c.nums[i] })
-			sl.writeNums(c.key, s == slotTime, s != slotSpanID)
+			// Log records share the spans they are of, or have none.
+			sl.writeNums(c.key, s == slotTime, s != slotSpanID || sl.kind == Logs)
 		}
 	}
 }

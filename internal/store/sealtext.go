@@ -21,6 +21,12 @@ type sealedText struct {
 // dictionary; beyond, a column of which more than 70 % are distinct has none.
 const minRaw = 64
 
+// maxBodies is the number of distinct log bodies up to which they may have a
+// dictionary. Queries look for parts of bodies, and a dictionary must be read
+// whole for that; of raw columns few pages are read, thanks to their gram
+// filters, and bodies that come again and again are as small there.
+const maxBodies = 4096
+
 func (sl *sealer) prepareTexts() {
 	for i := range sl.head.columns {
 		c := &sl.head.columns[i]
@@ -32,7 +38,8 @@ func (sl *sealer) prepareTexts() {
 		t := &sealedText{raw: blob}
 		if !blob {
 			t.newID, t.sorted = distinctTexts(&c.dict)
-			t.raw = !shared && len(t.sorted) > minRaw && len(t.sorted)*10 > c.len()*7
+			t.raw = !shared && len(t.sorted) > minRaw && len(t.sorted)*10 > c.len()*7 ||
+				c.key.place == Intrinsic && len(t.sorted) > maxBodies
 		}
 		if !t.raw {
 			sortTexts(&c.dict, t)
@@ -160,12 +167,16 @@ func (sl *sealer) writeText(i int) {
 	if t.raw {
 		sl.gather(c, func(i int) uint64 { return uint64(c.ids[i]) })
 		col := blockColumn{info: columnInfo{key: c.key}, bloom: sl.writeBloom(c, t)}
-		var strips []pageMeta
+		var strips, grams []pageMeta
 		sl.writeColumn(col, func(from, to int, lo uint32, n int) pageMeta {
 			strips = sl.writeStrips(strips, &c.dict, sl.nums[from:to])
+			if hasGramFilter(c.key) {
+				grams = append(grams, sl.gramPage(&c.dict, sl.nums[from:to]))
+			}
 			return sl.textPage(&c.dict, from, to, lo, n)
 		})
-		sl.footer.columns[len(sl.footer.columns)-1].strips = strips
+		written := &sl.footer.columns[len(sl.footer.columns)-1]
+		written.strips, written.grams = strips, grams
 		return
 	}
 	dict := sl.writeDict(len(t.sorted), func(i int) ([]byte, uint64) { return c.dict.entry(t.sorted[i]), t.entries[i] })
@@ -217,6 +228,22 @@ func (sl *sealer) writeBloom(c *headColumn, t *sealedText) []pageMeta {
 		pages = append(pages, sl.out.page(b, b))
 	}
 	return pages
+}
+
+// hasGramFilter reports whether queries look for parts of a column's texts often
+// enough to pay for a filter: of log bodies.
+func hasGramFilter(k columnKey) bool { return k.place == Intrinsic }
+
+// gramPage writes the gram filter of one page.
+func (sl *sealer) gramPage(d *dictionary, ids []uint64) pageMeta {
+	if sl.grams == nil {
+		sl.grams = newGramFilter()
+	}
+	for _, id := range ids {
+		sl.grams.add(d.entry(uint32(id)))
+	}
+	sl.page = sl.grams.take(sl.page[:0])
+	return sl.located(pageMeta{}, sl.page, false)
 }
 
 // writeHiddenKeys writes the keys of attributes that have no column.

@@ -42,7 +42,10 @@ type searcher struct {
 	snaps  []*snapshot // by part; nil when not opened or unreadable
 	failed map[int]bool
 
-	best  *topHits
+	best *topHits
+	// floor is the key below which hits do not matter, whatever part they are
+	// of: there are as many others as are wanted.
+	floor *atomic.Uint64
 	rows  *atomic.Int64 // examined, by all that work on the query
 	spent bool          // the row limit is reached
 	// groups gives the order in which the groups of a part are looked at, and
@@ -157,7 +160,7 @@ var errAgain = errors.New("search again")
 
 // newSearcher leaves out the parts that are broken.
 func newSearcher(v *view, q Query, k Kind, m *Matcher, broken map[part]bool) *searcher {
-	s := &searcher{view: v, query: q, match: m, report: q.Report, failed: map[int]bool{}, rows: &atomic.Int64{},
+	s := &searcher{view: v, query: q, match: m, report: q.Report, failed: map[int]bool{}, rows: &atomic.Int64{}, floor: &atomic.Uint64{},
 		best: &topHits{limit: q.Limit, perTrace: q.OnePerTrace, order: newestFirst}, groups: groupsNewestFirst}
 	if s.report == nil {
 		s.report = &Report{}
@@ -204,13 +207,14 @@ func (v *view) unreadable(r *Report, err error) bool {
 
 // from is the least time that matters still.
 func (s *searcher) from() uint64 {
-	if s.best.full && s.best.floor >= s.query.Start {
+	from := max(s.query.Start, s.floor.Load())
+	if s.best.full && s.best.floor >= from {
 		if s.best.floor == math.MaxUint64 {
 			return math.MaxUint64
 		}
 		return s.best.floor + 1
 	}
-	return s.query.Start
+	return from
 }
 
 // overlaps reports whether times from min to max can be in the answer.
@@ -218,23 +222,57 @@ func (s *searcher) overlaps(min, max uint64) bool {
 	return max >= s.from() && (s.query.End == 0 || min < s.query.End) && !(s.best.full && max <= s.best.floor)
 }
 
-// collect gathers the hits of all parts in s.best, newest parts first.
+// collect gathers the newest hits of all parts in s.best: those of the newest
+// part first, since often no other matters then, and of the others several at a
+// time.
 func (s *searcher) collect(ctx context.Context) error {
-	for i := range s.parts {
-		found := false
-		err := s.scan(ctx, i, func(g int, sel bitmap) error {
-			found = true
-			return s.take(i, g, sel)
-		})
+	all := s.best
+	if len(s.parts) == 0 {
+		return nil
+	}
+	if err := s.collectPart(ctx, 0); err != nil {
+		if err = s.fail(0, err); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(s.parts[1:], func(p part) bool { return s.overlaps(p.timeRange()) }) {
+		s.report.BlocksSkipped += len(s.parts) - 1
+		return nil
+	}
+	for hits, err := range eachPart(ctx, s, func(ctx context.Context, s *searcher, i int) ([]hit, error) {
+		if i == 0 {
+			return nil, nil
+		}
+		s.best = &topHits{limit: all.limit, perTrace: all.perTrace, order: all.order}
+		err := s.collectPart(ctx, i)
+		return s.best.hits, err
+	}) {
 		if err != nil {
 			return err
 		}
-		if !found {
-			s.snaps[i] = nil // with what it decoded
+		all.hits = append(all.hits, hits...)
+	}
+	all.cut()
+	return nil
+}
+
+// collectPart gathers the newest hits of one part in s.best.
+func (s *searcher) collectPart(ctx context.Context, i int) error {
+	err := s.scanPart(ctx, i, func(g int, sel bitmap) error { return s.take(i, g, sel) })
+	if s.best.cut(); len(s.best.hits) == 0 {
+		s.snaps[i] = nil // with what it decoded
+	}
+	s.raise()
+	return err
+}
+
+// raise tells those who look at other parts what no longer matters.
+func (s *searcher) raise() {
+	for s.best.full {
+		if old := s.floor.Load(); old >= s.best.floor || s.floor.CompareAndSwap(old, s.best.floor) {
+			return
 		}
 	}
-	s.best.cut()
-	return nil
 }
 
 // scan calls f with the rows of each group of a part that satisfy the query. A
@@ -252,7 +290,7 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 		return err
 	}
 	lo, hi := s.parts[i].timeRange()
-	if s.spent || !s.overlaps(lo, hi) {
+	if s.isSpent() || !s.overlaps(lo, hi) {
 		s.report.BlocksSkipped++
 		return nil
 	}
@@ -286,6 +324,11 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 		}
 	}
 	return nil
+}
+
+// isSpent reports whether some row was not examined because of the row limit.
+func (s *searcher) isSpent() bool {
+	return s.spent || s.query.MaxRows > 0 && s.rows.Load() > int64(s.query.MaxRows)
 }
 
 func groupsNewestFirst(s *snapshot) []int {
@@ -360,6 +403,7 @@ func (s *searcher) take(part, g int, sel bitmap) (err error) {
 			s.best.add(h)
 		}
 	})
+	s.raise()
 	return err
 }
 

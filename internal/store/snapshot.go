@@ -33,6 +33,11 @@ type pages interface {
 	lookup(c *columnInfo, s string) (id uint32, found presence, err error)
 	// stripText is text i of a chunk of a column without dictionary.
 	stripText(ch *chunk, i int) ([]byte, error)
+	// strip is strip n of such a chunk: its texts, one after the other.
+	strip(ch *chunk, n int) ([]byte, error)
+	// grams is the gram filter of column c for group g, valid until the next
+	// call; nil when there is none.
+	grams(c *columnInfo, g int) ([]byte, error)
 	// entry is text id of the dictionary of column c.
 	entry(c *columnInfo, id uint32) ([]byte, error)
 	// entries calls f for each text of the dictionary of column c (the same
@@ -300,8 +305,12 @@ func (p *headPages) bounds(*columnInfo, int) (min, max uint64, ok bool) { return
 
 func (p *headPages) lookup(*columnInfo, string) (uint32, presence, error) { return 0, maybe, nil }
 
-// stripText is never called: all texts of a head have numbers.
+// stripText, strip and grams are never called: all texts of a head have numbers.
 func (p *headPages) stripText(*chunk, int) ([]byte, error) { return nil, nil }
+
+func (p *headPages) strip(*chunk, int) ([]byte, error) { return nil, nil }
+
+func (p *headPages) grams(*columnInfo, int) ([]byte, error) { return nil, nil }
 
 func (p *headPages) entry(c *columnInfo, id uint32) ([]byte, error) {
 	return p.columns[c.index].dict.entry(id), nil
