@@ -19,6 +19,10 @@ type block struct {
 	hidden  *columnInfo // nil when every attribute has a column
 	minTime uint64
 	maxTime uint64
+
+	format   byte  // version of the file's format
+	size     int64 // of the file
+	pagesEnd int64 // where the pages end and the footer begins
 }
 
 // openBlock reads and checks the footer of a block file. name goes into
@@ -63,7 +67,7 @@ func openBlock(r io.ReaderAt, size int64, name string) (*block, error) {
 	if !ok || f.kind != k {
 		return nil, corrupt(start, "malformed footer")
 	}
-	bl := &block{file: name, r: r, footer: f}
+	bl := &block{file: name, r: r, footer: f, format: head[blockHeader-2], size: size, pagesEnd: start}
 	bl.describe()
 	for i, g := range f.groups {
 		if i == 0 {
