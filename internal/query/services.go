@@ -77,11 +77,7 @@ func statsOf(count, errors uint64, durations *store.Histogram, seconds float64) 
 	}
 	var q [3]uint64
 	durations.Quantiles(q[:], .5, .95, .99)
-	s.P50, s.P95, s.P99 = q[0], q[1], q[2]
-	durations.Buckets(func(i int, n uint64) {
-		low, high := store.HistogramBounds(i)
-		s.Total += n * (low + (high-low)/2)
-	})
+	s.P50, s.P95, s.P99, s.Total = q[0], q[1], q[2], durations.Total()
 	return s
 }
 

@@ -161,3 +161,29 @@ func BenchmarkOperations(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSums is for an hour of services by minute, when nothing is kept from
+// questions before and when all is.
+func BenchmarkSums(b *testing.B) {
+	view, _ := benchView(b)
+	ask := func(b *testing.B, view *store.TestView) {
+		q := store.SumQuery{Start: workloadStart, End: workloadStart + uint64(time.Hour), Step: uint64(time.Minute), First: workloadStart}
+		for _, err := range view.Sums(context.Background(), q) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	for _, name := range []string{"cold", "warm"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			defer cpu(b, 1, "query")()
+			for b.Loop() {
+				if name == "cold" {
+					view.KeepSums(store.NewTestView(nil))
+				}
+				ask(b, view)
+			}
+		})
+	}
+}

@@ -42,8 +42,9 @@ type head struct {
 	// big lists rows that hold long texts, with their bytes beyond bigText.
 	big []bigRow
 
-	counting sync.Mutex // guards counts
+	counting sync.Mutex // guards the next two
 	counts   operationCounter
+	sums     headSums
 
 	// Of the writer alone: what the current batch's pointers stand for, the
 	// column of the attribute before, and scratch.

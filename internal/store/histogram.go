@@ -37,12 +37,26 @@ func HistogramBounds(i int) (low, high uint64) {
 	return low, low + 1<<exp - 1
 }
 
+// histogramBuckets is the number of buckets of all durations.
+const histogramBuckets = 61 << histogramBits
+
+// bucketMiddles are the middles of the buckets.
+var bucketMiddles = func() (middles [histogramBuckets]uint64) {
+	for i := range middles {
+		low, high := HistogramBounds(i)
+		middles[i] = low + (high-low)/2
+	}
+	return middles
+}()
+
 // Add counts n durations of bucket i.
 func (h *Histogram) Add(i int, n uint64) {
 	if n == 0 {
 		return
 	}
-	h.cover(i, i)
+	if i < h.low || i-h.low >= len(h.counts) {
+		h.cover(i, i)
+	}
 	h.counts[i-h.low] += n
 	h.count += n
 }
@@ -102,16 +116,15 @@ func (h *Histogram) Quantile(q float64) uint64 {
 // Quantiles puts the quantiles qs, which ascend, into out: one pass for all.
 func (h *Histogram) Quantiles(out []uint64, qs ...float64) {
 	clear(out)
-	var seen uint64
-	at := 0
+	at, seen, rank := 0, uint64(0), h.rank(qs[0])
 	for i, n := range h.counts {
-		if n == 0 {
-			continue
-		}
 		seen += n
-		for ; at < len(qs) && seen > h.rank(qs[at]); at++ {
-			low, high := HistogramBounds(h.low + i)
-			out[at] = low + (high-low)/2
+		for n > 0 && seen > rank {
+			out[at] = bucketMiddles[h.low+i]
+			if at++; at == len(qs) {
+				return
+			}
+			rank = h.rank(qs[at])
 		}
 	}
 }
@@ -123,4 +136,13 @@ func (h *Histogram) rank(q float64) uint64 {
 		rank = h.count - 1
 	}
 	return rank
+}
+
+// Total is the sum of the durations, each by the middle of its bucket.
+func (h *Histogram) Total() (total uint64) {
+	middles := bucketMiddles[h.low:]
+	for i, n := range h.counts {
+		total += n * middles[i]
+	}
+	return total
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"math"
 	"math/rand"
 	"reflect"
 	"testing"
@@ -69,5 +70,17 @@ func TestHistogramMerge(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(merged, all) {
 			t.Fatalf("seed %d: got %v; want %v", seed, got, want)
 		}
+	}
+}
+
+func TestHistogramOfTheLongest(t *testing.T) {
+	var h Histogram
+	h.Observe(math.MaxUint64)
+	if last := HistogramBucket(math.MaxUint64); last != histogramBuckets-1 {
+		t.Errorf("got bucket %d for the longest duration; want %d", last, histogramBuckets-1)
+	}
+	low, high := HistogramBounds(histogramBuckets - 1)
+	if got, want := h.Quantile(.5), low+(high-low)/2; got != want || h.Total() != want {
+		t.Errorf("got median %d and total %d; want %d", got, h.Total(), want)
 	}
 }

@@ -263,8 +263,13 @@ func (d *decoder) operation(c *operationCount, buckets []bucketCount) []bucketCo
 	buckets = buckets[:0]
 	bucket := uint64(0)
 	for range d.count(2) {
-		bucket += d.uvarint()
-		n := d.uvarint()
+		var step, n uint64
+		if len(d.b) > 1 && d.b[0] < 0x80 && d.b[1] < 0x80 { // nearly always
+			step, n, d.b = uint64(d.b[0]), uint64(d.b[1]), d.b[2:]
+		} else {
+			step, n = d.uvarint(), d.uvarint()
+		}
+		bucket += step
 		if bucket > uint64(HistogramBucket(math.MaxUint64)) {
 			d.fail()
 		}

@@ -122,7 +122,7 @@ type sumBuilding struct {
 
 // cells appends the nodes of the blocks to out, with the cells they belong to.
 func (b *sumBuilding) cells(ctx context.Context, q *SumQuery, out *[]cellNode) error {
-	lo, hi := q.minutesOf(b.blocks)
+	lo, hi := q.minutesOf(b.blocks...)
 	b.count(lo, hi)
 	if lo >= hi {
 		return nil
@@ -171,30 +171,60 @@ func minutes(p part) (first, last uint64) {
 }
 
 // heads appends what is not in blocks yet to out.
-func (b *sumBuilding) heads(q *SumQuery, heads []part, out *[]cellNode) error {
-	lo, hi := q.minutesOf(heads)
-	builders := map[int]*sumBuilder{}
-	for _, p := range heads {
+func (b *sumBuilding) heads(q *SumQuery, heads []*head, out *[]cellNode) error {
+	for _, h := range heads {
 		b.report.Blocks++
-		err := p.operations(func(c *operationCount) {
-			at := c.minute / uint64(time.Minute)
-			if at < lo || at >= hi {
-				return
-			}
-			cell := q.cell(at)
-			if builders[cell] == nil {
-				builders[cell] = newSumBuilder(b.names)
-			}
-			builders[cell].add(b.names.id(c.operationName), c)
-		})
+		nodes, err := h.minuteNodes(b.names)
 		if err != nil {
 			return err
 		}
-	}
-	for cell, builder := range builders {
-		*out = append(*out, cellNode{cell, builder.node(nil)})
+		lo, hi := q.minutesOf(h)
+		for _, n := range nodes {
+			if n.minute >= lo && n.minute < hi {
+				*out = append(*out, cellNode{q.cell(n.minute), n.sumNode})
+			}
+		}
 	}
 	return nil
+}
+
+// minuteNode is the node of a minute.
+type minuteNode struct {
+	minute uint64
+	*sumNode
+}
+
+// headSums are the nodes of a head when it had that many rows.
+type headSums struct {
+	names *sumNames
+	rows  int
+	nodes []minuteNode
+}
+
+// minuteNodes returns the nodes of a head's minutes.
+func (h *head) minuteNodes(names *sumNames) ([]minuteNode, error) {
+	h.counting.Lock()
+	defer h.counting.Unlock()
+	if err := h.counts.count(h.snapshot()); err != nil {
+		return nil, err
+	}
+	if h.sums.names == names && h.sums.rows == h.counts.rows {
+		return h.sums.nodes, nil
+	}
+	builders := map[uint64]*sumBuilder{}
+	for i := range h.counts.counts {
+		c := &h.counts.counts[i]
+		at := c.minute / uint64(time.Minute)
+		if builders[at] == nil {
+			builders[at] = newSumBuilder(names)
+		}
+		builders[at].add(names.id(c.operationName), c)
+	}
+	h.sums = headSums{names: names, rows: h.counts.rows}
+	for at, builder := range builders {
+		h.sums.nodes = append(h.sums.nodes, minuteNode{at, builder.node(nil)})
+	}
+	return h.sums.nodes, nil
 }
 
 // resolve returns the nodes of stretches, which do not overlap and ascend.

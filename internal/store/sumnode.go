@@ -7,9 +7,6 @@ import (
 	"sync"
 )
 
-// histogramBuckets is the number of buckets of all durations.
-const histogramBuckets = 60 << histogramBits
-
 // sumNode has the sums of one stretch of time over some blocks. It never
 // changes.
 type sumNode struct {
@@ -168,15 +165,16 @@ func (b *sumBuilder) add(key uint32, c *operationCount) {
 
 // addNode counts what a node has.
 func (b *sumBuilder) addNode(n *sumNode) {
+	var scratch [histogramBuckets]uint64
 	for i := range n.ops {
 		r := &n.ops[i]
 		o := b.of(r.key)
 		o.count += r.count
 		o.errors += r.errors
-		d := decoder{b: n.buckets[r.from:r.to]}
-		for bucket := 0; len(d.b) > 0; {
-			bucket += int(d.uvarint())
-			o.durations.Add(bucket, d.uvarint())
+		low, top := addBuckets(n.buckets[r.from:r.to], &scratch)
+		if low < top {
+			o.durations.Merge(&Histogram{counts: scratch[low:top], low: low, count: r.count})
+			clear(scratch[low:top])
 		}
 	}
 }

@@ -50,7 +50,7 @@ func EntryKind(spanKind int32) bool { return spanKind == 2 || spanKind == 5 }
 
 // minutesOf returns the minutes [lo, hi) that overlap the query's range and the
 // times of parts.
-func (q *SumQuery) minutesOf(parts []part) (lo, hi uint64) {
+func (q *SumQuery) minutesOf(parts ...part) (lo, hi uint64) {
 	const minute = uint64(time.Minute)
 	lo, hi = math.MaxUint64, 0
 	for _, p := range parts {
@@ -110,15 +110,13 @@ type cellNode struct {
 // summer gathers the nodes that answer q. Blocks that cannot be read are left
 // out.
 func (v *view) summer(ctx context.Context, q SumQuery) (*summer, error) {
-	var blocks, heads []part
+	var blocks []part
+	var heads []*head
 	for _, p := range v.parts {
-		switch p.(type) {
-		case *block:
+		if h, ok := p.(*head); !ok {
 			blocks = append(blocks, p)
-		default:
-			if p.rows() > 0 {
-				heads = append(heads, p)
-			}
+		} else if h.rows() > 0 {
+			heads = append(heads, h)
 		}
 	}
 	cache := v.sumCache

@@ -121,7 +121,7 @@ func (r *random) spread(n int, from uint64, wide bool) *store.Batch {
 		service := store.StringValue(pick(r, "a", "shop", "cart", strings.Repeat("x", r.IntN(3))))
 		b.Spans = append(b.Spans, store.Span{Resource: &store.Resource{Attrs: []store.Attr{{Key: "service.name", Value: service}}},
 			Scope: &store.Scope{}, Name: pick(r, "", "get", "put", "list"), Kind: int32(r.IntN(6)), Start: start,
-			End: start + uint64(r.IntN(1<<uint(r.IntN(40)))), StatusCode: int32(r.IntN(3))})
+			End: start + r.Uint64()>>r.IntN(64), StatusCode: int32(r.IntN(3))})
 	}
 	return b
 }
