@@ -31,6 +31,10 @@ const layers = `
 	# OTLP lies below query.
 	store, ingest, metrics < query < server < collector
 
+	# Languages about more than one record are read and executed above the engine
+	# that reads the records for them.
+	query < query/traceql < server
+
 	store, metrics < clickhouse < app
 
 	# Old configurations are rewritten before they are loaded.

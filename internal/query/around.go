@@ -46,7 +46,7 @@ func (e *Engine) LogsAround(ctx context.Context, q AroundSearch, report *store.R
 			}
 			out = append(out, l)
 		}
-		addReport(report, &partReport)
+		AddReport(report, &partReport)
 	}
 	return out, nil
 }
@@ -70,7 +70,7 @@ func (e *Engine) logsAfter(ctx context.Context, q AroundSearch, limit int, repor
 		if len(found) < limit && !last && !part.Partial() {
 			continue
 		}
-		addReport(report, &part)
+		AddReport(report, &part)
 		found = oldest(found, limit)
 		slices.Reverse(found)
 		return found, nil

@@ -163,7 +163,7 @@ func (c *comparison) enum(words []string) (store.Expr, error) {
 
 func (c *comparison) unknownWord(words []string) error {
 	hint := ""
-	if w := closest(c.value.text, words); w != "" {
+	if w := Closest(c.value.text, words); w != "" {
 		hint = "; did you mean " + w + "?"
 	}
 	return c.fail("%s is one of %s%s", c.name, strings.Join(words, ", "), hint)

@@ -100,7 +100,7 @@ func (e *Engine) Dependencies(ctx context.Context, start, end uint64, where stor
 			return nil, fmt.Errorf("reading spans for dependencies: %w", err)
 		}
 		if len(g.callers) == maxCallers {
-			a.Report.Stopped = stoppedSpans
+			a.Report.Stopped = StoppedSpans
 			break
 		}
 		g.add(s)

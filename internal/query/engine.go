@@ -38,9 +38,9 @@ func set[T int | time.Duration](field *T, value T) {
 // Why an answer may lack records, as Report.Stopped says it. "row limit" comes
 // from the readers.
 const (
-	stoppedTime   = "time limit"
-	stoppedSpans  = "span limit"
-	stoppedTraces = "trace limit"
+	StoppedTime   = "time limit"
+	StoppedSpans  = "span limit"
+	StoppedTraces = "trace limit"
 )
 
 // Engine answers questions. It has no state but the store's readers, so it is
@@ -77,7 +77,9 @@ func (e *Engine) limit(asked, otherwise int) int {
 // spans reads spans within the engine's budget and reports into q.Report, which
 // must be set.
 func (e *Engine) spans(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error] {
-	q.MaxRows = e.limits.MaxRows
+	if q.MaxRows <= 0 || q.MaxRows > e.limits.MaxRows {
+		q.MaxRows = e.limits.MaxRows
+	}
 	return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Span, error] {
 		return e.reader.Spans(ctx, q)
 	})
@@ -104,7 +106,7 @@ func within[T any](ctx context.Context, limit time.Duration, report *store.Repor
 				err = bounded.Err()
 			}
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-				report.Stopped = stoppedTime
+				report.Stopped = StoppedTime
 				return
 			}
 			if !yield(record, err) || err != nil {
@@ -114,8 +116,8 @@ func within[T any](ctx context.Context, limit time.Duration, report *store.Repor
 	}
 }
 
-// addReport adds what part reports to total.
-func addReport(total, part *store.Report) {
+// AddReport adds what part reports to total.
+func AddReport(total, part *store.Report) {
 	total.Blocks += part.Blocks
 	total.BlocksSkipped += part.BlocksSkipped
 	total.Rows += part.Rows

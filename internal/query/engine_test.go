@@ -98,8 +98,8 @@ func TestSearchTracesByTraceDuration(t *testing.T) {
 	}
 	f(Limits{}, TraceSearch{Limit: 2}, []byte{100, 99}, "")
 	f(Limits{}, TraceSearch{Limit: 2, MaxDuration: 70 * time.Millisecond}, []byte{70, 69}, "")
-	f(Limits{}, TraceSearch{Limit: 2, MinDuration: 3 * time.Millisecond, MaxDuration: 4 * time.Millisecond}, nil, stoppedTraces)
-	f(Limits{}, TraceSearch{Limit: 5, MinDuration: 3 * time.Millisecond, MaxDuration: 4 * time.Millisecond}, []byte{4, 3}, stoppedTraces)
+	f(Limits{}, TraceSearch{Limit: 2, MinDuration: 3 * time.Millisecond, MaxDuration: 4 * time.Millisecond}, nil, StoppedTraces)
+	f(Limits{}, TraceSearch{Limit: 5, MinDuration: 3 * time.Millisecond, MaxDuration: 4 * time.Millisecond}, []byte{4, 3}, StoppedTraces)
 	f(Limits{MaxRows: 10}, TraceSearch{Limit: 2}, []byte{10, 9}, "row limit")
 	f(Limits{Results: 3}, TraceSearch{Limit: 50}, []byte{100, 99, 98}, "")
 	f(Limits{}, TraceSearch{Limit: 2, Slowest: true, MaxDuration: 70 * time.Millisecond}, []byte{70, 69}, "")
@@ -174,8 +174,8 @@ func (*endless) Spans(ctx context.Context, _ store.Query) iter.Seq2[*store.Span,
 func TestTimeLimit(t *testing.T) {
 	e := New(&endless{}, &endless{}, nil, Limits{MaxTime: time.Millisecond}).WithClock(func() time.Time { return base.Add(time.Minute) })
 	h, err := e.Heatmap(context.Background(), HeatmapSearch{Start: at(0)})
-	if err != nil || h.Report.Stopped != stoppedTime || h.Total == 0 {
-		t.Errorf("got %v, %+v; want a part of the answer that says %q", err, h, stoppedTime)
+	if err != nil || h.Report.Stopped != StoppedTime || h.Total == 0 {
+		t.Errorf("got %v, %+v; want a part of the answer that says %q", err, h, StoppedTime)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -193,7 +193,7 @@ func TestTraceSpanLimit(t *testing.T) {
 	}
 	m := memoryOf(t, spans, nil)
 	tr, err := New(m, m, nil, Limits{TraceSpans: 20}).Trace(context.Background(), traceID(1))
-	if err != nil || len(tr.Nodes) != 20 || tr.Report.Stopped != stoppedSpans || tr.Nodes[19].Depth != 19 {
+	if err != nil || len(tr.Nodes) != 20 || tr.Report.Stopped != StoppedSpans || tr.Nodes[19].Depth != 19 {
 		t.Errorf("got %+v, %v; want 20 spans", tr, err)
 	}
 	if _, err := New(m, m, nil, Limits{}).Trace(context.Background(), traceID(2)); !errors.Is(err, ErrNotFound) {

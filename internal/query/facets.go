@@ -113,7 +113,7 @@ func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 	if a.Records, err = count(ctx, q.Kind, sq, counters); err != nil {
 		return nil, fmt.Errorf("counting values: %w", err)
 	}
-	addReport(&a.Report, &report)
+	AddReport(&a.Report, &report)
 	limit := e.limit(q.Values, 10)
 	for i := range counters {
 		a.Facets = append(a.Facets, counters[i].facet(limit))

@@ -190,10 +190,10 @@ func (l *language) resolve(src string, t token) (field, error) {
 		if before == "parent" && l == &spanLanguage {
 			return fail("parent: %s", noTree)
 		}
-		if scope := closest(before, l.scopeWords()); scope != "" {
+		if scope := Closest(before, l.scopeWords()); scope != "" {
 			return fail("unknown scope %s; did you mean %s.%s? For an attribute of that very name write .%s", before, scope, after, t.text)
 		}
-	} else if name := closest(t.text, l.intrinsics()); name != "" {
+	} else if name := Closest(t.text, l.intrinsics()); name != "" {
 		return fail("unknown field %s; did you mean %s? For an attribute of that very name write .%s", t.text, name, t.text)
 	} else if prefix, _, colon := strings.Cut(t.text, ":"); colon && slices.Contains([]string{"trace", "span", "event", "link", "instrumentation", "log"}, prefix) {
 		return fail("unknown field %s; there are %s", t.text, strings.Join(l.withPrefix(prefix+":"), ", "))
@@ -224,8 +224,8 @@ func (l *language) withPrefix(prefix string) []string {
 	return names
 }
 
-// closest returns the candidate that word probably is a slip of, or "".
-func closest(word string, candidates []string) string {
+// Closest returns the candidate that word probably is a slip of, or "".
+func Closest(word string, candidates []string) string {
 	for _, c := range candidates {
 		if c != "" && (strings.EqualFold(c, word) || word == c+"s") {
 			return c

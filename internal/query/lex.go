@@ -56,7 +56,7 @@ func lex(src string) ([]token, error) {
 		switch op := operatorAt(src[i:]); {
 		case src[i] == '"' || src[i] == '`':
 			t.kind = tokenText
-			t.text, t.end, err = quoted(src, i)
+			t.text, t.end, err = Quoted(src, i)
 		case op != "":
 			t.kind, t.text, t.end = tokenOp, op, i+len(op)
 		default:
@@ -88,7 +88,7 @@ func word(src string, i int) (token, error) {
 			if t.plain < 0 {
 				t.plain = text.Len()
 			}
-			part, end, err := quoted(src, i)
+			part, end, err := Quoted(src, i)
 			if err != nil {
 				return t, err
 			}
@@ -126,9 +126,9 @@ func wordRune(r rune) bool {
 	return unicode.IsPrint(r) && r != ' ' && !strings.ContainsRune("\"`'\\!=<>~&|,;(){}[]", r)
 }
 
-// quoted reads the quoted text at i: in double quotes with Go's escapes, in
+// Quoted reads the quoted text that begins at src[i]: in double quotes with Go's escapes, in
 // backquotes as it is.
-func quoted(src string, i int) (text string, end int, err error) {
+func Quoted(src string, i int) (text string, end int, err error) {
 	quote := src[i]
 	for end = i + 1; end < len(src); end++ {
 		switch {

@@ -76,7 +76,7 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 			candidates = min(limit*20, e.limits.Results)
 		}
 		var searched store.Report
-		defer func() { addReport(report, &searched) }()
+		defer func() { AddReport(report, &searched) }()
 		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: candidates, OnePerTrace: true, Need: store.NeedIDs, Report: &searched}
 		found := e.spans
 		if q.Slowest {
@@ -106,7 +106,7 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 			}
 		}
 		if bounded && seen == candidates && searched.Stopped == "" {
-			searched.Stopped = stoppedTraces
+			searched.Stopped = StoppedTraces
 		}
 	}
 }
@@ -137,22 +137,14 @@ func inWindows(spans iter.Seq2[*store.Span, error], size int) iter.Seq2[[]store.
 // order of ids, without those that retention took meanwhile.
 func (e *Engine) summaries(ctx context.Context, ids []store.TraceID, q TraceSearch, matcher *store.Matcher, report *store.Report) iter.Seq2[*TraceSummary, error] {
 	return func(yield func(*TraceSummary, error) bool) {
-		traces, err := e.manyTraces(ctx, ids, q.Need, report)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for i, id := range ids {
-			if traces[i] == nil {
-				if traces[i], err = e.traceSpans(ctx, id, report); err != nil {
-					yield(nil, err)
-					return
-				}
-			}
-			if len(traces[i]) > 0 && !yield(summarize(id, traces[i], q, matcher), nil) {
+		for spans, err := range e.WholeTracesOf(ctx, ids, q.Need, report) {
+			if err != nil {
+				yield(nil, err)
 				return
 			}
-			traces[i] = nil
+			if !yield(summarize(spans[0].TraceID, spans, q, matcher), nil) {
+				return
+			}
 		}
 	}
 }
@@ -195,7 +187,7 @@ func (e *Engine) manyTraces(ctx context.Context, ids []store.TraceID, need store
 		}
 		traces[place[s.TraceID]] = append(traces[place[s.TraceID]], s)
 	}
-	addReport(report, &part)
+	AddReport(report, &part)
 	for i, spans := range traces {
 		sortByStart(spans)
 		if once := withoutRepeats(spans); need != 0 && len(once) < len(spans) {
@@ -260,14 +252,14 @@ const statusError = 2
 // traceSpans reads a trace's spans, sorted by start, each once.
 func (e *Engine) traceSpans(ctx context.Context, id store.TraceID, report *store.Report) ([]*store.Span, error) {
 	var part store.Report
-	defer func() { addReport(report, &part) }()
+	defer func() { AddReport(report, &part) }()
 	var spans []*store.Span
 	for s, err := range e.reader.Trace(ctx, id, &part) {
 		if err != nil {
 			return nil, fmt.Errorf("reading trace %s: %w", id, err)
 		}
 		if len(spans) == e.limits.TraceSpans {
-			part.Stopped = stoppedSpans
+			part.Stopped = StoppedSpans
 			break
 		}
 		spans = append(spans, s)

@@ -17,7 +17,7 @@ import (
 func (e *Engine) WholeTraces(ctx context.Context, q store.Query, maxSpans int, report *store.Report) iter.Seq2[[]*store.Span, error] {
 	return func(yield func([]*store.Span, error) bool) {
 		var searched store.Report
-		defer func() { addReport(report, &searched) }()
+		defer func() { AddReport(report, &searched) }()
 		q.Limit, q.OnePerTrace, q.Need, q.Report = e.limit(q.Limit, 20), true, store.NeedIDs, &searched
 		total := 0
 		for match, err := range e.spans(ctx, q) {
@@ -26,7 +26,7 @@ func (e *Engine) WholeTraces(ctx context.Context, q store.Query, maxSpans int, r
 				return
 			}
 			if total >= maxSpans {
-				searched.Stopped = stoppedSpans
+				searched.Stopped = StoppedSpans
 				return
 			}
 			spans, err := e.traceSpans(ctx, match.TraceID, report)

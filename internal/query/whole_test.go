@@ -44,8 +44,8 @@ func TestWholeTraces(t *testing.T) {
 	f(store.Query{Limit: 2}, 100, "", 3, 2)
 	f(store.Query{End: 203}, 100, "", 2, 1) // whole, also what starts later
 	f(store.Query{Where: store.Or{}}, 100, "")
-	f(store.Query{}, 5, stoppedSpans, 3, 2)
-	f(store.Query{}, 4, stoppedSpans, 3)
+	f(store.Query{}, 5, StoppedSpans, 3, 2)
+	f(store.Query{}, 4, StoppedSpans, 3)
 
 	if _, err := e.WholeTrace(t.Context(), store.TraceID{9}, &store.Report{}); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown trace: got %v; want %v", err, ErrNotFound)

@@ -1,0 +1,243 @@
+package traceql
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/store"
+	"github.com/signalbox-otel/signalbox/internal/store/storetest"
+	"github.com/signalbox-otel/signalbox/internal/store/vfs"
+)
+
+// base is the instant that the times of scripts are counted from.
+var base = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+
+func at(d time.Duration) uint64 { return uint64(base.Add(d).UnixNano()) }
+
+// TestScripts runs testdata/*.txt. A script loads spans with lines
+//
+//	span trace id parent service name kind start duration status [key=value...]
+//
+// where a key may begin with resource., event. or link., a value that is a
+// number becomes one, and [a,b] is a list. It asks with "search query", or with
+// "metrics step query", followed by the answer up to an empty line. Times count
+// from 10:00; questions are about 10:00 to 10:10. Run with UPDATE=1 to write the
+// answers.
+//
+// The same answers come from the contract in its simplest form, from the store's
+// memory and from its blocks.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, open := range backends {
+			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
+				got := runScript(t, string(src), open(t))
+				if name == "contract" && os.Getenv("UPDATE") != "" {
+					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				} else if diff := cmp.Diff(string(src), got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", file, diff)
+				}
+			})
+		}
+	}
+}
+
+// backend is what a script loads and asks.
+type backend struct {
+	query.Reader
+	query.Catalog
+	append func(context.Context, *store.Batch) error
+	loaded func(context.Context) error // called before the first question
+}
+
+var backends = map[string]func(testing.TB) backend{
+	"contract": func(testing.TB) backend {
+		m := &storetest.Memory{}
+		return backend{m, m, m.Append, func(context.Context) error { return nil }}
+	},
+	"head":   func(t testing.TB) backend { return openStore(t, func(context.Context) error { return nil }) },
+	"blocks": func(t testing.TB) backend { return openStore(t, nil) },
+}
+
+func openStore(t testing.TB, loaded func(context.Context) error) backend {
+	t.Helper()
+	o := store.NewDefaultOptions()
+	o.FS, o.Decode, o.MaxAge = vfs.NewMem(1), ingest.Decode, 0
+	s, err := store.Open("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if loaded == nil {
+		loaded = s.Flush
+	}
+	return backend{s, s, s.Append, loaded}
+}
+
+func engineOver(b backend, limits query.Limits) *Engine {
+	return New(query.New(b.Reader, b.Catalog, nil, limits).WithClock(func() time.Time { return base.Add(10 * time.Minute) }))
+}
+
+// runScript gives the script with the answers that it gets.
+func runScript(t *testing.T, src string, b backend) string {
+	engine := engineOver(b, query.Limits{})
+	var out strings.Builder
+	answer := false
+	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {
+		if answer {
+			if answer = line != ""; answer {
+				continue
+			}
+		}
+		out.WriteString(line + "\n")
+		word, rest, _ := strings.Cut(line, " ")
+		switch word {
+		case "", "#":
+		case "span":
+			load(t, b, scriptSpan(t, strings.Fields(rest)))
+		case "search":
+			if err := b.loaded(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			search(t, &out, engine, rest)
+			answer = true
+		default:
+			t.Fatalf("line %d: unknown command %q", n+1, word)
+		}
+	}
+	return out.String()
+}
+
+// load appends spans; nothing will replay the payload that the store wants.
+func load(t testing.TB, b backend, spans ...store.Span) {
+	t.Helper()
+	if err := b.append(t.Context(), &store.Batch{Kind: store.Spans, Spans: spans, Payload: []byte{0}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func scriptTime(t *testing.T, s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func scriptValue(s string) store.Value {
+	if list, ok := strings.CutPrefix(s, "["); ok {
+		v := pcommon.NewValueSlice()
+		for _, e := range strings.Split(strings.TrimSuffix(list, "]"), ",") {
+			v.Slice().AppendEmpty().SetStr(e)
+		}
+		return ingest.FromPvalue(v)
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return store.IntValue(n)
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		return store.DoubleValue(f)
+	}
+	if s == "true" || s == "false" {
+		return store.BoolValue(s == "true")
+	}
+	return store.StringValue(s)
+}
+
+func scriptByte(s string) byte {
+	n, _ := strconv.Atoi(s) // "-" is 0
+	return byte(n)
+}
+
+func indexOf(words []string, w string) int32 {
+	for i, word := range words {
+		if word == w {
+			return int32(i)
+		}
+	}
+	return -1
+}
+
+func scriptSpan(t *testing.T, w []string) store.Span {
+	start := at(scriptTime(t, w[6]))
+	s := store.Span{Resource: &store.Resource{}, Scope: &store.Scope{Name: "script"},
+		TraceID: store.TraceID{15: scriptByte(w[0])}, SpanID: store.SpanID{7: scriptByte(w[1])}, ParentID: store.SpanID{7: scriptByte(w[2])},
+		Name: w[4], Kind: indexOf(query.KindWords(), w[5]), Start: start, End: start + uint64(scriptTime(t, w[7])),
+		StatusCode: indexOf([]string{"unset", "ok", "error"}, w[8])}
+	if w[3] != "-" {
+		s.Resource.Attrs = append(s.Resource.Attrs, store.Attr{Key: "service.name", Value: store.StringValue(w[3])})
+	}
+	for _, attr := range w[9:] {
+		key, value, _ := strings.Cut(attr, "=")
+		scope, name, _ := strings.Cut(key, ".")
+		switch v := scriptValue(value); scope {
+		case "resource":
+			s.Resource.Attrs = append(s.Resource.Attrs, store.Attr{Key: name, Value: v})
+		case "event":
+			s.Events = append(s.Events, store.Event{Time: start + 1e6, Name: "event", Attrs: []store.Attr{{Key: name, Value: v}}})
+		case "link":
+			s.Links = append(s.Links, store.Link{TraceID: store.TraceID{15: 99}, Attrs: []store.Attr{{Key: name, Value: v}}})
+		default:
+			s.Attrs = append(s.Attrs, store.Attr{Key: key, Value: v})
+		}
+	}
+	return s
+}
+
+func attrsText(attrs []Attr) string {
+	var b strings.Builder
+	for _, a := range attrs {
+		fmt.Fprintf(&b, " %s=%s", a.Name, a.Value)
+	}
+	return b.String()
+}
+
+// search writes the traces that a query finds: of each set its spans and what
+// was found out.
+func search(t *testing.T, out *strings.Builder, e *Engine, src string) {
+	q, err := Parse(src)
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return
+	}
+	var report store.Report
+	for f, err := range e.Search(t.Context(), Search{Query: q, Start: at(0), End: at(10 * time.Minute), Spans: 10}, &report) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(out, "%d matched=%d\n", f.ID[15], f.Matched)
+		for _, set := range f.Sets {
+			fmt.Fprintf(out, "  set of %d%s\n", set.Matched, attrsText(set.Attrs))
+			for _, s := range set.Spans {
+				fmt.Fprintf(out, "    %d %s%s\n", s.SpanID[7], s.Name, attrsText(s.Attrs))
+			}
+		}
+	}
+	if report.Stopped != "" {
+		fmt.Fprintln(out, "stopped:", report.Stopped)
+	}
+}
