@@ -132,10 +132,12 @@ func runScript(t *testing.T, src string, b backend) string {
 	return out.String()
 }
 
-// load appends spans; nothing will replay the payload that the store wants.
+// load appends spans. Nothing will replay the payload that the store wants, but
+// two batches of the same one would be a batch that was sent twice.
 func load(t testing.TB, b backend, spans ...store.Span) {
 	t.Helper()
-	if err := b.append(t.Context(), &store.Batch{Kind: store.Spans, Spans: spans, Payload: []byte{0}}); err != nil {
+	payload := fmt.Append(nil, spans[0].TraceID, spans[0].SpanID, spans[0].Start)
+	if err := b.append(t.Context(), &store.Batch{Kind: store.Spans, Spans: spans, Payload: payload}); err != nil {
 		t.Fatal(err)
 	}
 }
