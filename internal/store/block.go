@@ -143,11 +143,19 @@ func (p *blockPages) corrupt(m pageMeta, reason string) error {
 
 // read returns the bytes of a page.
 func (p *blockPages) read(m pageMeta) ([]byte, error) {
-	raw, reason := readPage(p.r, m)
-	if reason != "" {
-		return nil, p.corrupt(m, reason)
+	raw, reason, err := readPage(p.r, m)
+	if reason != "" || err != nil {
+		return nil, p.unread(m, reason, err)
 	}
 	return raw, nil
+}
+
+// unread is the error for what readStored says of a page.
+func (p *blockPages) unread(m pageMeta, reason string, err error) error {
+	if err != nil {
+		return &CorruptionError{File: p.file, Offset: m.offset, Reason: "reading a page: " + err.Error(), Err: err}
+	}
+	return p.corrupt(m, reason)
 }
 
 func (p *blockPages) load(info *columnInfo, g int) (chunk, error) {
@@ -241,8 +249,8 @@ func (p *blockPages) grams(info *columnInfo, g int) ([]byte, error) {
 		return nil, p.corrupt(m, "malformed gram filter")
 	}
 	p.filter = slices.Grow(p.filter[:0], int(m.stored))[:m.stored]
-	if reason := readStored(p.r, m, p.filter); reason != "" {
-		return nil, p.corrupt(m, reason)
+	if reason, err := readStored(p.r, m, p.filter); reason != "" || err != nil {
+		return nil, p.unread(m, reason, err)
 	}
 	if !validGrams(p.filter) {
 		return nil, p.corrupt(m, "malformed gram filter")

@@ -20,6 +20,7 @@ type blockFile struct {
 	file  vfs.File
 
 	refs   atomic.Int64
+	failed atomic.Bool // the disk did not give some of its bytes
 	expire atomic.Bool // set before the lane lets go
 }
 
@@ -45,6 +46,9 @@ func (s *Store) openBlockFile(k Kind, e blockEntry) (*blockFile, error) {
 	bf.entry.Bytes = size
 	bf.entry.Rows = b.rows()
 	bf.entry.MinTime, bf.entry.MaxTime = b.timeRange()
+	if e.Written == 0 { // a manifest made anew does not know
+		bf.entry.Written = s.now()
+	}
 	bf.refs.Store(1)
 	return bf, nil
 }
@@ -64,15 +68,16 @@ func (b *blockFile) release() {
 	}
 }
 
-// snapshot returns a view of the parts that hold all records acknowledged so far, and a
-// function that lets go of them. The error is ErrClosed.
+// snapshot returns a view of the parts that hold all records acknowledged so far,
+// but for those in lost blocks, and a function that lets go of them. The error is
+// ErrClosed.
 func (l *lane) snapshot() (v *view, release func(), err error) {
 	l.view.RLock()
 	defer l.view.RUnlock()
 	if l.closedToReaders {
 		return nil, nil, ErrClosed
 	}
-	v = &view{version: l.version, sumCache: l.s.sums, onCorrupt: func(e *CorruptionError) { l.s.quarantine(l, e) }}
+	v = &view{lost: l.lost, version: l.version, sumCache: l.s.sums, onCorrupt: func(e *CorruptionError) { l.s.quarantine(l, e) }}
 	blocks := slices.Clone(l.blocks)
 	for _, b := range blocks {
 		b.refs.Add(1)
@@ -107,13 +112,23 @@ func (l *lane) remove(drop func(*blockFile) bool) []*blockFile {
 }
 
 // quarantine sets a block aside in which a reader found bytes that are not
-// what was written. Others that read it meanwhile go on.
+// what was written. Others that read it meanwhile go on. A block that the disk
+// did not read is only counted.
 func (s *Store) quarantine(l *lane, e *CorruptionError) {
+	if e.Err != nil {
+		s.metrics.readErrors.Inc()
+		if l.failedBefore(e.File) {
+			return
+		}
+		s.log.Error("the disk does not read a block: answers are partial", "file", e.File, "offset", e.Offset, "error", e.Err)
+		return
+	}
 	gone := l.remove(func(b *blockFile) bool { return b.entry.File == e.File })
 	if len(gone) == 0 {
 		return // another reader found it first
 	}
 	defer gone[0].release()
+	l.lose(gone[0].entry)
 	// The file first: a block that the manifest does not name is taken for a
 	// leftover and removed.
 	if !s.setAside(e) {
@@ -121,11 +136,27 @@ func (s *Store) quarantine(l *lane, e *CorruptionError) {
 	}
 	err := s.changeManifest(func(m *manifest) {
 		of := m.of(l.kind)
-		of.Blocks = slices.DeleteFunc(of.Blocks, func(b blockEntry) bool { return b.File == e.File })
+		of.Lost = append(of.Lost, of.drop(func(file string) bool { return file == e.File })...)
 	})
 	if err != nil {
 		s.log.Error("forgetting a corrupt block", "file", e.File, "error", err)
 	}
+}
+
+// failedBefore notes that the disk does not read a block, and reports whether
+// that is known.
+func (l *lane) failedBefore(file string) bool {
+	l.view.RLock()
+	defer l.view.RUnlock()
+	i := slices.IndexFunc(l.blocks, func(b *blockFile) bool { return b.entry.File == file })
+	return i < 0 || l.blocks[i].failed.Swap(true)
+}
+
+// lose notes that answers lack the records of a block.
+func (l *lane) lose(e blockEntry) {
+	l.view.Lock()
+	defer l.view.Unlock()
+	l.lost = append(l.lost[:len(l.lost):len(l.lost)], e)
 }
 
 // setAside renames a corrupt file, counts it and says so. It reports whether

@@ -207,9 +207,13 @@ func (s *snapshot) offer(best *topHits, part, g int, sel bitmap, start, duration
 
 // traces gives the spans of several traces, in any order.
 func (v *view) traces(ctx context.Context, ids []TraceID, need Need, rep *Report) iter.Seq2[*Span, error] {
-	s := newSearcher(v, Query{Report: rep}, Spans, nil, nil)
+	whole := *v
+	whole.lost = nil // told apart below
+	s := newSearcher(&whole, Query{Report: rep}, Spans, nil, nil)
 	s.parts = slices.DeleteFunc(slices.Clone(v.parts), func(p part) bool { return p.kind() != Spans || p.rows() == 0 })
 	return func(yield func(*Span, error) bool) {
+		var seen traceTimes
+		defer func() { seen.missing(v, s.report) }()
 		for spans, err := range eachPart(ctx, s, func(ctx context.Context, s *searcher, i int) ([]*Span, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -220,6 +224,7 @@ func (v *view) traces(ctx context.Context, ids []TraceID, need Need, rep *Report
 				yield(nil, err)
 				return
 			}
+			seen.add(spans)
 			for _, span := range spans {
 				if !yield(span, nil) {
 					return

@@ -15,11 +15,16 @@ type CorruptionError struct {
 	File   string // relative to the data directory
 	Offset int64
 	Reason string
+	// Err is the disk's, when it did not give the bytes. They may come another
+	// time, so the file stays where it is.
+	Err error
 }
 
 func (e *CorruptionError) Error() string {
 	return fmt.Sprintf("%s at offset %d: %s", e.File, e.Offset, e.Reason)
 }
+
+func (e *CorruptionError) Unwrap() error { return e.Err }
 
 // OverloadError refuses a batch that the sender may send again later: nothing
 // of it was kept.

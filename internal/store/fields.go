@@ -20,6 +20,7 @@ const valueLimit = "value limit"
 
 // fieldParts calls f with the parts that q looks into.
 func (v *view) fieldParts(ctx context.Context, q FieldQuery, f func(*snapshot) error) error {
+	v.missing(q.Report, q.Start, q.End)
 	for _, p := range v.parts {
 		if p.kind() != q.Kind || p.rows() == 0 {
 			continue

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"iter"
+	"math"
+	"time"
 )
 
 // filler builds records out of the columns of one snapshot, group by group.
@@ -295,6 +297,8 @@ func (v *view) trace(ctx context.Context, id TraceID, rep *Report) iter.Seq2[*Sp
 		rep = &Report{}
 	}
 	return func(yield func(*Span, error) bool) {
+		var seen traceTimes
+		defer func() { seen.missing(v, rep) }()
 		for _, p := range v.parts {
 			if p.kind() != Spans || p.rows() == 0 {
 				continue
@@ -304,6 +308,7 @@ func (v *view) trace(ctx context.Context, id TraceID, rep *Report) iter.Seq2[*Sp
 				return
 			}
 			spans, err := tracesOf(p, []TraceID{id}, NeedAll, rep)
+			seen.add(spans)
 			if err != nil && !v.unreadable(rep, err) {
 				yield(nil, err)
 				return
@@ -314,5 +319,37 @@ func (v *view) trace(ctx context.Context, id TraceID, rep *Report) iter.Seq2[*Sp
 				}
 			}
 		}
+	}
+}
+
+// traceTimes is when the spans of traces began and ended, as far as they are
+// known.
+type traceTimes struct {
+	known    bool
+	min, max uint64
+}
+
+func (t *traceTimes) add(spans []*Span) {
+	for _, s := range spans {
+		if !t.known {
+			t.known, t.min, t.max = true, s.Start, s.Start
+		}
+		t.min, t.max = min(t.min, s.Start), max(t.max, s.Start, s.End)
+	}
+}
+
+// traceSlack is how far from its known spans a trace may have others.
+const traceSlack = uint64(time.Hour)
+
+// missing notes the lost blocks in which further spans of the traces may have
+// been: all of them when no span is known.
+func (t *traceTimes) missing(v *view, rep *Report) {
+	switch {
+	case !t.known:
+		v.missing(rep, 0, 0)
+	case t.max > math.MaxUint64-traceSlack:
+		v.missing(rep, t.min-min(t.min, traceSlack), 0)
+	default:
+		v.missing(rep, t.min-min(t.min, traceSlack), t.max+traceSlack)
 	}
 }

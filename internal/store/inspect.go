@@ -268,8 +268,8 @@ func (b *block) encodingOf(p pageRef, m pageMeta) string {
 		}
 		return "constant"
 	}
-	raw, reason := readPage(b.r, m)
-	if reason != "" {
+	raw, reason, err := readPage(b.r, m)
+	if reason != "" || err != nil {
 		return "unreadable"
 	}
 	rows := int(b.footer.rows)

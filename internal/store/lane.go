@@ -58,6 +58,9 @@ type lane struct {
 	// version changes with blocks, from 1 on.
 	version uint64
 
+	// lost are the blocks that were set aside: see kindManifest.
+	lost []blockEntry
+
 	closedToReaders bool // the blocks are gone
 }
 

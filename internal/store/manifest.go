@@ -29,6 +29,10 @@ type manifest struct {
 type kindManifest struct {
 	Sealed uint64       `json:"sealed"` // the log counts from Sealed+1
 	Blocks []blockEntry `json:"blocks"` // in the order of sealing
+	// Lost are blocks that were set aside because they cannot be read: answers
+	// about their times are partial until they would have expired, or somebody
+	// deletes the file.
+	Lost []blockEntry `json:"lost,omitempty"`
 }
 
 // blockEntry describes a block, for what has to be known without opening it.
@@ -44,14 +48,27 @@ type blockEntry struct {
 	Written uint64 `json:"written,omitempty"`
 }
 
-// newest is the time of the block's newest record, as retention sees it: a
-// record from the future is as old as the block, or a sender with a wrong clock
-// would keep the block for years.
-func (e *blockEntry) newest() uint64 {
-	if e.Written != 0 {
+// newest is the time of the block's newest record, as retention sees it: while
+// that record is from the future it is as old as the block, or a sender with a
+// wrong clock would keep the block for years. The block's own age does not count
+// otherwise: it is wrong when this machine's clock was behind.
+func (e *blockEntry) newest(now uint64) uint64 {
+	if e.MaxTime > now && e.Written != 0 {
 		return min(e.MaxTime, e.Written)
 	}
 	return e.MaxTime
+}
+
+// drop removes the entries of files from the list of blocks and returns them.
+func (m *kindManifest) drop(file func(string) bool) (gone []blockEntry) {
+	m.Blocks = slices.DeleteFunc(m.Blocks, func(e blockEntry) bool {
+		if !file(e.File) {
+			return false
+		}
+		gone = append(gone, e)
+		return true
+	})
+	return gone
 }
 
 const (
@@ -73,6 +90,8 @@ func (m *manifest) clone() *manifest {
 	c := *m
 	c.Spans.Blocks = slices.Clone(m.Spans.Blocks)
 	c.Logs.Blocks = slices.Clone(m.Logs.Blocks)
+	c.Spans.Lost = slices.Clone(m.Spans.Lost)
+	c.Logs.Lost = slices.Clone(m.Logs.Lost)
 	return &c
 }
 

@@ -15,6 +15,7 @@ type metrics struct {
 	syncSeconds   prometheus.Histogram
 	sealSeconds   prometheus.Histogram
 	sealFailures  prometheus.Counter
+	readErrors    prometheus.Counter
 	followerDrops prometheus.Counter
 	expired       prometheus.Counter
 	collectors    []prometheus.Collector
@@ -34,6 +35,8 @@ func newMetrics(stats func() Stats) *metrics {
 			Help: "Time to write a block.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}),
 		sealFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_seal_failures_total",
 			Help: "Attempts to write a block that failed. They are repeated."}),
+		readErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_read_errors_total",
+			Help: "Pages of blocks that the disk did not read: answers were partial."}),
 		followerDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_follower_dropped_batches_total",
 			Help: "Batches not given to a live tail because it was behind."}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_expired_blocks_total",
@@ -50,7 +53,7 @@ func newMetrics(stats func() Stats) *metrics {
 			func() float64 { return value(stats()) })
 	}
 	const blocks, bytes = "signalbox_store_blocks", "signalbox_store_bytes"
-	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures,
+	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures, m.readErrors,
 		m.followerDrops, m.expired,
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "spans"}, func(s Stats) float64 { return float64(s.Spans.Blocks) }),
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "logs"}, func(s Stats) float64 { return float64(s.Logs.Blocks) }),

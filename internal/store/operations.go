@@ -37,6 +37,7 @@ func (v *view) operations(ctx context.Context, start, end uint64, rep *Report) i
 		rep = &Report{}
 	}
 	return func(yield func(*OperationMinute, error) bool) {
+		v.missing(rep, start, end)
 		sums := map[operationKey]*OperationMinute{}
 		for _, p := range v.parts {
 			if p.kind() != Spans || p.rows() == 0 {

@@ -100,38 +100,42 @@ func (w *pageWriter) page(raw, b []byte) pageMeta {
 	return m
 }
 
-// readStored reads and checks the bytes of a page as they are in the file.
-func readStored(r io.ReaderAt, m pageMeta, b []byte) (reason string) {
-	if _, err := r.ReadAt(b, m.offset); err != nil {
-		return "reading page: " + err.Error()
+// readStored reads and checks the bytes of a page as they are in the file. The
+// error is the disk's; reason says why the bytes are not what was written.
+func readStored(r io.ReaderAt, m pageMeta, b []byte) (reason string, err error) {
+	if _, err := r.ReadAt(b, m.offset); err == io.EOF {
+		return "file ends before the page does", nil
+	} else if err != nil {
+		return "", err
 	}
 	if crc32.Checksum(b, castagnoli) != m.crc {
-		return "page checksum mismatch"
+		return "page checksum mismatch", nil
 	}
-	return ""
+	return "", nil
 }
 
-// readPage reads, checks and decompresses a page.
-func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string) {
+// readPage reads, checks and decompresses a page; the results are those of
+// readStored.
+func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string, err error) {
 	b := make([]byte, m.stored)
-	if reason := readStored(r, m, b); reason != "" {
-		return nil, reason
+	if reason, err := readStored(r, m, b); reason != "" || err != nil {
+		return nil, reason, err
 	}
 	if m.raw == m.stored {
-		return b, ""
+		return b, "", nil
 	}
 	dec, err := zstdDecoder()
 	if err != nil {
-		return nil, "opening decompressor: " + err.Error()
+		return nil, "", err
 	}
 	raw, err = dec.DecodeAll(b, make([]byte, 0, min(m.raw, 1<<20)))
 	if err != nil {
-		return nil, "decompressing page: " + err.Error()
+		return nil, "decompressing page: " + err.Error(), nil
 	}
 	if len(raw) != int(m.raw) {
-		return nil, "page size mismatch"
+		return nil, "page size mismatch", nil
 	}
-	return raw, ""
+	return raw, "", nil
 }
 
 // appendPresence writes which of n rows have a value; rows are counted from lo.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
@@ -120,6 +121,9 @@ func anyStoreID(fsys vfs.FS, dir string, names []string) string {
 // out.
 func (s *Store) openBlocks(l *lane, names []string) error {
 	of := s.manifest.of(l.kind)
+	// Who deletes a file that was set aside has given it up.
+	of.Lost = slices.DeleteFunc(of.Lost, func(e blockEntry) bool { return !slices.Contains(names, e.File+corruptSuffix) })
+	l.lost = slices.Clone(of.Lost)
 	gone := map[string]bool{}
 	for i, e := range of.Blocks {
 		b, err := s.openBlockFile(l.kind, e)
@@ -132,12 +136,19 @@ func (s *Store) openBlocks(l *lane, names []string) error {
 			if !s.setAside(corrupt) {
 				return fmt.Errorf("opening block %s: %w", e.File, err)
 			}
+			l.lose(e)
 			gone[e.File] = true
 		case errors.Is(err, fs.ErrNotExist):
 			if !slices.Contains(names, e.File+corruptSuffix) {
 				s.log.Error("a block is missing: the data in it is missing from answers", "file", e.File, "records", e.Rows)
 			}
+			l.lose(e)
 			gone[e.File] = true
+		case errors.Is(err, syscall.EIO):
+			// It may be read at the next start: it stays in the manifest.
+			s.metrics.readErrors.Inc()
+			s.log.Error("the disk does not read a block: the data in it is missing from answers", "file", e.File, "error", err)
+			l.lose(e)
 		default:
 			return fmt.Errorf("opening block %s: %w", e.File, err)
 		}
@@ -145,7 +156,7 @@ func (s *Store) openBlocks(l *lane, names []string) error {
 	if len(gone) > 0 {
 		err := s.changeManifest(func(m *manifest) {
 			of := m.of(l.kind)
-			of.Blocks = slices.DeleteFunc(of.Blocks, func(e blockEntry) bool { return gone[e.File] })
+			of.Lost = append(of.Lost, of.drop(func(file string) bool { return gone[file] })...)
 		})
 		if err != nil {
 			return err

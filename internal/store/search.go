@@ -14,6 +14,8 @@ import (
 // began.
 type view struct {
 	parts []part
+	// lost are blocks of the same kind that were set aside before.
+	lost []blockEntry
 	// onCorrupt is told of every part that turned out to be unreadable; nil
 	// when nobody wants to know.
 	onCorrupt func(*CorruptionError)
@@ -165,6 +167,7 @@ func newSearcher(v *view, q Query, k Kind, m *Matcher, broken map[part]bool) *se
 	if s.report == nil {
 		s.report = &Report{}
 	}
+	v.missing(s.report, q.Start, q.End)
 	for _, p := range v.parts {
 		if p.kind() == k && p.rows() > 0 && !broken[p] {
 			s.parts = append(s.parts, p)
@@ -187,6 +190,16 @@ func (s *searcher) fail(part int, err error) error {
 	}
 	s.failed[part] = true
 	return nil
+}
+
+// missing notes in the report the lost blocks that may have records with times in
+// [start, end); end 0 means no bound.
+func (v *view) missing(r *Report, start, end uint64) {
+	for _, e := range v.lost {
+		if e.MaxTime >= start && (end == 0 || e.MinTime < end) && !slices.Contains(r.Unreadable, e.File) {
+			r.Unreadable = append(r.Unreadable, e.File)
+		}
+	}
 }
 
 // unreadable notes a corruption in the report, once per file. It returns false

@@ -32,6 +32,7 @@ type Store struct {
 
 	seals       chan *lane // lanes with a frozen generation: at most all of them
 	expireMu    sync.Mutex
+	clock       wallClock // under expireMu
 	quarantined atomic.Int64
 
 	closeOnce    sync.Once

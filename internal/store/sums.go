@@ -79,6 +79,7 @@ func (v *view) sums(ctx context.Context, q SumQuery) iter.Seq2[*OperationSum, er
 		q.Report = &Report{}
 	}
 	return func(yield func(*OperationSum, error) bool) {
+		v.missing(q.Report, q.Start, q.End)
 		s, err := v.summer(ctx, q)
 		if err == nil {
 			err = s.run(ctx, yield)

@@ -64,7 +64,11 @@ func (c *blockCheck) pages(ctx context.Context) (whole bool, err error) {
 			return
 		}
 		extents = append(extents, extent{m.offset, int64(m.stored)})
-		if _, reason := readPage(c.r, m); reason != "" {
+		_, reason, err := readPage(c.r, m)
+		if err != nil {
+			reason = "reading a page: " + err.Error()
+		}
+		if reason != "" {
 			found(m.offset, c.footer.nameOf(p)+": "+reason)
 		}
 		c.read(int64(m.stored))
