@@ -83,15 +83,16 @@ var slotNames = [slotCount]string{
 func (k columnKey) typeName() string {
 	switch {
 	case k.place != placeSlot:
-		return k.typ.String()
+		return k.typ.word()
 	case k.textual():
 		return "text"
 	}
 	return "number"
 }
 
-// String returns the type as users write it.
-func (t ValueType) String() string {
+// word is the type as users write it. It is not String: a Value would print otherwise
+// than it did when the files of earlier releases were described.
+func (t ValueType) word() string {
 	if int(t) < len(typeNames) {
 		return typeNames[t]
 	}
