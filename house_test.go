@@ -33,7 +33,7 @@ const layers = `
 
 	# Languages about more than one record are read and executed above the engine
 	# that reads the records for them.
-	query < query/traceql < server
+	query < query/traceql, query/logql < server
 
 	store, metrics < clickhouse < app
 
@@ -85,6 +85,8 @@ var bans = []struct {
 	{"ingest", "os", "bytes in, batches out", false},
 	{"query", "net/http", "server speaks HTTP; query answers", false},
 	{"query", "os", "query reads through its readers only", false},
+	{"query/logql", "net/http", "server speaks HTTP; query answers", false},
+	{"query/logql", "os", "query reads through its readers only", false},
 	{"server", "go.opentelemetry.io/collector/component", "the server is no collector component; queryextension is", false},
 	{"migrate", "net", "migration is pure", false},
 	{"migrate", "os", "migration is pure: the environment is an argument", false},
