@@ -30,40 +30,59 @@ func cpu(b *testing.B, units int, unit string) func() {
 	return func() { b.ReportMetric(float64(used()-before)/float64(b.N*units), "cpu-ns/"+unit) }
 }
 
+// benchBatches are batches for one block of the kind.
+func benchBatches(k store.Kind) []*store.Batch {
+	if k == store.Logs {
+		return workload.NewLogs(workloadStart).Batches(benchRows)
+	}
+	return workload.New(workloadStart).Batches(benchRows)
+}
+
+// BenchmarkHeadAppend fills heads one after the other, as a lane does.
 func BenchmarkHeadAppend(b *testing.B) {
-	batches := workload.New(workloadStart).Batches(benchRows)
-	b.ReportAllocs()
-	defer cpu(b, benchRows, "span")()
-	for b.Loop() {
-		head := store.NewTestHead(store.Spans)
-		for _, batch := range batches {
-			head.Append(batch)
-		}
+	for _, k := range []store.Kind{store.Spans, store.Logs} {
+		b.Run(k.String(), func(b *testing.B) {
+			batches := benchBatches(k)
+			head := benchHead(k)
+			b.ReportAllocs()
+			defer cpu(b, benchRows, "record")()
+			for b.Loop() {
+				head = store.NewTestHeadAfter(head)
+				for _, batch := range batches {
+					head.Append(batch)
+				}
+			}
+		})
 	}
 }
 
-func benchHead() store.Part {
-	head := store.NewTestHead(store.Spans)
-	for _, batch := range workload.New(workloadStart).Batches(benchRows) {
+func benchHead(k store.Kind) store.Part {
+	head := store.NewTestHead(k)
+	for _, batch := range benchBatches(k) {
 		head.Append(batch)
 	}
 	return head
 }
 
 func BenchmarkSeal(b *testing.B) {
-	head := benchHead()
-	size := 0
-	b.ReportAllocs()
-	defer cpu(b, benchRows, "span")()
-	for b.Loop() {
-		file, err := head.Seal()
-		if err != nil {
-			b.Fatal(err)
-		}
-		size = len(file)
+	for _, k := range []store.Kind{store.Spans, store.Logs} {
+		b.Run(k.String(), func(b *testing.B) {
+			head := benchHead(k)
+			size := 0
+			b.ReportAllocs()
+			defer cpu(b, benchRows, "record")()
+			for b.Loop() {
+				n, err := head.SealSize()
+				if err != nil {
+					b.Fatal(err)
+				}
+				size = n
+			}
+			b.ReportMetric(float64(size)/benchRows, "B/record")
+			b.ReportMetric(float64(sealed(b, head, "block").Grams())/benchRows, "filter-B/record")
+			b.ReportMetric(float64(head.SizeBytes())/benchRows, "head-B/record")
+		})
 	}
-	b.ReportMetric(float64(size)/benchRows, "B/span")
-	b.ReportMetric(float64(head.SizeBytes())/benchRows, "head-B/span")
 }
 
 // benchView is a view of blocks with an hour of spans, and some trace ids.
@@ -93,7 +112,9 @@ func attrIs(place store.Place, name string, op store.Op, v store.Value) store.Co
 }
 
 // BenchmarkSearchHead is for what is not sealed yet.
-func BenchmarkSearchHead(b *testing.B) { benchSearch(b, store.NewTestView(nil, benchHead())) }
+func BenchmarkSearchHead(b *testing.B) {
+	benchSearch(b, store.NewTestView(nil, benchHead(store.Spans)))
+}
 
 // BenchmarkSearch is for an hour of spans in blocks.
 func BenchmarkSearch(b *testing.B) {

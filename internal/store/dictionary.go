@@ -19,6 +19,7 @@ type dictionary struct {
 	limit int    // number of texts at which it stops looking
 	adds  uint64 // texts offered
 	open  bool   // still looking for equal texts
+	last  uint32 // the text that was offered last: often it comes again
 }
 
 const (
@@ -46,6 +47,9 @@ func (d *dictionary) add(seed maphash.Seed, s string) uint32 {
 		return d.append(s)
 	}
 	d.adds++
+	if d.last < uint32(len(d.ends)) && string(d.entry(d.last)) == s {
+		return d.last
+	}
 	if len(d.ends) >= len(d.table)/2 {
 		d.grow()
 	}
@@ -55,12 +59,14 @@ func (d *dictionary) add(seed maphash.Seed, s string) uint32 {
 	for ; d.table[i] != 0; i = (i + 1) & mask {
 		if e := d.table[i]; e>>32 == hash {
 			if id := uint32(e) - 1; string(d.entry(id)) == s {
+				d.last = id
 				return id
 			}
 		}
 	}
 	id := d.append(s)
 	d.table[i] = hash<<32 | uint64(id+1)
+	d.last = id
 	n := len(d.ends)
 	if n >= d.limit || d.limit == dictionaryLimit && n == dictionaryTrial && uint64(n)*2 > d.adds {
 		d.open, d.table = false, nil

@@ -16,6 +16,13 @@ type Part struct{ part }
 // NewTestHead returns an empty head.
 func NewTestHead(k Kind) Part { return Part{newHead(k)} }
 
+// NewTestHeadAfter returns an empty head that follows another.
+func NewTestHeadAfter(before Part) Part {
+	h := newHead(before.kind())
+	h.expect(before.part.(*head))
+	return Part{h}
+}
+
 // Append appends to a head.
 func (p Part) Append(b *Batch) { p.part.(*head).append(b) }
 
@@ -31,6 +38,21 @@ func (p Part) Seal() ([]byte, error) {
 	err := p.part.(*head).seal(&b)
 	return b.Bytes(), err
 }
+
+// SealSize is the length of the block file that Seal writes.
+func (p Part) SealSize() (n int, err error) {
+	err = p.part.(*head).seal(writerFunc(func(b []byte) (int, error) {
+		n += len(b)
+		return len(b), nil
+	}))
+	return n, err
+}
+
+// writerFunc is a function as a writer.
+type writerFunc func(b []byte) (int, error)
+
+// Write calls f.
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 // OpenTestBlock opens a block file.
 func OpenTestBlock(r io.ReaderAt, size int64, name string) (Part, error) {

@@ -405,6 +405,7 @@ func (l *lane) apply() {
 // freeze makes next the active generation and hands the one before to the
 // sealer.
 func (l *lane) freeze(next *generation) {
+	next.head.expect(l.active.head)
 	l.view.Lock()
 	l.frozen, l.active = l.active, next
 	l.view.Unlock()

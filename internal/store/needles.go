@@ -58,16 +58,29 @@ func (n needles) possible(filter []byte) bool {
 	return true
 }
 
-// longest returns the longest text that every value holds; "" when there is
-// none.
+// longest returns the longest text known that every value holds; "" when there
+// is none.
 func (n needles) longest() string {
 	longest := ""
 	for _, a := range n {
-		if len(a) == 1 && len(a[0]) > len(longest) {
-			longest = a[0]
+		if s := a.common(); len(s) > len(longest) {
+			longest = s
 		}
 	}
 	return longest
+}
+
+// common is what all alternatives begin with.
+func (a alternatives) common() string {
+	s := a[0]
+	for _, other := range a[1:] {
+		n := 0
+		for n < min(len(s), len(other)) && lowerByte[s[n]] == lowerByte[other[n]] {
+			n++
+		}
+		s = s[:n]
+	}
+	return s
 }
 
 // literals is what is known of the texts that a regular expression matches.

@@ -263,9 +263,11 @@ func (s *searcher) collect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		all.hits = append(all.hits, hits...)
+		if all.hits = append(all.hits, hits...); len(hits) > 0 {
+			all.cut()
+			s.raise()
+		}
 	}
-	all.cut()
 	return nil
 }
 
