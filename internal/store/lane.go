@@ -40,15 +40,16 @@ type lane struct {
 
 	repeats *repeats    // of goroutine write
 	writing *generation // of goroutine write
-	rolled  *generation // of goroutine write: the one before
 	unsafe  bool        // of goroutine write: an acknowledged batch may not be on disk
 
-	// sealing says that a generation is waiting for its block or being
-	// written: set by write, cleared by the sealer.
-	sealing atomic.Bool
+	// behind is the generation that is waiting for its block or being written;
+	// nil: none. Goroutine write sets it, the sealer clears it.
+	behind atomic.Pointer[generation]
+	fill   atomic.Int64 // of the generation being written, in thousandths
+	held   atomic.Int64 // bytes of the batches that are held back
 
 	// refusing is the reason (string) why batches are refused, "" while they
-	// are not. Goroutine write sets it.
+	// are not.
 	refusing atomic.Value
 
 	view   sync.RWMutex // guards what readers see:
@@ -77,6 +78,7 @@ type generation struct {
 
 	sealed chan struct{} // closed when it is a block that the manifest names
 	failed chan error    // 1 slot: an attempt to seal it failed
+	stuck  atomic.Bool   // an attempt to seal it failed
 	retry  time.Duration // of the sealer: wait before the next attempt
 }
 
@@ -121,6 +123,9 @@ const (
 	reasonSealing  = "sealing behind"
 	reasonLog      = "log behind"
 )
+
+// errNoRoom says that both heads are full: the sender may wait for room.
+var errNoRoom = errors.New("no room")
 
 // retryAfter says when a refused sender should come again.
 func overload(reason string) *OverloadError {
@@ -241,8 +246,7 @@ func (l *lane) commit(ops []*appendOp) {
 			continue
 		}
 		if l.full(l.writing) && !l.roll() {
-			ops = l.refuse(ops, overload(reasonSealing))
-			l.noteRefusing(reasonSealing)
+			ops = l.refuse(ops, errNoRoom)
 			continue
 		}
 		if l.s.diskLow() {
@@ -281,7 +285,7 @@ func (l *lane) refuse(ops []*appendOp, err error) []*appendOp {
 }
 
 // noteRefusing says once, not for every batch, that batches are refused or that
-// they are taken again.
+// they are taken again. Any goroutine may call it.
 func (l *lane) noteRefusing(reason string) {
 	before, _ := l.refusing.Swap(reason).(string)
 	switch {
@@ -340,6 +344,7 @@ func (l *lane) commitGroup(ops []*appendOp) (first uint64, err error) {
 		l.writing.since.Store(l.s.o.Now().UnixNano())
 	}
 	l.writing.rows += rows
+	l.noteFill()
 	return first, nil
 }
 
@@ -349,7 +354,7 @@ func (l *lane) roll() bool {
 	if l.writing.rows == 0 {
 		return true
 	}
-	if l.sealing.Load() {
+	if l.behind.Load() != nil {
 		return false
 	}
 	if err := l.wal.rotate(); err != nil {
@@ -357,9 +362,9 @@ func (l *lane) roll() bool {
 		// generation is about to be sealed anyhow.
 		l.s.log.Error("ending a log segment", "kind", l.kind, "error", err)
 	}
-	l.sealing.Store(true)
-	l.rolled = l.writing
+	l.behind.Store(l.writing)
 	l.writing = newGeneration(l.kind, l.wal.next)
+	l.fill.Store(0)
 	l.durable <- durableGroup{gen: l.writing}
 	return true
 }
@@ -367,9 +372,10 @@ func (l *lane) roll() bool {
 // answerRoll answers a wish to have the head sealed.
 func (l *lane) answerRoll(op *appendOp) {
 	ending := l.writing
+	behind := l.behind.Load()
 	switch {
-	case l.sealing.Load():
-		op.frozen, op.again = l.rolled, true
+	case behind != nil:
+		op.frozen, op.again = behind, true
 	case ending.rows > 0:
 		l.roll()
 		op.frozen = ending

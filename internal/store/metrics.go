@@ -16,6 +16,7 @@ type metrics struct {
 	sealSeconds   prometheus.Histogram
 	sealFailures  prometheus.Counter
 	readErrors    prometheus.Counter
+	heldBack      prometheus.Counter
 	followerDrops prometheus.Counter
 	expired       prometheus.Counter
 	collectors    []prometheus.Collector
@@ -37,6 +38,8 @@ func newMetrics(stats func() Stats) *metrics {
 			Help: "Attempts to write a block that failed. They are repeated."}),
 		readErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_read_errors_total",
 			Help: "Pages of blocks that the disk did not read: answers were partial."}),
+		heldBack: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_held_back_seconds_total",
+			Help: "Time for which batches were held back because sealing was behind."}),
 		followerDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_follower_dropped_batches_total",
 			Help: "Batches not given to a live tail because it was behind."}),
 		expired: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_expired_blocks_total",
@@ -53,7 +56,7 @@ func newMetrics(stats func() Stats) *metrics {
 			func() float64 { return value(stats()) })
 	}
 	const blocks, bytes = "signalbox_store_blocks", "signalbox_store_bytes"
-	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures, m.readErrors,
+	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures, m.readErrors, m.heldBack,
 		m.followerDrops, m.expired,
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "spans"}, func(s Stats) float64 { return float64(s.Spans.Blocks) }),
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "logs"}, func(s Stats) float64 { return float64(s.Logs.Blocks) }),

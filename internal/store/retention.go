@@ -34,7 +34,7 @@ func (s *Store) sealOldHeads() {
 		l.view.RLock()
 		since := l.active.since.Load()
 		l.view.RUnlock()
-		if since != 0 && now.Sub(time.Unix(0, since)).Abs() >= s.o.SealAge && !l.sealing.Load() {
+		if since != 0 && now.Sub(time.Unix(0, since)).Abs() >= s.o.SealAge && l.behind.Load() == nil {
 			// A closed store is the only reason for an error here.
 			_ = l.enqueue(&appendOp{roll: true, done: make(chan error, 1)})
 		}

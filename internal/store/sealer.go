@@ -35,6 +35,7 @@ func (s *Store) sealFrozen(l *lane) {
 	b, err := s.seal(l, gen)
 	if err != nil {
 		gen.retry = min(max(2*gen.retry, time.Second), maxSealRetry)
+		gen.stuck.Store(true)
 		s.metrics.sealFailures.Inc()
 		s.log.Error("sealing a block; it is tried again", "kind", l.kind, "after", gen.retry, "error", err)
 		select {
@@ -50,7 +51,7 @@ func (s *Store) sealFrozen(l *lane) {
 	l.blocks = append(l.blocks[:len(l.blocks):len(l.blocks)], b)
 	l.version++
 	l.view.Unlock()
-	l.sealing.Store(false)
+	l.behind.Store(nil)
 	close(gen.sealed)
 }
 

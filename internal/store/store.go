@@ -97,9 +97,10 @@ var compressBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // SyncInterval: written) and visible to readers. The batch is read-only from
 // the call on. An *OverloadError says that nothing of it was kept and that it
 // may be sent again; after any other error that is not known. A batch that was
-// kept before, byte for byte, is acknowledged and not kept again. ctx is looked at
-// once, before anything is written: what is written is waited for, so that the
-// answer is definite.
+// kept before, byte for byte, is acknowledged and not kept again. While sealing is
+// behind, batches are held back, for at most 300 ms. ctx is looked at until
+// something is written: what is written is waited for, so that the answer is
+// definite.
 func (s *Store) Append(ctx context.Context, b *Batch) error {
 	err := s.append(ctx, b)
 	var refused *OverloadError
@@ -129,6 +130,11 @@ func (s *Store) append(ctx context.Context, b *Batch) error {
 		return fmt.Errorf("batch of %d records in %d bytes is above the limit of %d in %d: send smaller batches",
 			b.Len(), len(b.Payload), maxSealRows, maxPayload)
 	}
+	l := s.lane(b.Kind)
+	hold := l.hold(len(b.Payload))
+	if err := hold.pace(ctx); err != nil {
+		return err
+	}
 	buf := compressBuffers.Get().(*[]byte)
 	defer func() {
 		if cap(*buf) <= maxIdleBuffer {
@@ -136,11 +142,23 @@ func (s *Store) append(ctx context.Context, b *Batch) error {
 		}
 	}()
 	*buf = s2.Encode((*buf)[:cap(*buf)], b.Payload)
-	op := &appendOp{batch: b, compressed: *buf, done: make(chan error, 1)}
-	if err := s.lane(b.Kind).enqueue(op); err != nil {
-		return err
+	for {
+		op := &appendOp{batch: b, compressed: *buf, done: make(chan error, 1)}
+		if err := l.enqueue(op); err != nil {
+			return err
+		}
+		if err := <-op.done; err != errNoRoom {
+			return err
+		}
+		again, err := hold.room(ctx)
+		if err != nil {
+			return err
+		}
+		if !again {
+			l.noteRefusing(reasonSealing)
+			return overload(reasonSealing)
+		}
 	}
-	return <-op.done
 }
 
 // diskLow reports whether there is less free space than the reserve.
