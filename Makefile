@@ -160,7 +160,7 @@ fuzz: ## Run each fuzz target for 30 s
 	done
 
 .PHONY: bench
-bench: bench-page bench-forward bench-startup bench-operator ## Run all the measurements of bench/
+bench: bench-page bench-forward bench-startup bench-operator bench-engine ## Run all the measurements of bench/
 
 .PHONY: bench-page
 bench-page: web-setup build ## Measure the page on a million spans
@@ -179,6 +179,11 @@ bench-startup: setup ## Measure what payloads add to the start of programs
 .PHONY: bench-operator
 bench-operator: build kube ## Measure the operator on a light cluster
 	go run ./bench/operator
+
+# Builds Jaeger and a collector and fetches ClickHouse, once.
+.PHONY: bench-engine
+bench-engine: setup build ## Compare the store with Jaeger and ClickHouse
+	go run ./bench/engine
 
 .PHONY: bench-admission
 bench-admission: build kube ## Measure how long pods wait for what is injected

@@ -63,7 +63,7 @@ const layers = `
 
 	# Measurements run the built binary; they make their spans with our types, and
 	# install on a test cluster what the operator says it needs.
-	store, ingest < bench
+	store, ingest, buildcache < bench
 	api, operator, e2e/kube < bench
 `
 
