@@ -216,7 +216,8 @@ func (l *Log) At() uint64 {
 
 // Batch is what one request brought: records of one kind, and the bytes that
 // the log keeps for them. After Append the batch is read-only for everyone:
-// followers of the store may still hold it. Strings may alias Payload.
+// followers of the store may still hold it (see Followed). Strings may alias
+// Payload.
 type Batch struct {
 	Kind Kind
 	// Payload is decoded by Options.Decode on replay and must then give the
@@ -225,6 +226,10 @@ type Batch struct {
 	Payload []byte
 	Spans   []Span // when Kind is Spans
 	Logs    []Log  // when Kind is Logs
+	// Followed is set by Append when a follower of the store has the batch. If
+	// it is not, nobody holds the batch or parts of it once Append has returned:
+	// its memory may be used again.
+	Followed bool
 }
 
 // Len is the number of records.

@@ -58,6 +58,7 @@ func (t *tail) publish(b *Batch) {
 		if f.kind != b.Kind {
 			continue
 		}
+		b.Followed = true // or about to be, which must not be written later
 		select {
 		case f.batches <- b:
 		default:
