@@ -10,14 +10,30 @@ import (
 // TracesFromWire reads the bytes of an ExportTraceServiceRequest. The batch
 // keeps the payload, and its strings are parts of it: neither may change any
 // more. An error is a *MalformedError, and then nothing is kept.
-func TracesFromWire(payload []byte) (*store.Batch, error) { return Decode(store.Spans, payload) }
+func TracesFromWire(payload []byte) (*store.Batch, error) { return FromWire(store.Spans, payload) }
 
 // LogsFromWire is TracesFromWire for an ExportLogsServiceRequest.
-func LogsFromWire(payload []byte) (*store.Batch, error) { return Decode(store.Logs, payload) }
+func LogsFromWire(payload []byte) (*store.Batch, error) { return FromWire(store.Logs, payload) }
 
-// Decode reads a payload of that kind, on arrival or when the store replays
+// Decode reads the payload of a batch again, as the store does when it replays
 // its log.
 func Decode(k store.Kind, payload []byte) (*store.Batch, error) {
+	b, err := FromWire(k, payload)
+	if err != nil || k != store.Logs {
+		return b, err
+	}
+	at, err := arrival(payload)
+	if err != nil {
+		return nil, located(err, payload)
+	}
+	if at != 0 {
+		setArrival(b.Logs, at)
+	}
+	return b, nil
+}
+
+// FromWire is TracesFromWire or LogsFromWire.
+func FromWire(k store.Kind, payload []byte) (*store.Batch, error) {
 	d := decoder{kind: k, left: memoryFloor + memoryFactor*len(payload)}
 	if err := d.decode(payload); err != nil {
 		return nil, located(err, payload)
