@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/otelcol"
+	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/service"
 	"go.opentelemetry.io/collector/service/telemetry"
 	"go.opentelemetry.io/otel/metric"
@@ -17,7 +18,9 @@ import (
 
 	"github.com/signalbox-otel/signalbox/internal/collector/jaegerexporter"
 	"github.com/signalbox-otel/signalbox/internal/collector/ledger"
+	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
+	"github.com/signalbox-otel/signalbox/internal/collector/wire"
 	"github.com/signalbox-otel/signalbox/internal/migrate"
 	"github.com/signalbox-otel/signalbox/internal/server"
 )
@@ -105,6 +108,7 @@ type running struct {
 	problems *problems    // of every service
 	migrated *migrations  // of every service
 	ledger   *ledger.Ledger
+	straight straight // of the service that is built
 }
 
 func newRunning(ctx context.Context, s Settings) (*running, error) {
@@ -116,6 +120,8 @@ func newRunning(ctx context.Context, s Settings) (*running, error) {
 	jaegerexporter.FallBack(c.factories.Exporters)
 	standBy(c.factories)
 	c.showIn(c.factories.Extensions)
+	c.goStraight(c.factories.Receivers)
+	wire.Connect(c.factories.Connectors)
 	c.ledger.Watch(&c.factories)
 	c.factories.Telemetry = withMetrics(c.factories.Telemetry, c.register)
 	config, err := load(ctx, s, c.factories)
@@ -166,6 +172,7 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	if err != nil {
 		return err
 	}
+	c.straight.decide(cfg, effective)
 	set := serviceSettings(c.settings, cfg, c.factories)
 	failed := make(chan error, 16)
 	set.AsyncErrorChannel = failed
@@ -286,6 +293,15 @@ func withMetrics(f telemetry.Factory, register func(metric.Meter) error) telemet
 // running components. Only the factory of this program is replaced.
 func (c *running) showIn(factories map[component.Type]extension.Factory) {
 	f := queryextension.NewFactoryWith(queryextension.Observed{Problems: c.problems.list, Losses: c.losses, Load: c.settings.Load, Instrumentation: c.settings.Instrumentation})
+	if _, ok := factories[f.Type()]; ok {
+		factories[f.Type()] = f
+	}
+}
+
+// goStraight lets receivers ask what was decided about their requests. Only the
+// factory of this program is replaced.
+func (c *running) goStraight(factories map[component.Type]receiver.Factory) {
+	f := otlpreceiver.NewFactoryWith(c.straight.goes)
 	if _, ok := factories[f.Type()]; ok {
 		factories[f.Type()] = f
 	}

@@ -6,30 +6,96 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // oldTracePath is where SDKs posted spans until OTLP 0.5; the collector served
 // it until 0.43.
 const oldTracePath = "/v1/trace"
 
-// paths are where the receiver takes spans and metrics.
-type paths struct{ traces, metrics string }
+// protobuf is the content type of binary requests.
+const protobuf = "application/x-protobuf"
 
-// wrap returns next behind a handler that accepts what old clients send.
-func (p paths) wrap(_ context.Context, next http.Handler) (http.Handler, error) {
+// wrap returns next behind a handler that accepts what old clients send, and that
+// takes requests that go straight on itself.
+func (i *intake) wrap(_ context.Context, next http.Handler) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == oldTracePath {
 			req = req.Clone(req.Context())
-			req.URL.Path, req.URL.RawPath = p.traces, ""
+			req.URL.Path, req.URL.RawPath = i.spanPath, ""
 		}
 		switch kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); {
 		case kind == "application/json":
 			req.Body = replace(req.Body, modernJSON)
-		case kind == "application/x-protobuf" && req.URL.Path == p.metrics:
+		case kind != protobuf:
+		case req.URL.Path == i.metricPath:
 			req.Body = replace(req.Body, modernMetrics)
+		case req.Method == http.MethodPost:
+			if l := i.laneAt(req.URL.Path); l != nil {
+				req.Pattern = req.URL.Path // which the server's telemetry reads
+				if refused := l.serve(req); refused != nil {
+					refuse(w, refused)
+				} else {
+					answer(w, http.StatusOK, l.done)
+				}
+				return
+			}
 		}
 		next.ServeHTTP(w, req)
 	}), nil
+}
+
+// serve takes a request, and returns why it was refused; nil when it was not.
+func (l *lane) serve(req *http.Request) *status.Status {
+	body := bodies.Get().(*[]byte)
+	var err error
+	if *body, err = readInto((*body)[:0], req); err != nil {
+		bodies.Put(body)
+		return status.New(codes.InvalidArgument, err.Error())
+	}
+	b, err := l.read(*body)
+	if err == nil {
+		err = l.pass(req.Context(), b)
+	}
+	if (b == nil || !b.Followed) && cap(*body) <= maxIdleBody {
+		bodies.Put(body)
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	return nil
+}
+
+// bodies are the buffers of requests that were answered. Those of very large
+// ones are left to the garbage collector.
+var bodies = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxIdleBody = 8 << 20
+
+// readInto reads the body of a request to its end.
+func readInto(b []byte, req *http.Request) ([]byte, error) {
+	defer req.Body.Close()
+	// The length is what a sender says: room for a lie is made as bytes come.
+	if n := min(req.ContentLength, maxIdleBody) + 1; n > int64(cap(b)) {
+		b = make([]byte, 0, n)
+	}
+	for {
+		if len(b) == cap(b) {
+			b = slices.Grow(b, max(4096, len(b)))
+		}
+		n, err := req.Body.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		}
+	}
 }
 
 // replace returns a body with what modern makes of the content. A body that

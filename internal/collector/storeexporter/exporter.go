@@ -18,7 +18,6 @@ import (
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/ptrace"
@@ -29,6 +28,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/signalbox-otel/signalbox/internal/collector/wire"
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/metrics"
 	"github.com/signalbox-otel/signalbox/internal/store"
@@ -45,7 +45,8 @@ type Config struct {
 // the exporter does not open files of its own: one process owns the directory.
 type Keeper interface {
 	component.Component
-	// AppendBatch returns once the batch is durable.
+	// AppendBatch returns once the batch is durable. It keeps no part of it,
+	// unless the batch says that it is followed.
 	AppendBatch(ctx context.Context, b *store.Batch) error
 	// AppendMetrics returns once the samples are in the database's log.
 	AppendMetrics(ctx context.Context, md pmetric.Metrics) error
@@ -132,6 +133,9 @@ func (k *keeping) start(_ context.Context, host component.Host) error {
 }
 
 func (k *keeping) traces(ctx context.Context, td ptrace.Traces) error {
+	if b := wire.From(ctx, store.Spans); b != nil {
+		return refusal(k.keeper.AppendBatch(ctx, b))
+	}
 	if td.SpanCount() == 0 {
 		return nil
 	}
@@ -143,39 +147,18 @@ func (k *keeping) traces(ctx context.Context, td ptrace.Traces) error {
 }
 
 func (k *keeping) logs(ctx context.Context, ld plog.Logs) error {
-	if ld.LogRecordCount() == 0 {
-		return nil
-	}
-	b, err := ingest.Logs(observed(ld, time.Now()))
-	if err != nil {
-		return refusal(err)
-	}
-	return refusal(k.keeper.AppendBatch(ctx, b))
-}
-
-// observed is ld with the time of arrival on records that came without any time,
-// which a collector sets by the data model of logs. Without it they would be as
-// old as Unix time, and gone.
-func observed(ld plog.Logs, now time.Time) plog.Logs {
-	copied := false
-	for i := range ld.ResourceLogs().Len() {
-		for j := range ld.ResourceLogs().At(i).ScopeLogs().Len() {
-			records := ld.ResourceLogs().At(i).ScopeLogs().At(j).LogRecords()
-			for n := range records.Len() {
-				if r := records.At(n); r.Timestamp() != 0 || r.ObservedTimestamp() != 0 {
-					continue
-				}
-				if !copied {
-					own := plog.NewLogs()
-					ld.CopyTo(own)
-					ld, copied = own, true
-					records = ld.ResourceLogs().At(i).ScopeLogs().At(j).LogRecords()
-				}
-				records.At(n).SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
-			}
+	b := wire.From(ctx, store.Logs)
+	if b == nil {
+		if ld.LogRecordCount() == 0 {
+			return nil
+		}
+		var err error
+		if b, err = ingest.Logs(ld); err != nil {
+			return refusal(err)
 		}
 	}
-	return ld
+	ingest.Arrived(b, time.Now())
+	return refusal(k.keeper.AppendBatch(ctx, b))
 }
 
 func (k *keeping) metrics(ctx context.Context, md pmetric.Metrics) error {

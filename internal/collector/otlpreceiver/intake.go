@@ -1,0 +1,143 @@
+package otlpreceiver
+
+import (
+	"context"
+	"fmt"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
+	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/signalbox-otel/signalbox/internal/collector/wire"
+	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/store"
+)
+
+// signalAttribute is what the collector adds to the telemetry of a component
+// for each signal. The receiver is one for all signals, and takes it off; so
+// must counters that are to be the same.
+const signalAttribute = "otelcol.signal"
+
+// intake is what the servers of one receiver have in common. It is complete
+// before any of them starts.
+type intake struct {
+	spanPath, metricPath, logPath string
+	// lanes are the signals whose requests go straight to where batches are
+	// taken; nil for those that are decoded into pdata.
+	spans, logs *lane
+}
+
+func newIntake(c *otlpreceiver.Config) *intake {
+	i := new(intake)
+	if c.Protocols.HTTP.HasValue() {
+		http := c.Protocols.HTTP.Get()
+		i.spanPath, i.metricPath, i.logPath = string(http.TracesURLPath), string(http.MetricsURLPath), string(http.LogsURLPath)
+	}
+	return i
+}
+
+// lane is the lane of a kind of records, nil when there is none.
+func (i *intake) lane(k store.Kind) *lane {
+	if k == store.Spans {
+		return i.spans
+	}
+	return i.logs
+}
+
+// laneAt is the lane of requests to a path.
+func (i *intake) laneAt(path string) *lane {
+	switch path {
+	case i.spanPath:
+		return i.spans
+	case i.logPath:
+		return i.logs
+	}
+	return nil
+}
+
+// lane takes the requests of one signal as batches.
+type lane struct {
+	kind store.Kind
+	// consume passes on what stands for a batch of n records.
+	consume func(ctx context.Context, n int) error
+	// begun and ended count what comes over HTTP. The receiver counts what comes
+	// over gRPC.
+	begun func(context.Context) context.Context
+	ended func(ctx context.Context, format string, n int, err error)
+	// done is the answer to a request that was taken.
+	done []byte
+}
+
+// read reads a request. The batch is made of parts of body.
+func (l *lane) read(body []byte) (*store.Batch, error) { return ingest.FromWire(l.kind, body) }
+
+// pass passes a batch on. The sender is answered when it returns.
+func (l *lane) pass(ctx context.Context, b *store.Batch) error {
+	n := b.Len()
+	if n == 0 {
+		return nil
+	}
+	ctx = l.begun(ctx)
+	err := l.consume(wire.With(ctx, b), n)
+	l.ended(ctx, "protobuf", n, err)
+	return err
+}
+
+// newSpanLane makes the lane of spans to next.
+func newSpanLane(set receiver.Settings, next consumer.Traces) (*lane, error) {
+	report, err := newReport(set)
+	if err != nil {
+		return nil, err
+	}
+	done, err := ptraceotlp.NewExportResponse().MarshalProto()
+	if err != nil {
+		return nil, fmt.Errorf("marshalling an answer: %w", err)
+	}
+	return &lane{kind: store.Spans, done: done, begun: report.StartTracesOp, ended: report.EndTracesOp,
+		consume: func(ctx context.Context, n int) error { return next.ConsumeTraces(ctx, wire.Traces(n)) }}, nil
+}
+
+// newLogLane makes the lane of log records to next.
+func newLogLane(set receiver.Settings, next consumer.Logs) (*lane, error) {
+	report, err := newReport(set)
+	if err != nil {
+		return nil, err
+	}
+	done, err := plogotlp.NewExportResponse().MarshalProto()
+	if err != nil {
+		return nil, fmt.Errorf("marshalling an answer: %w", err)
+	}
+	return &lane{kind: store.Logs, done: done, begun: report.StartLogsOp, ended: report.EndLogsOp,
+		consume: func(ctx context.Context, n int) error { return next.ConsumeLogs(ctx, wire.LogRecords(n)) }}, nil
+}
+
+// newReport makes the counters that the receiver has for HTTP.
+func newReport(set receiver.Settings) (*receiverhelper.ObsReport, error) {
+	set.TelemetrySettings = ofAllSignals(set.TelemetrySettings)
+	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{ReceiverID: set.ID, Transport: "http", ReceiverCreateSettings: set})
+	if err != nil {
+		return nil, fmt.Errorf("making the counters of receiver %s: %w", set.ID, err)
+	}
+	return report, nil
+}
+
+// ofAllSignals takes the signal off what is counted and traced.
+func ofAllSignals(set component.TelemetrySettings) component.TelemetrySettings {
+	if p, ok := set.MeterProvider.(interface {
+		DropInjectedAttributes(...string) metric.MeterProvider
+	}); ok {
+		set.MeterProvider = p.DropInjectedAttributes(signalAttribute)
+	}
+	if p, ok := set.TracerProvider.(interface {
+		DropInjectedAttributes(...string) trace.TracerProvider
+	}); ok {
+		set.TracerProvider = p.DropInjectedAttributes(signalAttribute)
+	}
+	return set
+}
