@@ -10,6 +10,7 @@ const (
 	partDictionary = "dictionary"
 	partBloom      = "bloom filter"
 	partStrip      = "texts"
+	partGrams      = "gram filter"
 	partTraces     = "trace index"
 	partOperations = "pre-aggregates"
 )
@@ -32,6 +33,7 @@ func (f *footer) eachPage(visit func(pageRef, pageMeta)) {
 		}
 		each(c.bloom, pageRef{part: partBloom, column: i}, visit)
 		each(c.strips, pageRef{part: partStrip, column: i}, visit)
+		each(c.grams, pageRef{part: partGrams, column: i}, visit)
 	}
 	for n, p := range f.tracePages {
 		visit(pageRef{partTraces, -1, n}, p.pageMeta)

@@ -10,7 +10,7 @@ import (
 
 // BlockParts are the parts of a block whose content Verify compares with
 // something else.
-var BlockParts = []string{partColumn, partDictionary, partBloom, partTraces, partOperations}
+var BlockParts = []string{partColumn, partDictionary, partBloom, partGrams, partTraces, partOperations}
 
 // Damage flips a bit in the n-th stored page of a part of a block.
 func Damage(file []byte, part string, n int) ([]byte, bool) {
@@ -34,7 +34,7 @@ func Forge(file []byte, part string, n int) ([]byte, bool) {
 	}
 	raw = bytes.Clone(raw)
 	switch part {
-	case partBloom:
+	case partBloom, partGrams:
 		clear(raw)
 	case partTraces:
 		raw[0] ^= 1 // of the first trace id
@@ -75,7 +75,7 @@ func Forge(file []byte, part string, n int) ([]byte, bool) {
 	f := bl.footer
 	for i := range f.columns {
 		c := &f.columns[i]
-		for _, pages := range [][]pageMeta{c.pages, c.bloom, c.strips} {
+		for _, pages := range [][]pageMeta{c.pages, c.bloom, c.strips, c.grams} {
 			for n := range pages {
 				shift(&pages[n])
 			}

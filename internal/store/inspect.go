@@ -184,6 +184,7 @@ type ColumnDetail struct {
 	Dictionary PartDetail     `json:"dictionary"`
 	Bloom      PartDetail     `json:"bloom"`
 	Texts      PartDetail     `json:"texts"` // strips
+	Grams      PartDetail     `json:"grams"`
 	Bytes      int64          `json:"bytes"` // of all of them
 }
 
@@ -240,6 +241,8 @@ func (d *BlockDetail) addPages(b *block, list bool) {
 				part = &c.Bloom
 			case partStrip:
 				part = &c.Texts
+			case partGrams:
+				part = &c.Grams
 			}
 		} else if p.part == partOperations {
 			part = &d.Aggregates

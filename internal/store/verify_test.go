@@ -55,6 +55,11 @@ func (d *directory) fill(t *testing.T, seed uint64, blocks int, pending bool) {
 		}
 		for _, k := range []store.Kind{store.Spans, store.Logs} {
 			b := r.batch(k, 50)
+			for i := range b.Logs {
+				if i%2 == 0 { // bodies for gram filters
+					b.Logs[i].Body = store.StringValue("Kelvin \u212a " + r.id())
+				}
+			}
 			b.Payload = fmt.Appendf(nil, "%d%s", len(d.batches), strings.Repeat(".", 40))
 			d.batches = append(d.batches, b)
 			if err := s.Append(context.Background(), b); err != nil {
@@ -225,7 +230,7 @@ func TestVerifyFindsWhatChecksumsHide(t *testing.T) {
 	for _, part := range store.BlockParts {
 		d := newDirectory()
 		d.fill(t, 4, 1, false)
-		name := d.files(t, "spans-")[0]
+		name := d.files(t, map[bool]string{true: "logs-", false: "spans-"}[part == "gram filter"])[0]
 		file := d.read(t, name)
 		forged := 0
 		for n := range 12 {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -98,7 +99,7 @@ func (c *blockCheck) columns(ctx context.Context) error {
 			return err
 		}
 		k := columnCheck{blockCheck: c, pages: &blockPages{block: c.block}, column: &c.footer.columns[i]}
-		if err := k.run(); err != nil {
+		if err := k.run(); err != nil && err != errStopped {
 			return err
 		}
 	}
@@ -111,6 +112,9 @@ type columnCheck struct {
 	pages  *blockPages
 	column *blockColumn
 	counts []uint64 // by dictionary id: values that are it
+	// grams is the gram filter of page gramsOf-1; nil: it has none.
+	grams   []byte
+	gramsOf int
 }
 
 func (k *columnCheck) complain(offset int64, format string, args ...any) {
@@ -156,12 +160,8 @@ func (k *columnCheck) group(g int) error {
 			if err != nil {
 				return err
 			}
-			if _, found, err := k.pages.lookup(info, string(text)); err != nil || found == absent {
-				if err != nil {
-					return err
-				}
-				k.complain(k.column.bloom[0].offset, "the bloom filter lacks a value of page %d", page)
-				return nil
+			if err := k.filters(g, page, text); err != nil {
+				return err
 			}
 			continue
 		}
@@ -177,6 +177,35 @@ func (k *columnCheck) group(g int) error {
 	}
 	if (info.dict || !info.key.textual()) && ch.count > 0 && !k.column.whole && (lo != m.min || hi != m.max) {
 		k.complain(m.offset, "page %d has values from %d to %d; its bounds are %d and %d", page, lo, hi, m.min, m.max)
+	}
+	return nil
+}
+
+// filters sees that the filters of a column without dictionary let a value
+// through. It ends the check of the column with the first that does not.
+func (k *columnCheck) filters(g, page int, text []byte) error {
+	info := &k.column.info
+	_, found, err := k.pages.lookup(info, string(text))
+	if err != nil {
+		return err
+	}
+	if found == absent {
+		k.complain(k.column.bloom[0].offset, "the bloom filter lacks a value of page %d", page)
+		return errStopped
+	}
+	if len(k.column.grams) == 0 {
+		return nil
+	}
+	if k.gramsOf != page+1 {
+		filter, err := k.pages.grams(info, g)
+		if err != nil {
+			return err
+		}
+		k.grams, k.gramsOf = bytes.Clone(filter), page+1
+	}
+	if k.grams != nil && !(hasGrams(k.grams, string(text)) && hasGrams(k.grams, string(plainLetters(text)))) {
+		k.complain(k.column.grams[page].offset, "the gram filter lacks a value of page %d", page)
+		return errStopped
 	}
 	return nil
 }
