@@ -72,6 +72,7 @@ On this machine, start with:
   signalbox up            everything at once, on localhost
   signalbox up --demo     the same, with an application to look at
   signalbox query traces  what has arrived
+  signalbox store inspect  what is kept on disk
   signalbox doctor --local  why nothing arrives
 
 In a Kubernetes cluster:
@@ -93,7 +94,7 @@ Every command has examples: signalbox COMMAND --help.`,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newUp(), newCollector(), newAllocator(), newMigrate(), newRender(), newInstall(), newUninstall(), newOperator(), newExplain(), newQuery(), newDemo(), newLoad(), newDoctor(), newVersion())
+	root.AddCommand(newUp(), newCollector(), newAllocator(), newMigrate(), newRender(), newInstall(), newUninstall(), newOperator(), newExplain(), newQuery(), newDemo(), newLoad(), newDoctor(), newStore(), newVersion())
 	return root
 }
 

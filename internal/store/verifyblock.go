@@ -242,7 +242,7 @@ func (k *columnCheck) dictionary(counted bool) error {
 func (c *blockCheck) records(ctx context.Context) error {
 	s := c.block.snapshot()
 	sums := map[operationKey]*operationSum{}
-	traces := &traceCheck{blockCheck: c, snap: s, seen: make([]uint32, c.footer.traces)}
+	traces := &traceCheck{blockCheck: c, snap: s, trace: make([]uint32, c.footer.rows)}
 	for g, grp := range c.footer.groups {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -252,13 +252,13 @@ func (c *blockCheck) records(ctx context.Context) error {
 			rows = append(rows, row)
 		}
 		lo, hi := uint64(math.MaxUint64), uint64(0)
-		see := func(row uint32, time uint64, r *Resource, id TraceID) error {
+		see := func(row uint32, time uint64, r *Resource) error {
 			lo, hi = min(lo, time), max(hi, time)
 			if !c.serves(s, g, row, r) {
 				c.found(c.pagesEnd, fmt.Sprintf("the list of services does not have row %d", row))
 				return errStopped
 			}
-			return traces.add(g, row, id)
+			return traces.add(g, row)
 		}
 		var err error
 		if s.kind == Spans {
@@ -286,27 +286,27 @@ func (c *blockCheck) records(ctx context.Context) error {
 	return c.aggregates(sums)
 }
 
-func (c *blockCheck) spans(s *snapshot, rows []uint32, sums map[operationKey]*operationSum, see func(uint32, uint64, *Resource, TraceID) error) error {
+func (c *blockCheck) spans(s *snapshot, rows []uint32, sums map[operationKey]*operationSum, see func(uint32, uint64, *Resource) error) error {
 	spans, err := s.spans(rows, NeedAll)
 	if err != nil {
 		return err
 	}
 	for i, sp := range spans {
 		addSpan(sums, sp)
-		if err := see(rows[i], sp.Start, sp.Resource, sp.TraceID); err != nil {
+		if err := see(rows[i], sp.Start, sp.Resource); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *blockCheck) logs(s *snapshot, rows []uint32, see func(uint32, uint64, *Resource, TraceID) error) error {
+func (c *blockCheck) logs(s *snapshot, rows []uint32, see func(uint32, uint64, *Resource) error) error {
 	logs, err := s.logs(rows, NeedAll)
 	if err != nil {
 		return err
 	}
 	for i, l := range logs {
-		if err := see(rows[i], l.At(), l.Resource, l.TraceID); err != nil {
+		if err := see(rows[i], l.At(), l.Resource); err != nil {
 			return err
 		}
 	}
@@ -335,55 +335,65 @@ func (c *blockCheck) serves(s *snapshot, g int, row uint32, r *Resource) bool {
 // traceCheck compares the trace index with the rows.
 type traceCheck struct {
 	*blockCheck
-	snap *snapshot
-	seen []uint32 // by trace number: rows that have it
+	snap  *snapshot
+	trace []uint32 // by row: the number of its trace
+	rows  uint32   // that the index lists
 }
 
 // add notes a row.
-func (t *traceCheck) add(g int, row uint32, id TraceID) error {
+func (t *traceCheck) add(g int, row uint32) error {
 	n, err := t.snap.numAt(slotTrace, g, int(row-t.snap.groups[g].lo))
-	if err != nil {
-		return err
-	}
-	rows, err := t.snap.traceRows(id) // of the sorted index, by id
-	if err != nil {
-		return err
-	}
-	if _, ok := slices.BinarySearch(rows, row); !ok || n >= uint64(len(t.seen)) {
-		t.found(t.footer.tracePages[0].offset, fmt.Sprintf("the trace index does not list row %d under trace %s", row, id))
-		return errStopped
-	}
-	t.seen[n]++
-	return nil
+	t.trace[row] = uint32(n)
+	return err
 }
 
-// finish sees that the index lists no other rows, and every id after a lesser
-// one.
+// finish sees that the index lists every row once, under its trace, and every id
+// after a lesser one.
 func (t *traceCheck) finish() error {
 	p := t.snap.pages.(*blockPages)
-	var last []byte
-	n := 0
-	for page := range t.footer.tracePages {
-		m := t.footer.tracePages[page]
+	last := TraceID{}
+	n := uint32(0)
+	for page, m := range t.footer.tracePages {
 		e, err := p.tracePage(page)
 		if err != nil {
 			return err
 		}
-		from := uint32(0)
 		for i := range e.count {
-			if id := e.id(i); last != nil && string(id) <= string(last) || i == 0 && string(id) != string(m.first[:]) {
+			id := TraceID(e.id(i))
+			if n > 0 && bytes.Compare(id[:], last[:]) <= 0 || i == 0 && id != m.first {
 				t.found(m.offset, fmt.Sprintf("trace %d of the index is out of order", n))
 				return nil
 			}
-			last = e.id(i)
-			if e.ends[i]-from != t.seen[n] {
-				t.found(m.offset, fmt.Sprintf("the trace index has %d rows for trace %x, which %d rows have", e.ends[i]-from, last, t.seen[n]))
+			if !t.rowsOf(e, i, n) {
+				t.found(m.offset, fmt.Sprintf("the trace index lists rows for trace %s that are not of it", id))
+				return nil
 			}
-			from = e.ends[i]
+			last = id
 			n++
 		}
 	}
+	if t.rows != t.footer.rows {
+		t.found(t.pagesEnd, fmt.Sprintf("the trace index lists %d of %d rows", t.rows, t.footer.rows))
+	}
 	return nil
+}
+
+// rowsOf reports whether the rows of entry i ascend and are of trace number n.
+func (t *traceCheck) rowsOf(e *traceEntries, i int, n uint32) bool {
+	from := uint32(0)
+	if i > 0 {
+		from = e.ends[i-1]
+	}
+	next := uint64(0)
+	for at := from; at < e.ends[i]; at++ {
+		row := e.rows.num(int(at))
+		if row < next || row >= uint64(len(t.trace)) || t.trace[row] != n {
+			return false
+		}
+		next = row + 1
+		t.rows++
+	}
+	return true
 }
 
 // operationSum is a pre-aggregate made from spans.
