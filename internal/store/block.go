@@ -401,6 +401,20 @@ func (p *blockPages) entries(info *columnInfo, f func(entry []byte, count uint64
 	return nil
 }
 
+func (p *blockPages) entryPages(info *columnInfo, f func(first uint32, texts *values) error) error {
+	c := &p.footer.columns[info.index]
+	for page := range c.dict {
+		e, err := p.dictPage(c, page)
+		if err != nil {
+			return err
+		}
+		if err := f(c.dict[page].first, &e.values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // hiddenKey is the dictionary entry of an attribute key without a column.
 func hiddenKey(k columnKey) string { return string([]byte{byte(k.place), byte(k.typ)}) + k.name }
 

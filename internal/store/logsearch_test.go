@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/signalbox-otel/signalbox/bench/workload"
@@ -70,6 +71,30 @@ func TestBodySearch(t *testing.T) {
 			if n > 0 || rep.Rows > 2000 {
 				t.Errorf("%s: %d records in %d rows; want none in blocks", name, n, rep.Rows)
 			}
+		}
+	}
+}
+
+// TestDictionarySearch looks for parts of texts with a dictionary, whose groups
+// have few of its entries here and many there.
+func TestDictionarySearch(t *testing.T) {
+	h, r := newHistory(t), newRandom(23)
+	b := &store.Batch{Kind: store.Logs}
+	for i := range 20_000 {
+		v := fmt.Sprintf("Worker-%05d", r.IntN(6000))
+		if i >= 12_000 {
+			v = fmt.Sprintf("worker-%05d", 3000+i%7)
+		}
+		b.Logs = append(b.Logs, store.Log{Resource: &store.Resource{}, Scope: &store.Scope{}, Time: uint64(i + 1),
+			Attrs: []store.Attr{{Key: "k", Value: store.StringValue(v)}}})
+	}
+	h.append(b)
+	h.seal(store.Logs)
+	for op, values := range map[store.Op][]string{store.Contains: {"orker-03", "worker-03003", "9999", "-0300", "x"},
+		store.ContainsFold: {"WORKER-0300", "wORKER-05"}, store.Regexp: {"(?i)worker-0300[0-9]", ".*-(00001|03002)", "w.*"}} {
+		for _, v := range values {
+			h.checkQuery(store.Logs, store.Query{Where: attrIs(store.RecordAttr, "k", op, store.StringValue(v))})
+			h.checkQuery(store.Logs, store.Query{Limit: 10, Where: attrIs(store.RecordAttr, "k", op, store.StringValue(v))})
 		}
 	}
 }

@@ -159,8 +159,8 @@ func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) boo
 		t.price = 1 // rows are sorted by it
 	case !col.dict:
 		t.price = 4
-		t.look(c, p.match.needles[c])
 	}
+	t.look(c, p.match.needles[c])
 	if c.Op != Eq {
 		return t, nil
 	}

@@ -88,8 +88,7 @@ type textPredicate struct {
 	nowhere bool
 	memo    []uint8 // by dictionary id: 0 not yet known, 1 fails, 2 passes
 	price   int
-	// search is for columns without dictionary; nil when nothing is known of
-	// the texts that pass.
+	// search is nil when nothing is known of the texts that pass.
 	search *textSearch
 }
 
@@ -141,6 +140,8 @@ func (t *textPredicate) ruledOut(s *snapshot, g int) (bool, error) {
 		return false, nil
 	case t.exact:
 		return t.nowhere || uint64(t.id) < lo || uint64(t.id) > hi, nil
+	case hi-lo >= fewEntries && t.search.hasLiteral():
+		return t.noEntry(s, lo, hi)
 	case hi-lo >= fewEntries:
 		return false, nil
 	}

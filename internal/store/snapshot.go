@@ -43,6 +43,9 @@ type pages interface {
 	// entries calls f for each text of the dictionary of column c (the same
 	// text may come twice) with the number of values that are it.
 	entries(c *columnInfo, f func(entry []byte, count uint64)) error
+	// entryPages calls f for each page of the dictionary of column c, with the
+	// number of its first text. A head's has none.
+	entryPages(c *columnInfo, f func(first uint32, texts *values) error) error
 	// traceID is the id of trace number n.
 	traceID(n uint32) (TraceID, error)
 	// traceRows lists the rows of a trace, ascending.
@@ -327,6 +330,8 @@ func (p *headPages) entries(c *columnInfo, f func(entry []byte, count uint64)) e
 	}
 	return nil
 }
+
+func (p *headPages) entryPages(*columnInfo, func(uint32, *values) error) error { return nil }
 
 func (p *headPages) traceID(n uint32) (TraceID, error) { return p.traces[n], nil }
 

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// textSearch finds the texts of a column without dictionary that may satisfy a
-// condition, without looking at each: by the gram filters of the pages, then by
-// a text that all of them hold.
+// textSearch finds the texts of a column that may satisfy a condition, without
+// looking at each: by the gram filters of the pages, then by a text that all of
+// them hold.
 type textSearch struct {
 	needles needles
 	// literal is the longest needle that every text holds, in lower case unless
@@ -16,6 +16,8 @@ type textSearch struct {
 	literal []byte
 	// decides says that the texts that hold literal are those that pass.
 	decides bool
+
+	decided bool // all entries of the dictionary were looked at
 
 	lower   []byte // scratch
 	checked int    // 1 + the group whose filter was looked at last
@@ -51,7 +53,32 @@ const fewTexts = 64
 
 // worthwhile reports whether whole strips are searched for rows of sel.
 func (x *textSearch) worthwhile(c *chunk, sel bitmap) bool {
-	return x != nil && len(x.literal) > 0 && c.strips != nil && c.off == 0 && sel.len() > fewTexts
+	return x.hasLiteral() && c.strips != nil && c.off == 0 && sel.len() > fewTexts
+}
+
+// hasLiteral reports whether it is known what every text that passes holds.
+func (x *textSearch) hasLiteral() bool { return x != nil && len(x.literal) > 0 }
+
+// noEntry reports that no dictionary entry from lo to hi passes. It looks at all
+// entries, once.
+func (t *textPredicate) noEntry(s *snapshot, lo, hi uint64) (bool, error) {
+	if !t.search.decided {
+		memo := bytes.Repeat([]byte{1}, t.col.entries)
+		err := s.entryPages(t.col, func(first uint32, texts *values) error {
+			if t.search.find(texts.text, texts.ends, 0, t.accept, func(i int) { memo[int(first)+i] = 2 }) {
+				return s.corrupt("malformed dictionary entry")
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+		t.memo, t.search.decided = memo, true
+	}
+	if hi >= uint64(len(t.memo)) {
+		return false, s.corrupt("dictionary id out of range")
+	}
+	return bytes.IndexByte(t.memo[lo:hi+1], 2) < 0, nil
 }
 
 // evalStrips adds the rows of sel whose texts pass to out.
