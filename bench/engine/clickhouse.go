@@ -160,13 +160,18 @@ func (s sql) ask(ctx context.Context, q question) (answer, error) {
 		text = `SELECT ServiceName, groupArray((minute, p95, errors)) FROM (
 			SELECT ServiceName, toStartOfMinute(Timestamp) AS minute, quantile(0.95)(Duration) AS p95, countIf(StatusCode = 'Error') / count() AS errors
 			FROM otel.otel_traces WHERE ` + between + ` GROUP BY ServiceName, minute ORDER BY ServiceName, minute) GROUP BY ServiceName`
-	case q.text != "":
+	case q.kind == searchLogs:
 		text = fmt.Sprintf(`SELECT Timestamp, ServiceName, SeverityText, Body, toString(LogAttributes) FROM otel.otel_logs
 			WHERE Body LIKE '%%%s%%' AND toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes(fromUnixTimestamp64Nano(%d)) AND %s
 			ORDER BY (toStartOfFiveMinutes(Timestamp), Timestamp) DESC LIMIT %d`, q.text, q.start.UnixNano(), between, searchLimit)
 	default:
 		if q.operation != "" {
 			between += fmt.Sprintf(" AND ServiceName = '%s' AND SpanName = '%s' AND Duration >= %d", q.service, q.operation, q.least.Nanoseconds())
+		}
+		if q.kind == searchSpans {
+			text = fmt.Sprintf(`SELECT Timestamp, TraceId, SpanId, ParentSpanId, SpanName, SpanKind, ServiceName, Duration, StatusCode FROM otel.otel_traces
+				WHERE SpanAttributes['%s'] = '%s' AND %s ORDER BY Timestamp DESC LIMIT %d`, q.key, q.value, between, searchLimit)
+			break
 		}
 		text = fmt.Sprintf(`SELECT TraceId, max(Timestamp) AS newest FROM otel.otel_traces WHERE SpanAttributes['%s'] = '%s' AND %s
 			GROUP BY TraceId ORDER BY newest DESC LIMIT %d`, q.key, q.value, between, searchLimit)

@@ -156,9 +156,11 @@ type question struct {
 type kind int
 
 const (
-	oneTrace kind = iota // all of a trace
-	search               // the newest traces, or log records, with what is given
-	byMinute             // p95 and error rate by service and minute
+	oneTrace     kind = iota // all of a trace
+	searchTraces             // the newest traces with a span as it is given
+	searchSpans              // the newest spans
+	searchLogs               // the newest log records
+	byMinute                 // p95 and error rate by service and minute
 )
 
 // answer is how long an answer took until its last byte, and how many spans of a

@@ -133,21 +133,25 @@ func pick[T any](all []T, n int, from func(T) bool) []T {
 	return some[:min(n, len(some))]
 }
 
-// found is how many traces the search for a service finds in the first requests
-// and [start, end): at least those that are well within, at most those that
-// touch it.
-func (f *facts) found(service string, requests int, start, end uint64) (least, most int) {
+// found is how many spans, or traces, the search for a service finds in the
+// first requests and [start, end): at least those that are well within, at most
+// those that touch it.
+func (f *facts) found(k kind, service string, requests int, start, end uint64) (least, most int) {
 	const edge = uint64(time.Minute)
-	inside, touching := map[store.TraceID]bool{}, map[store.TraceID]bool{}
-	for _, h := range f.hits[service] {
+	inside, touching := map[any]bool{}, map[any]bool{}
+	for i, h := range f.hits[service] {
+		var key any = h.trace
+		if k == searchSpans {
+			key = i
+		}
 		if h.request >= requests {
 			continue
 		}
 		if h.start+edge >= start && h.start < end+edge {
-			touching[h.trace] = true
+			touching[key] = true
 		}
 		if h.start >= start+edge && h.start+edge < end {
-			inside[h.trace] = true
+			inside[key] = true
 		}
 	}
 	return min(len(inside), searchLimit), min(len(touching), searchLimit)

@@ -43,7 +43,7 @@ func TestFacts(t *testing.T) {
 		got[k.id.String()], want[k.id.String()] = spans[k.id], k.spans
 	}
 	for _, service := range s.facts.busiest() {
-		_, most := s.facts.found(service, requests, uint64(begin.UnixNano()), uint64(begin.Add(time.Hour).UnixNano()))
+		_, most := s.facts.found(searchTraces, service, requests, uint64(begin.UnixNano()), uint64(begin.Add(time.Hour).UnixNano()))
 		got[service], want[service] = len(hits[service]), most
 	}
 	if len(got) != 120 {

@@ -84,15 +84,16 @@ func (b *bench) questionsFor(c contender, l load) []series {
 			k := known[n%len(known)]
 			return asking{question{kind: oneTrace, trace: k.id, start: everything.start, end: end}, exactly(k.spans)}
 		}},
-		{"search", func(n int) asking { return hitOfHour(c, l, busiest[n%len(busiest)], hour) }},
+		{"search", func(n int) asking { return hitOfHour(c, l, searchSpans, busiest[n%len(busiest)], hour) }},
+		{"search traces", func(n int) asking { return hitOfHour(c, l, searchTraces, busiest[n%len(busiest)], hour) }},
 		{"absent", func(n int) asking {
 			q := everything
-			q.kind, q.service, q.key, q.value = search, busiest[n%len(busiest)], "app.tenant", fmt.Sprintf("tenant-%d-absent", n)
+			q.kind, q.service, q.key, q.value = searchTraces, busiest[n%len(busiest)], "app.tenant", fmt.Sprintf("tenant-%d-absent", n)
 			return asking{q, exactly(0)}
 		}},
 		{"rare", func(n int) asking {
 			q, k := everything, known[n%len(known)]
-			q.kind, q.service, q.key, q.value = search, k.service, "session.id", k.session
+			q.kind, q.service, q.key, q.value = searchTraces, k.service, "session.id", k.session
 			return asking{q, exactly(1)}
 		}},
 		{"minutes", byMinutes(everything)},
@@ -101,12 +102,12 @@ func (b *bench) questionsFor(c contender, l load) []series {
 }
 
 // hitOfHour is the search that finds something.
-func hitOfHour(c contender, l load, service string, hour question) asking {
+func hitOfHour(c contender, l load, k kind, service string, hour question) asking {
 	q := hour
 	requests, _ := l.prefix(l.count(c))
-	q.kind, q.service, q.operation, q.least = search, service, searchedOperation(service), searchedDuration
+	q.kind, q.service, q.operation, q.least = k, service, searchedOperation(service), searchedDuration
 	q.key, q.value = "app.tenant", searchedTenant
-	least, most := l.facts.found(service, requests, uint64(q.start.UnixNano()), uint64(q.end.UnixNano()))
+	least, most := l.facts.found(k, service, requests, uint64(q.start.UnixNano()), uint64(q.end.UnixNano()))
 	if c.loose {
 		most = searchLimit
 	}
@@ -126,7 +127,7 @@ func byMinutes(q question) func(int) asking {
 // aboutLogs are the questions about log records: what many have in their bodies,
 // what one has, what none has. All begin and end within words.
 func (b *bench) aboutLogs(l load, requests int, everything question) []series {
-	everything.kind = search
+	everything.kind = searchLogs
 	texts := []string{"ircuit breaker fo", "ealth check pass", "cquired lock fo"}
 	lines := l.facts.sampleLines(requests, b.queries)
 	return []series{
@@ -156,7 +157,7 @@ func (b *bench) askFull(ctx context.Context, c contender, l load, i *instance) e
 	hour.start = now.end.Add(-time.Hour)
 	absent := func(n int) asking {
 		q := now
-		q.kind, q.key, q.value = search, "app.tenant", fmt.Sprintf("tenant-%d-absent", n)
+		q.kind, q.key, q.value = searchTraces, "app.tenant", fmt.Sprintf("tenant-%d-absent", n)
 		return asking{q, exactly(0)}
 	}
 	for _, s := range []series{b.questionsFor(c, l)[0], {"absent", absent}, {"minutes", byMinutes(now)}, {"minutes 1h", byMinutes(hour)}} {

@@ -111,11 +111,14 @@ func (a api) ask(ctx context.Context, q question) (answer, error) {
 		return a.list(ctx, "services", times, "services")
 	}
 	times.Set("limit", strconv.Itoa(searchLimit))
-	if q.text != "" {
+	if q.kind == searchLogs {
 		times.Set("q", strconv.Quote(q.text))
 		return a.list(ctx, "logs", times, "logs")
 	}
 	times.Set("q", condition(q))
+	if q.kind == searchSpans {
+		return a.list(ctx, "spans", times, "spans")
+	}
 	return a.list(ctx, "traces", times, "traces")
 }
 

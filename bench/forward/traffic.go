@@ -14,8 +14,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/encoding/gzip" // what the collectors may send
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/signalbox-otel/signalbox/bench/otlp"
 )
 
 const (
@@ -86,7 +87,7 @@ func send(ctx context.Context, address string, bodies [][]byte, spans int) error
 	for range connections {
 		group.Go(func() error {
 			conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-				grpc.WithDefaultCallOptions(grpc.ForceCodecV2(raw{})))
+				grpc.WithDefaultCallOptions(grpc.ForceCodecV2(otlp.Raw{})))
 			if err != nil {
 				return err
 			}
@@ -118,7 +119,7 @@ func listen() (*peer, error) {
 		return nil, err
 	}
 	p := &peer{address: l.Addr().String(), more: make(chan struct{}, 1)}
-	p.server = grpc.NewServer(grpc.ForceServerCodecV2(raw{}), grpc.MaxRecvMsgSize(64<<20),
+	p.server = grpc.NewServer(grpc.ForceServerCodecV2(otlp.Raw{}), grpc.MaxRecvMsgSize(64<<20),
 		grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
 			var body []byte
 			if err := stream.RecvMsg(&body); err != nil {
@@ -187,18 +188,4 @@ func countFields(body []byte, path []protowire.Number) (int, error) {
 		}
 	}
 	return count, nil
-}
-
-// raw passes messages as the bytes they are.
-type raw struct{}
-
-func (raw) Name() string { return "proto" }
-
-func (raw) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(v.([]byte))}, nil
-}
-
-func (raw) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
-	return nil
 }

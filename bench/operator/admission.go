@@ -41,7 +41,7 @@ func (l *loaded) each() float64 {
 }
 
 // admission measures how long pods wait for the webhook.
-func (b *bench) admission(ctx context.Context, op *process, s sizes) error {
+func (b *bench) admission(ctx context.Context, op *program, s sizes) error {
 	if err := b.create(ctx, podNamespace, 1, func(int) map[string]any { return collector("sidecar", "sidecar") }); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (b *bench) admission(ctx context.Context, op *process, s sizes) error {
 }
 
 // admitted measures pods of one kind.
-func (b *bench) admitted(ctx context.Context, op *process, set *kubernetes.Clientset, k kind, s sizes) error {
+func (b *bench) admitted(ctx context.Context, op *program, set *kubernetes.Clientset, k kind, s sizes) error {
 	err := poll(ctx, 2*time.Minute, "a pod with "+k.name, func(ctx context.Context) error {
 		injected, err := b.pod(ctx, set, k)
 		if err == nil && !injected {
@@ -109,7 +109,7 @@ func (b *bench) admitted(ctx context.Context, op *process, set *kubernetes.Clien
 }
 
 // rotating measures pods while certificates change.
-func (b *bench) rotating(ctx context.Context, op *process, set *kubernetes.Clientset, s sizes) error {
+func (b *bench) rotating(ctx context.Context, op *program, set *kubernetes.Clientset, s sizes) error {
 	progress("the same while certificates change")
 	rotated := make(chan error, 1)
 	go func() {
@@ -130,7 +130,7 @@ func (b *bench) rotating(ctx context.Context, op *process, set *kubernetes.Clien
 }
 
 // load makes pods at an even rate, whether or not those before are done.
-func (b *bench) load(ctx context.Context, op *process, set *kubernetes.Clientset, k kind, s sizes) (*loaded, error) {
+func (b *bench) load(ctx context.Context, op *program, set *kubernetes.Clientset, k kind, s sizes) (*loaded, error) {
 	l := &loaded{}
 	before, err := cputime.Of(op.cmd.Process.Pid)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signalbox-otel/signalbox/api/crds"
+	"github.com/signalbox-otel/signalbox/bench/process"
 	"github.com/signalbox-otel/signalbox/e2e/kube"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 )
@@ -33,7 +33,7 @@ type bench struct {
 	dir     string
 	keep    bool // profiles and logs, in dir
 	ports   ports
-	running *process // nil before the first
+	running *program // nil before the first
 	table   table
 }
 
@@ -196,14 +196,9 @@ func (b *bench) kubeconfigPath() string { return filepath.Join(b.dir, "operator.
 
 // freePorts finds ports that nobody listens on.
 func freePorts() (ports, error) {
-	var found []int
-	for range 4 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return ports{}, err
-		}
-		defer l.Close()
-		found = append(found, l.Addr().(*net.TCPAddr).Port)
+	found, err := process.FreePorts(4)
+	if err != nil {
+		return ports{}, err
 	}
 	return ports{found[0], found[1], found[2], found[3]}, nil
 }

@@ -139,7 +139,7 @@ func (b *bench) measure(ctx context.Context, s sizes) error {
 
 // many measures collectors, and what the operator does when it starts beside
 // them: it returns the one that did.
-func (b *bench) many(ctx context.Context, op *process, s sizes) (*process, error) {
+func (b *bench) many(ctx context.Context, op *program, s sizes) (*program, error) {
 	progress("making %d collectors", s.collectors)
 	if err := b.collectors(ctx, op, s.collectors); err != nil {
 		return op, err

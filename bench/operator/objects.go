@@ -107,7 +107,7 @@ const collectorNamespace = "collectors"
 
 // collectors makes n collectors and waits until all have their objects and their
 // status.
-func (b *bench) collectors(ctx context.Context, op *process, n int) error {
+func (b *bench) collectors(ctx context.Context, op *program, n int) error {
 	before, err := cputime.Of(op.cmd.Process.Pid)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,16 +9,16 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/signalbox-otel/signalbox/bench/cputime"
+	"github.com/signalbox-otel/signalbox/bench/process"
 	"github.com/signalbox-otel/signalbox/internal/operator/needs"
 )
 
-// process is an operator that runs.
-type process struct {
+// program is an operator that runs.
+type program struct {
 	cmd       *exec.Cmd
 	startTime time.Duration // until it was ready
 	ended     chan error
@@ -27,7 +26,7 @@ type process struct {
 }
 
 // startOperator starts one and waits until it is ready.
-func (b *bench) startOperator(ctx context.Context) (*process, error) {
+func (b *bench) startOperator(ctx context.Context) (*program, error) {
 	log, err := b.output("operator.log")
 	if err != nil {
 		return nil, err
@@ -46,7 +45,7 @@ func (b *bench) startOperator(ctx context.Context) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{cmd: cmd, ended: make(chan error, 1)}
+	p := &program{cmd: cmd, ended: make(chan error, 1)}
 	b.running = p
 	go func() { p.ended <- cmd.Wait() }()
 	err = poll(ctx, time.Minute, "the operator to be ready", func(ctx context.Context) error {
@@ -72,7 +71,7 @@ func (b *bench) startOperator(ctx context.Context) (*process, error) {
 }
 
 // stop ends it as a kubelet does. Only the first call does anything.
-func (p *process) stop() error {
+func (p *program) stop() error {
 	if p.stopped {
 		return nil
 	}
@@ -90,7 +89,7 @@ func (p *process) stop() error {
 
 // resident waits until the operator has had nothing to do for a while, and adds
 // what it then holds of memory and used of the processor meanwhile.
-func (b *bench) resident(ctx context.Context, p *process, s sizes, what, goal string) error {
+func (b *bench) resident(ctx context.Context, p *program, s sizes, what, goal string) error {
 	before, err := cputime.Of(p.cmd.Process.Pid)
 	if err != nil {
 		return err
@@ -106,12 +105,12 @@ func (b *bench) resident(ctx context.Context, p *process, s sizes, what, goal st
 	if err != nil {
 		return err
 	}
-	m, err := memory(p.cmd.Process.Pid)
+	memory, err := process.Memory(p.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
-	b.table.row(what, goal, "%.1f MB", m["VmRSS"])
-	progress("  of it %.1f MB its own, %.1f MB of files; peak %.1f MB; %.2f s of a processor in %s", m["RssAnon"], m["RssFile"], m["VmHWM"], (after - before).Seconds(), s.idle)
+	b.table.row(what, goal, "%.1f MB", megabytes(memory["VmRSS"]))
+	progress("  of it %.1f MB its own, %.1f MB of files; peak %.1f MB; %.2f s of a processor in %s", megabytes(memory["RssAnon"]), megabytes(memory["RssFile"]), megabytes(memory["VmHWM"]), (after - before).Seconds(), s.idle)
 	if b.keep {
 		return b.profile(ctx, fmt.Sprintf("heap-%d.pb.gz", len(b.table.rows)))
 	}
@@ -137,20 +136,4 @@ func (b *bench) profile(ctx context.Context, name string) error {
 	return errors.Join(err, f.Close())
 }
 
-// memory is what the kernel says of a process's memory, in MB.
-func memory(pid int) (map[string]float64, error) {
-	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	all := map[string]float64{}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		key, value, _ := strings.Cut(lines.Text(), ":")
-		if kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64); err == nil {
-			all[key] = kb * 1024 / 1e6
-		}
-	}
-	return all, lines.Err()
-}
+func megabytes(bytes int64) float64 { return float64(bytes) / 1e6 }

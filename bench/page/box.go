@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/signalbox-otel/signalbox/bench/cputime"
+	"github.com/signalbox-otel/signalbox/bench/process"
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
@@ -54,9 +54,13 @@ type box struct {
 
 // start runs a binary on a data directory and free ports.
 func start(ctx context.Context, path, dir string) (*box, error) {
-	ports, err := freePorts(4)
+	free, err := process.FreePorts(4)
 	if err != nil {
 		return nil, err
+	}
+	var ports []string
+	for _, port := range free {
+		ports = append(ports, strconv.Itoa(port))
 	}
 	b := &box{base: "http://localhost:" + ports[0], otlp: "http://localhost:" + ports[1]}
 	b.cmd = exec.CommandContext(ctx, path, "up", "--data-dir", dir, "--port", ports[0], "--otlp-http-port", ports[1],
@@ -84,18 +88,6 @@ func start(ctx context.Context, path, dir string) (*box, error) {
 func (b *box) stop() {
 	_ = b.cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
 	_ = b.cmd.Wait()
-}
-
-func freePorts(n int) (ports []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-	}
-	return ports, nil
 }
 
 // send posts spans as OTLP, again as long as it is told to come back later.
