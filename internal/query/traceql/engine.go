@@ -147,6 +147,9 @@ func (e *Engine) traces(ctx context.Context, p plan, page, most int, report *sto
 			}
 			for ; len(ids) > 0; ids = ids[min(windowTraces, len(ids)):] {
 				for spans, err := range e.below.WholeTracesOf(ctx, ids[:min(windowTraces, len(ids))], p.need, report) {
+					if err == nil {
+						err = ctx.Err() // evaluating takes time too
+					}
 					if !yield(spans, err) || err != nil {
 						return
 					}

@@ -119,11 +119,15 @@ func runScript(t *testing.T, src string, b backend) string {
 		case "", "#":
 		case "span":
 			load(t, b, scriptSpan(t, strings.Fields(rest)))
-		case "search":
+		case "search", "metrics":
 			if err := b.loaded(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			search(t, &out, engine, rest)
+			if word == "search" {
+				search(t, &out, engine, rest)
+			} else {
+				measure(t, &out, engine, rest)
+			}
 			answer = true
 		default:
 			t.Fatalf("line %d: unknown command %q", n+1, word)
@@ -241,5 +245,34 @@ func search(t *testing.T, out *strings.Builder, e *Engine, src string) {
 	}
 	if report.Stopped != "" {
 		fmt.Fprintln(out, "stopped:", report.Stopped)
+	}
+}
+
+// measure writes the series that a query gives, one a line; "all" is one number
+// of the whole range.
+func measure(t *testing.T, out *strings.Builder, e *Engine, rest string) {
+	step, src, _ := strings.Cut(rest, " ")
+	q, err := Parse(src)
+	if err != nil {
+		fmt.Fprintln(out, err)
+		return
+	}
+	r := Range{Query: q, Start: at(0), End: at(10 * time.Minute), Instant: step == "all"}
+	if !r.Instant {
+		r.Step = scriptTime(t, step)
+	}
+	n, err := e.Metrics(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range n.Series {
+		fmt.Fprintf(out, "{%s}", strings.TrimSpace(attrsText(s.Labels)))
+		for _, v := range s.Values {
+			fmt.Fprintf(out, " %.4g", v)
+		}
+		fmt.Fprintln(out)
+	}
+	if n.Report.Stopped != "" {
+		fmt.Fprintln(out, "stopped:", n.Report.Stopped)
 	}
 }

@@ -1,0 +1,220 @@
+package traceql
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/store"
+	"github.com/signalbox-otel/signalbox/internal/store/storetest"
+)
+
+func mustParse(t testing.TB, src string) *Query {
+	t.Helper()
+	q, err := Parse(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// randomSpans are traces of up to five spans, all within ten minutes.
+func randomSpans(r *rand.Rand, traces int) []store.Span {
+	services := []*store.Resource{}
+	for _, name := range []string{"a", "b", "c"} {
+		services = append(services, &store.Resource{Attrs: []store.Attr{{Key: "service.name", Value: store.StringValue(name)}}})
+	}
+	scope := &store.Scope{}
+	var spans []store.Span
+	for trace := range traces {
+		start := at(time.Duration(r.IntN(600_000_000)) * time.Microsecond)
+		n := 1 + r.IntN(5)
+		for i := range n {
+			s := store.Span{Resource: services[r.IntN(3)], Scope: scope, TraceID: store.TraceID{0: byte(trace >> 8), 15: byte(trace), 1: 1},
+				SpanID: store.SpanID{7: byte(i + 1)}, Name: string(rune('k' + r.IntN(3))), Kind: int32(1 + r.IntN(3)),
+				Start: start + uint64(i), StatusCode: int32(r.IntN(3))}
+			s.End = s.Start + uint64(r.IntN(1_000_000_000))
+			if i > 0 {
+				s.ParentID = store.SpanID{7: byte(1 + r.IntN(n))}
+			}
+			if r.IntN(2) == 0 {
+				s.Attrs = append(s.Attrs, store.Attr{Key: "n", Value: store.IntValue(int64(r.IntN(5)))})
+			}
+			if r.IntN(3) == 0 {
+				s.Attrs = append(s.Attrs, store.Attr{Key: "word", Value: store.StringValue(string(rune('x' + r.IntN(2))))})
+			}
+			spans = append(spans, s)
+		}
+	}
+	return spans
+}
+
+// What is pushed down to the store rules out no trace: a query finds the same
+// with it and without.
+func TestPushdownLosesNothing(t *testing.T) {
+	const seed = 7
+	b := backends["blocks"](t)
+	load(t, b, randomSpans(rand.New(rand.NewPCG(seed, 0)), 300)...)
+	if err := b.loaded(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := engineOver(b, query.Limits{})
+	for _, src := range []string{
+		`{ span.n > 2 }`, `{ .n != 3 && status = error }`, `{ !(span.word = "x") && kind = server }`, `{ span.word !~ "x" || name = "k" }`,
+		`{ span.n = nil && resource.service.name = "a" }`, `{ !(status = error || kind = client) }`, `{ name != "k" } >> { span.n = 4 }`,
+		`{ span.n = 1 } !> { span.word = "y" }`, `{ rootName = "l" && span.n = 2 }`, `{ rootServiceName =~ "a|b" } && { span.word = "y" }`,
+		`{ nestedSetParent < 0 && name = "m" }`, `{ nestedSetParent >= 0 && span.n = 0 }`, `({ span.n = 1 } | count() > 1) || { span.n = 4 && name = "k" }`,
+		`{ span.n * 2 = 4 }`, `{ 3 < span.n }`, `{ true = (span.n > 3) }`, `{ span.n >= 4 } &<< { kind = internal }`, `{ duration > 900ms && duration < 1h }`,
+		`{ name = "k" && !(nestedSetParent < 0) } ~ { span.word = "x" }`, `{ status != ok } | by(name) | avg(duration) > 700ms`, `{ span.n = 1 || span.n = nil }`,
+	} {
+		q := mustParse(t, src)
+		p, err := e.plan(t.Context(), q, at(0), at(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.where.Expr == nil {
+			t.Errorf("%s: nothing is pushed down", src)
+		}
+		found := func(p plan) map[store.TraceID]int {
+			traces := map[store.TraceID]int{}
+			for spans, err := range e.traces(t.Context(), p, 7, maxTraces, &store.Report{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				tree := newTree(spans)
+				for _, set := range q.pipeline.run(tree, tree.whole()) {
+					traces[spans[0].TraceID] += len(set.spans)
+				}
+			}
+			return traces
+		}
+		got := found(p)
+		p.where = always
+		want := found(p)
+		if len(want) == 0 {
+			t.Errorf("%s: finds nothing, seed %d", src, seed)
+		}
+		for id, n := range want {
+			if got[id] != n {
+				t.Errorf("%s: trace %s: got %d spans; want %d, seed %d", src, id, got[id], n, seed)
+			}
+		}
+	}
+}
+
+// The pre-aggregates and the spans themselves give the same numbers.
+func TestPreaggregatesAgree(t *testing.T) {
+	b := backends["blocks"](t)
+	load(t, b, randomSpans(rand.New(rand.NewPCG(11, 0)), 500)...)
+	if err := b.loaded(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e := engineOver(b, query.Limits{})
+	for _, src := range []string{
+		`{ } | rate()`, `{ status = error } | count_over_time() by (resource.service.name)`, `{ name != "k" && status != error } | rate() by (name, kind)`,
+		`{ resource.service.name = "b" || kind = client } | quantile_over_time(duration, .5, .9) by (kind)`, `{ } | histogram_over_time(duration) by (name)`,
+	} {
+		q := mustParse(t, src)
+		if q.preaggregated() == nil {
+			t.Errorf("%s: not answered from pre-aggregates", src)
+		}
+		r := Range{Query: q, Start: at(0), End: at(10 * time.Minute), Step: 2 * time.Minute}
+		fast, err := e.Metrics(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newCollector(r, 5, &store.Report{})
+		if err := e.fromSpans(t.Context(), r, c); err != nil {
+			t.Fatal(err)
+		}
+		slow := c.answer()
+		if len(fast.Series) != len(slow) || len(slow) == 0 {
+			t.Errorf("%s: got %d series; want %d", src, len(fast.Series), len(slow))
+			continue
+		}
+		for i, s := range fast.Series {
+			for k, v := range s.Values {
+				if want := slow[i].Values[k]; math.Abs(v-want) > 1e-9 && !(math.IsNaN(v) && math.IsNaN(want)) {
+					t.Errorf("%s: %v step %d: got %v; want %v", src, s.Labels, k, v, want)
+				}
+			}
+		}
+	}
+	for _, src := range []string{`{ } | rate() by (status)`, `{ span.n = 1 } | rate()`, `{ status = error || name = "k" } | rate()`, `{ } | avg_over_time(duration)`,
+		`{ status = error } | quantile_over_time(duration, .5)`, `{ } >> { } | rate()`, `{ parent.resource.service.name = "a" } | rate()`} {
+		if mustParse(t, src).preaggregated() != nil {
+			t.Errorf("%s: pre-aggregates do not tell that", src)
+		}
+	}
+}
+
+func TestExemplars(t *testing.T) {
+	b := backends["head"](t)
+	load(t, b, randomSpans(rand.New(rand.NewPCG(3, 0)), 200)...)
+	e := engineOver(b, query.Limits{})
+	for _, src := range []string{`{ status = error } | rate() by (name)`, `{ span.n = 1 } | avg_over_time(duration) by (name)`, `{ } >> { kind = server } | count_over_time() by (name)`} {
+		n, err := e.Metrics(t.Context(), Range{Query: mustParse(t, src), Start: at(0), End: at(10 * time.Minute), Step: time.Minute, Exemplars: 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := 0
+		for _, s := range n.Series {
+			for _, x := range s.Exemplars {
+				if total++; x.Name != s.Labels[0].Value.str || math.IsNaN(x.Value) {
+					t.Errorf("%s: exemplar %s of value %v in series %v", src, x.Name, x.Value, s.Labels)
+				}
+			}
+		}
+		if total == 0 || total > 20 {
+			t.Errorf("%s: got %d exemplars; want some, at most 20", src, total)
+		}
+	}
+}
+
+func TestBudgets(t *testing.T) {
+	m := &storetest.Memory{}
+	b := backend{m, m, m.Append, nil}
+	load(t, b, randomSpans(rand.New(rand.NewPCG(5, 0)), 400)...)
+	search := func(ctx context.Context, limits query.Limits, s Search) (n int, report store.Report, err error) {
+		s.Start, s.End = at(0), at(time.Hour)
+		last := uint64(math.MaxUint64)
+		for f, e := range engineOver(b, limits).Search(ctx, s, &report) {
+			if e != nil {
+				return n, report, e
+			}
+			if n++; f.Start > last {
+				t.Errorf("trace %d is newer than the one before", n)
+			}
+			last = f.Start
+		}
+		return n, report, nil
+	}
+	all := mustParse(t, `{ } | count() > 0`)
+	if n, report, err := search(t.Context(), query.Limits{}, Search{Query: all, Limit: 1000}); n != 400 || report.Stopped != "" || err != nil {
+		t.Errorf("all: got %d, %q, %v; want 400", n, report.Stopped, err)
+	}
+	if n, report, err := search(t.Context(), query.Limits{}, Search{Query: all, Limit: 30}); n != 30 || report.Partial() || err != nil {
+		t.Errorf("30 of them: got %d, %+v, %v", n, report, err)
+	}
+	if n, report, err := search(t.Context(), query.Limits{MaxTime: 1}, Search{Query: all}); n != 0 || report.Stopped != query.StoppedTime || err != nil {
+		t.Errorf("without time: got %d, %q, %v; want none and %q", n, report.Stopped, err, query.StoppedTime)
+	}
+	none := mustParse(t, `{ } | count() > 9`)
+	if n, report, err := search(t.Context(), query.Limits{TraceSpans: 3}, Search{Query: all, Limit: 1000}); n != 400 || report.Stopped != query.StoppedSpans || err != nil {
+		t.Errorf("short traces: got %d, %q, %v; want 400 and %q", n, report.Stopped, err, query.StoppedSpans)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := search(gone, query.Limits{}, Search{Query: none, Limit: 1000}); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("client gone: got %v", err)
+	}
+	_, err := engineOver(b, query.Limits{}).Metrics(t.Context(), Range{Query: mustParse(t, "{} | rate()"), Start: at(0), End: at(24 * time.Hour), Step: time.Second})
+	var tooMany *TooManyStepsError
+	if !errors.As(err, &tooMany) {
+		t.Errorf("86,400 steps: got %v; want an error", err)
+	}
+}
