@@ -26,7 +26,7 @@ func (s *Server) jaegerRoutes() []route {
 		legacy("/api/services/{service}/operations", "Jaeger: names of a service's operations", s.jaegerOperationNames),
 		legacy("/api/operations", "Jaeger: operations of a service with their span kinds", s.jaegerOperationKinds),
 		legacy("/api/traces", "Jaeger: search for traces, or several by id", s.jaegerTraces),
-		legacy("/api/traces/{id}", "Jaeger: one trace", s.jaegerTraceByID),
+		legacy("/api/traces/{id}", "Jaeger: one trace; Tempo: one trace as protobuf", s.jaegerOrTempoTrace),
 		legacy("/api/dependencies", "Jaeger: calls between services", s.jaegerDependencies),
 	)
 }

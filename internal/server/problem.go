@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/traceql"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -49,12 +50,13 @@ func problemOf(err error) *problem {
 		overload *store.OverloadError
 		corrupt  *store.CorruptionError
 		cursor   *query.CursorError
+		steps    *traceql.TooManyStepsError
 	)
 	p := &problem{Message: err.Error()}
 	switch {
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &param), errors.As(err, &cursor):
+	case errors.As(err, &param), errors.As(err, &cursor), errors.As(err, &steps):
 		p.Status, p.Kind = http.StatusBadRequest, "bad_request"
 	case errors.As(err, &syntax):
 		p.Status, p.Kind, p.Position = http.StatusBadRequest, "bad_query", &syntax.Pos

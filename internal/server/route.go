@@ -41,7 +41,7 @@ func (s *Server) routes() []route {
 	if s.deps.Reader == nil {
 		return all
 	}
-	return slices.Concat(all, s.dataRoutes(), s.jaegerRoutes())
+	return slices.Concat(all, s.dataRoutes(), s.jaegerRoutes(), s.tempoRoutes())
 }
 
 // mount registers the routes, and below them what answers the rest.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/traceql"
 	"github.com/signalbox-otel/signalbox/web"
 )
 
@@ -93,6 +94,7 @@ func set[T comparable](field *T, value T) {
 type Server struct {
 	deps    Deps
 	engine  *query.Engine
+	traceql *traceql.Engine
 	mux     *http.ServeMux
 	grpc    *grpc.Server
 	metrics *serverMetrics
@@ -136,6 +138,7 @@ func New(deps Deps) *Server {
 		tails:   make(chan struct{}, deps.Limits.Tails),
 		started: deps.Now(),
 	}
+	s.traceql = traceql.New(s.engine)
 	s.ending, s.end = context.WithCancel(context.Background())
 	s.mount(s.routes())
 	if deps.Reader != nil {
@@ -187,7 +190,7 @@ func setHeaders(h http.Header, r *http.Request) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'")
-	if strings.HasPrefix(r.URL.Path, "/api/") {
+	if strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, tempoPrefix+"/") {
 		h.Set("Cache-Control", "no-store")
 	}
 }

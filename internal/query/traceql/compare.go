@@ -43,7 +43,7 @@ type valueCount struct {
 const maxCompared = 1000
 
 // compared counts the spans for compare, whole.
-func (e *Engine) compared(ctx context.Context, r Range, c *collector) error {
+func (e *Engine) compared(ctx context.Context, r Range, c *collector, n *Numbers) error {
 	p, err := e.plan(ctx, r.Query, r.Start, r.End)
 	if err != nil {
 		return err
@@ -63,6 +63,7 @@ func (e *Engine) compared(ctx context.Context, r Range, c *collector) error {
 		if err != nil {
 			return err
 		}
+		n.Traces++
 		t := newTree(spans)
 		for _, s := range r.Query.pipeline.run(t, t.whole()) {
 			for _, i := range s.spans {

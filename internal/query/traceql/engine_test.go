@@ -179,7 +179,7 @@ func TestBudgets(t *testing.T) {
 	m := &storetest.Memory{}
 	b := backend{m, m, m.Append, nil}
 	load(t, b, randomSpans(rand.New(rand.NewPCG(5, 0)), 400)...)
-	search := func(ctx context.Context, limits query.Limits, s Search) (n int, report store.Report, err error) {
+	search := func(ctx context.Context, limits query.Limits, s Search) (n int, report Stats, err error) {
 		s.Start, s.End = at(0), at(time.Hour)
 		last := uint64(math.MaxUint64)
 		for f, e := range engineOver(b, limits).Search(ctx, s, &report) {

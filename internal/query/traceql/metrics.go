@@ -46,8 +46,7 @@ type Numbers struct {
 	Start  uint64 // of the first step
 	Step   time.Duration
 	Series []Series // by label
-	Traces int      // looked at one by one
-	Report store.Report
+	Stats
 }
 
 // Bounds of one answer.
@@ -97,7 +96,7 @@ func (e *Engine) Metrics(ctx context.Context, r Range) (*Numbers, error) {
 		case fast != nil && r.Step%time.Minute == 0:
 			return e.fromSums(ctx, r, fast, c)
 		case r.Query.metrics.name == metricCompare:
-			return e.compared(ctx, r, c)
+			return e.compared(ctx, r, c, n)
 		case r.Query.alone() != nil:
 			return e.fromSpans(ctx, r, c)
 		}

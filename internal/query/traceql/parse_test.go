@@ -32,6 +32,7 @@ func TestParseWritesBack(t *testing.T) {
 	f(`{ (.a || .b) && .c }`, `{ .a || .b && .c }`)
 	f(`{ .a + 2 * .b ^ 2 ^ 3 > (1 + 2) * 3 - 1 }`, `{ .a + 2 * .b ^ 2 ^ 3 > (1 + 2) * 3 - 1 }`)
 	f(`{ -(.a) * -5 < -(-1) && !(!.b) }`, `{ -.a * (-5) < 1 && !(!.b) }`)
+	f(`{ nestedSetParent < 0 || 0 <= nestedSetParent || nestedSetParent > 3 }`, `{ span:parentID = nil || span:parentID != nil || nestedSetParent > 3 }`)
 	f(`{} >> {} && {} > {}`, `{ } >> { } && { } > { }`)
 	f(`{} >> ({} && {}) !~ {}`, `{ } >> ({ } && { }) !~ { }`)
 	f(`({} | count() > 2) || {} &<< {}`, `({ } | count() > 2) || { } &<< { }`)

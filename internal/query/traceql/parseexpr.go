@@ -189,7 +189,25 @@ func (p *parser) comparison(at token, op operator, l expr, from token, r expr) (
 		}
 	}
 	b.l, b.r = wholeID(l, r), wholeID(r, l)
-	return b, nil
+	return b.withoutNumbering(), nil
+}
+
+// withoutNumbering turns a test for root spans by Tempo's numbers into one by the
+// parent's id, which needs no other span of the trace.
+func (b *binary) withoutNumbering() *binary {
+	f, v, op := sidesOf(b)
+	if f == nil || f.intrinsic == nil || f.intrinsic.name != "nestedSetParent" {
+		return b
+	}
+	root, ok := rootTest(op, v)
+	if !ok {
+		return b
+	}
+	test := &binary{op: opNotEqual, l: &field{intrinsic: intrinsicOf("span:parentID")}, r: literal{}}
+	if root {
+		test.op = opEqual
+	}
+	return test
 }
 
 // mismatch says why two types do not compare.

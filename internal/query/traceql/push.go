@@ -247,8 +247,6 @@ func (p *planner) comparison(b *binary) condition {
 	}
 	sf, ok := f.storeField()
 	switch {
-	case f.intrinsic != nil && f.intrinsic.name == "nestedSetParent":
-		return rootTest(op, v)
 	case !ok:
 		return unsure
 	case v.IsNil():
@@ -284,17 +282,16 @@ func (p *planner) existence(b *binary) condition {
 }
 
 // rootTest reads what nestedSetParent < 0 and the like say: whether the span is a
-// root.
-func rootTest(op operator, v Value) condition {
-	root := compare(op, intValue(-1), v, nil)
-	others := compare(op, intValue(0), v, nil) || compare(op, intValue(1), v, nil) || compare(op, intValue(1<<31), v, nil)
-	if root && !others {
-		return condition{store.Cond{Field: parentField, Op: store.Eq, Value: store.StringValue("")}, true}
+// root. ok is false when they say more.
+func rootTest(op operator, v Value) (root, ok bool) {
+	holds := func(number int64) bool { return compare(op, intValue(number), v, nil) }
+	switch {
+	case holds(-1):
+		return true, !holds(0) && !holds(1)
+	case op == opGreaterEqual && v.float() == 0, op == opGreater && v.float() == -1, op == opNotEqual && v.float() == -1:
+		return false, true
 	}
-	if !root && op == opGreaterEqual && v.float() == 0 {
-		return condition{store.Cond{Field: parentField, Op: store.Ne, Value: store.StringValue("")}, true}
-	}
-	return unsure
+	return false, false
 }
 
 // absence is a comparison with nil.

@@ -230,8 +230,8 @@ func search(t *testing.T, out *strings.Builder, e *Engine, src string) {
 		fmt.Fprintln(out, err)
 		return
 	}
-	var report store.Report
-	for f, err := range e.Search(t.Context(), Search{Query: q, Start: at(0), End: at(10 * time.Minute), Spans: 10}, &report) {
+	var stats Stats
+	for f, err := range e.Search(t.Context(), Search{Query: q, Start: at(0), End: at(10 * time.Minute), Spans: 10}, &stats) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,8 +243,8 @@ func search(t *testing.T, out *strings.Builder, e *Engine, src string) {
 			}
 		}
 	}
-	if report.Stopped != "" {
-		fmt.Fprintln(out, "stopped:", report.Stopped)
+	if stats.Stopped != "" {
+		fmt.Fprintln(out, "stopped:", stats.Stopped)
 	}
 }
 

@@ -9,6 +9,12 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
+// Stats says what an answer took and what it lacks.
+type Stats struct {
+	store.Report
+	Traces int // looked at as a whole
+}
+
 // Search asks for the traces that a query holds for.
 type Search struct {
 	Query *Query // one that Searches
@@ -51,13 +57,13 @@ type Attr struct {
 	Value Value
 }
 
-// Search yields the traces that s asks for, newest first. The report is filled
+// Search yields the traces that s asks for, newest first. The stats are filled
 // while the answer is read.
-func (e *Engine) Search(ctx context.Context, s Search, report *store.Report) iter.Seq2[*Found, error] {
+func (e *Engine) Search(ctx context.Context, s Search, stats *Stats) iter.Seq2[*Found, error] {
 	return func(yield func(*Found, error) bool) {
 		gone := false
-		err := e.bounded(ctx, report, func(ctx context.Context) error {
-			return e.search(ctx, s, report, func(f *Found) bool {
+		err := e.bounded(ctx, &stats.Report, func(ctx context.Context) error {
+			return e.search(ctx, s, stats, func(f *Found) bool {
 				gone = !yield(f, nil)
 				return !gone
 			})
@@ -68,7 +74,7 @@ func (e *Engine) Search(ctx context.Context, s Search, report *store.Report) ite
 	}
 }
 
-func (e *Engine) search(ctx context.Context, s Search, report *store.Report, yield func(*Found) bool) error {
+func (e *Engine) search(ctx context.Context, s Search, stats *Stats, yield func(*Found) bool) error {
 	if s.Limit <= 0 {
 		s.Limit = 20
 	}
@@ -86,10 +92,11 @@ func (e *Engine) search(ctx context.Context, s Search, report *store.Report, yie
 	}
 	shown := s.Query.shownFields()
 	given := 0
-	for spans, err := range e.traces(ctx, p, page, maxTraces, report) {
+	for spans, err := range e.traces(ctx, p, page, maxTraces, &stats.Report) {
 		if err != nil {
 			return err
 		}
+		stats.Traces++
 		t := newTree(spans)
 		if d := t.duration(); d < s.MinDuration || s.MaxDuration > 0 && d > s.MaxDuration {
 			continue
