@@ -16,23 +16,39 @@ const groupBytes = 4 << 20
 // maxServices bounds the list of services, which is held in memory.
 const maxServices = 4096
 
-// sealer writes the rows of a head as a block file, sorted by service, span
-// name and time, so that what is asked for together stands together.
+// sealInput is what a block is made of: a head, or blocks that become one.
+type sealInput struct {
+	kind    Kind
+	records uint32
+	traces  []TraceID
+	big     []bigRow
+	// columns is their number: the fixed ones first, each in its slot.
+	columns int
+	// column returns one of them, without values when no row has one.
+	column func(i int) (*headColumn, error)
+	// hiddenKeys and operations are those of pages and part.
+	hiddenKeys func(f func(k columnKey, n uint64)) error
+	operations func(add func(*operationCount)) error
+}
+
+// sealer writes rows as a block file, sorted by service, span name and time, so
+// that what is asked for together stands together. Beyond the order of the rows
+// and the columns that it depends on, it needs the memory of one column.
 type sealer struct {
-	*snapshot
-	head    *headPages
+	*sealInput
 	out     *pageWriter
 	footer  footer
-	texts   map[int]*sealedText // by column
-	newRow  []uint32            // by head row
-	oldRow  []uint32            // by block row
-	times   []uint64            // by block row
-	traceNo []uint32            // head number of a trace -> number in the block
-	traces  traceRows
+	kept    map[slot]*headColumn // that several steps need
+	texts   map[slot]*sealedText // of those
+	newRow  []uint32             // by row of the input
+	oldRow  []uint32             // by block row
+	times   []uint64             // by block row
+	traceNo []uint32             // number of a trace in the input -> number in the block
+	traceOf traceRows
 
 	// scratch, reused from column to column
 	nums []uint64
-	rows []uint32
+	rows []uint32 // of the values in nums
 	mark []uint32
 	page []byte
 	lens []uint64
@@ -44,32 +60,47 @@ type sealer struct {
 // appends; readers go on.
 func (h *head) seal(w io.Writer) error {
 	s := h.snapshot()
-	if s.rows == 0 {
-		return fmt.Errorf("sealing an empty head of %s", s.kind)
+	p := s.pages.(*headPages)
+	return writeBlock(w, &sealInput{kind: s.kind, records: s.rows, traces: p.traces, big: p.big, columns: len(p.columns),
+		column:     func(i int) (*headColumn, error) { return &p.columns[i], nil },
+		hiddenKeys: p.hiddenKeys, operations: h.operations})
+}
+
+// writeBlock writes a whole block file.
+func writeBlock(w io.Writer, in *sealInput) error {
+	if in.records == 0 {
+		return fmt.Errorf("making a block of no %s", in.kind)
 	}
 	buffered := bufio.NewWriterSize(w, 256<<10)
 	out, err := newPageWriter(buffered)
 	if err != nil {
 		return fmt.Errorf("opening compressor: %w", err)
 	}
-	sl := &sealer{snapshot: s, head: s.pages.(*headPages), out: out, texts: map[int]*sealedText{}}
-	sl.footer = footer{kind: s.kind, rows: s.rows}
-	out.bytes([]byte(magicOf(s.kind, blockVersion)))
-	sl.prepareTexts()
-	sl.sort()
-	sl.cutGroups(sl.head.big)
-	sl.writeTraces()
-	sl.writeSlots()
-	sl.writeAttrs()
-	sl.writeHiddenKeys()
-	if err := sl.writeOperations(); err != nil {
-		return err
+	sl := &sealer{sealInput: in, out: out, kept: map[slot]*headColumn{}, texts: map[slot]*sealedText{}}
+	sl.footer = footer{kind: in.kind, rows: in.records}
+	out.bytes([]byte(magicOf(in.kind, blockVersion)))
+	for _, step := range []func() error{sl.sort, sl.writeTraces, sl.writeColumns, sl.writeHiddenKeys, sl.writeOperations} {
+		if err := step(); err != nil {
+			return err
+		}
 	}
 	sl.writeFooter()
 	if out.err != nil {
 		return fmt.Errorf("writing block: %w", out.err)
 	}
 	return buffered.Flush()
+}
+
+// keep returns a fixed column and holds on to it.
+func (sl *sealer) keep(s slot) (*headColumn, error) {
+	if c := sl.kept[s]; c != nil {
+		return c, nil
+	}
+	c, err := sl.column(int(s))
+	if err == nil {
+		sl.kept[s] = c
+	}
+	return c, err
 }
 
 func (sl *sealer) writeFooter() {
@@ -80,17 +111,25 @@ func (sl *sealer) writeFooter() {
 	sl.out.bytes(append(trailer, magicOf(sl.kind, blockVersion)...))
 }
 
-// sort fixes the order of the rows.
-func (sl *sealer) sort() {
-	n := int(sl.snapshot.rows)
-	time := sl.head.columns[slotTime].nums
+// sort fixes the order of the rows, and what follows from it.
+func (sl *sealer) sort() error {
+	n := int(sl.records)
+	column, err := sl.keep(slotTime)
+	if err != nil {
+		return err
+	}
+	ranks, err := sl.operationRanks()
+	if err != nil {
+		return err
+	}
+	time := column.nums
 	sl.oldRow = make([]uint32, n)
 	for i := range sl.oldRow {
 		sl.oldRow[i] = uint32(i)
 	}
 	tmp := make([]uint32, n)
 	sl.oldRow, tmp = radixSort(sl.oldRow, tmp, time)
-	sl.oldRow, _ = radixSort(sl.oldRow, tmp, sl.operationRanks())
+	sl.oldRow, _ = radixSort(sl.oldRow, tmp, ranks)
 	sl.newRow = make([]uint32, n)
 	sl.times = make([]uint64, n)
 	for row, old := range sl.oldRow {
@@ -98,13 +137,22 @@ func (sl *sealer) sort() {
 		sl.times[row] = time[old]
 	}
 	sl.mark = make([]uint32, n)
+	sl.cutGroups(sl.big)
+	return nil
 }
 
-// operationRanks numbers service and span name of every head row in the order
-// of the dictionaries.
-func (sl *sealer) operationRanks() []uint64 {
-	res := &sl.head.columns[slotResource]
-	t := sl.texts[int(slotResource)]
+// operationRanks numbers service and span name of every row in the order of the
+// dictionaries.
+func (sl *sealer) operationRanks() ([]uint64, error) {
+	res, err := sl.keep(slotResource)
+	if err != nil {
+		return nil, err
+	}
+	name, err := sl.keep(slotName)
+	if err != nil {
+		return nil, err
+	}
+	t := sl.textOf(res)
 	service := make([]uint64, len(t.sorted))
 	plain := true
 	var services []serviceRange
@@ -124,10 +172,11 @@ func (sl *sealer) operationRanks() []uint64 {
 	for row, id := range res.ids {
 		ranks[row] = service[t.newID[id]]
 	}
-	name := &sl.head.columns[slotName]
-	t = sl.texts[int(slotName)]
-	if t == nil || t.raw {
-		return ranks
+	if name.len() == 0 {
+		return ranks, nil
+	}
+	if t = sl.textOf(name); t.raw {
+		return ranks, nil
 	}
 	names := uint64(len(t.sorted) + 1)
 	for row := range ranks {
@@ -136,7 +185,7 @@ func (sl *sealer) operationRanks() []uint64 {
 	for i, id := range name.ids {
 		ranks[name.row(i)] += uint64(t.newID[id]) + 1
 	}
-	return ranks
+	return ranks, nil
 }
 
 // plainService reports whether the service name says all that there is to say
@@ -344,40 +393,34 @@ func (sl *sealer) writeNums(key columnKey, deltas, compress bool) {
 	})
 }
 
-// writeSlots writes the fixed columns.
-func (sl *sealer) writeSlots() {
-	for s := range slotHiddenKeys {
-		c := &sl.head.columns[s]
+// writeColumns writes all columns, one after the other.
+func (sl *sealer) writeColumns() error {
+	for i := range sl.columns {
+		c := sl.kept[slot(min(i, int(slotCount)))]
+		if c == nil {
+			var err error
+			if c, err = sl.column(i); err != nil {
+				return err
+			}
+		}
 		switch {
 		case c.len() == 0:
-		case s == slotParent:
-			sl.writeParents(c)
-		case s == slotTrace:
+		case c.key.textual():
+			sl.writeText(c)
+		case c.key == slotKey(slotParent):
+			if err := sl.writeParents(c); err != nil {
+				return err
+			}
+		case c.key == slotKey(slotTrace):
 			sl.gather(c, func(i int) uint64 { return uint64(sl.traceNo[c.ids[i]]) })
 			sl.writeNums(c.key, false, true)
-		case c.key.textual():
-			sl.writeText(int(s))
 		default:
 			sl.gather(c, func(i int) uint64 { return c.nums[i] })
 			// Log records share the spans they are of, or have none.
-			sl.writeNums(c.key, s == slotTime, s != slotSpanID || sl.kind == Logs)
+			sl.writeNums(c.key, c.key == slotKey(slotTime), c.key != slotKey(slotSpanID) || sl.kind == Logs)
 		}
 	}
-}
-
-// writeAttrs writes the attribute columns and the bodies of logs.
-func (sl *sealer) writeAttrs() {
-	for i := int(slotCount); i < len(sl.head.columns); i++ {
-		c := &sl.head.columns[i]
-		switch {
-		case c.len() == 0:
-		case c.key.textual():
-			sl.writeText(i)
-		default:
-			sl.gather(c, func(i int) uint64 { return c.nums[i] })
-			sl.writeNums(c.key, false, true)
-		}
-	}
+	return nil
 }
 
 func (sl *sealer) writeOperations() error {
@@ -391,7 +434,7 @@ func (sl *sealer) writeOperations() error {
 			b, n = b[:0], 0
 		}
 	}
-	err := sl.head.head.operations(func(c *operationCount) {
+	err := sl.operations(func(c *operationCount) {
 		b = appendOperation(b, c)
 		if n++; len(b) >= operationsPage {
 			end()

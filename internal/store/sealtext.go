@@ -27,29 +27,31 @@ const minRaw = 64
 // filters, and bodies that come again and again are as small there.
 const maxBodies = 4096
 
-func (sl *sealer) prepareTexts() {
-	for i := range sl.head.columns {
-		c := &sl.head.columns[i]
-		if c.len() == 0 || !c.key.textual() {
-			continue
-		}
-		blob := c.key.place == placeSlot && c.key.typ == Bytes
-		shared := c.key == slotKey(slotResource) || c.key == slotKey(slotScope)
-		t := &sealedText{raw: blob}
-		if !blob {
-			t.newID, t.sorted = distinctTexts(&c.dict)
-			t.raw = !shared && len(t.sorted) > minRaw && len(t.sorted)*10 > c.len()*7 ||
-				c.key.place == Intrinsic && len(t.sorted) > maxBodies
-		}
-		if !t.raw {
-			sortTexts(&c.dict, t)
-			t.entries = make([]uint64, len(t.sorted))
-			for _, id := range c.ids {
-				t.entries[t.newID[id]]++
-			}
-		}
-		sl.texts[i] = t
+// textOf decides how the texts of a column are kept.
+func (sl *sealer) textOf(c *headColumn) *sealedText {
+	fixed := c.key.place == placeSlot
+	if t := sl.texts[c.key.slot]; fixed && t != nil {
+		return t
 	}
+	blob := fixed && c.key.typ == Bytes
+	shared := c.key == slotKey(slotResource) || c.key == slotKey(slotScope)
+	t := &sealedText{raw: blob}
+	if !blob {
+		t.newID, t.sorted = distinctTexts(&c.dict)
+		t.raw = !shared && len(t.sorted) > minRaw && len(t.sorted)*10 > c.len()*7 ||
+			c.key.place == Intrinsic && len(t.sorted) > maxBodies
+	}
+	if !t.raw {
+		sortTexts(&c.dict, t)
+		t.entries = make([]uint64, len(t.sorted))
+		for _, id := range c.ids {
+			t.entries[t.newID[id]]++
+		}
+	}
+	if fixed && sl.kept[c.key.slot] != nil {
+		sl.texts[c.key.slot] = t
+	}
+	return t
 }
 
 // distinctTexts numbers the distinct texts of a dictionary; first has the head
@@ -162,8 +164,8 @@ func (sl *sealer) appendLengths(b []byte, encoding byte, n int, entry func(i int
 }
 
 // writeText writes a column of texts.
-func (sl *sealer) writeText(i int) {
-	c, t := &sl.head.columns[i], sl.texts[i]
+func (sl *sealer) writeText(c *headColumn) {
+	t := sl.textOf(c)
 	if t.raw {
 		sl.gather(c, func(i int) uint64 { return uint64(c.ids[i]) })
 		col := blockColumn{info: columnInfo{key: c.key}, bloom: sl.writeBloom(c, t)}
@@ -247,18 +249,17 @@ func (sl *sealer) gramPage(d *dictionary, ids []uint64) pageMeta {
 }
 
 // writeHiddenKeys writes the keys of attributes that have no column.
-func (sl *sealer) writeHiddenKeys() {
+func (sl *sealer) writeHiddenKeys() error {
 	type key struct {
 		entry string
 		count uint64
 	}
 	var keys []key
-	// Nothing here comes from disk, so there is no error.
-	_ = sl.head.hiddenKeys(func(k columnKey, n uint64) { keys = append(keys, key{hiddenKey(k), n}) })
-	if len(keys) == 0 {
-		return
+	if err := sl.hiddenKeys(func(k columnKey, n uint64) { keys = append(keys, key{hiddenKey(k), n}) }); err != nil || len(keys) == 0 {
+		return err
 	}
 	slices.SortFunc(keys, func(a, b key) int { return strings.Compare(a.entry, b.entry) })
 	dict := sl.writeDict(len(keys), func(i int) ([]byte, uint64) { return []byte(keys[i].entry), keys[i].count })
 	sl.footer.columns = append(sl.footer.columns, blockColumn{info: columnInfo{key: slotKey(slotHiddenKeys), dict: true}, dict: dict})
+	return nil
 }

@@ -16,8 +16,12 @@ type traceRows struct {
 }
 
 // writeTraces numbers the traces by id and writes the trace index.
-func (sl *sealer) writeTraces() {
-	ids := sl.head.traces
+func (sl *sealer) writeTraces() error {
+	ids := sl.traces
+	column, err := sl.keep(slotTrace)
+	if err != nil {
+		return err
+	}
 	type entry struct {
 		prefix uint64
 		no     uint32
@@ -39,7 +43,7 @@ func (sl *sealer) writeTraces() {
 	for i, e := range entries {
 		sl.traceNo[e.no] = uint32(i)
 	}
-	sl.listTraceRows(len(ids))
+	sl.listTraceRows(column.ids, len(ids))
 	sl.footer.traces = uint32(len(ids))
 	width := max(1, bits.Len(uint(len(sl.newRow)-1)))
 	for first := 0; first < len(entries); first += tracesPerPage {
@@ -50,15 +54,15 @@ func (sl *sealer) writeTraces() {
 		}
 		from := uint32(0)
 		if first > 0 {
-			from = sl.traces.ends[first-1]
+			from = sl.traceOf.ends[first-1]
 		}
 		at := from
-		for _, end := range sl.traces.ends[first:last] {
+		for _, end := range sl.traceOf.ends[first:last] {
 			b = binary.AppendUvarint(b, uint64(end-at))
 			at = end
 		}
 		sl.lens = sl.lens[:0]
-		for _, row := range sl.traces.rows[from:at] {
+		for _, row := range sl.traceOf.rows[from:at] {
 			sl.lens = append(sl.lens, uint64(row))
 		}
 		b = append(b, encodePacked, byte(width))
@@ -67,10 +71,12 @@ func (sl *sealer) writeTraces() {
 		sl.footer.tracePages = append(sl.footer.tracePages, tracePage{
 			pageMeta: sl.located(pageMeta{count: uint32(last - first)}, b, false), first: ids[entries[first].no]})
 	}
+	return nil
 }
 
-func (sl *sealer) listTraceRows(traces int) {
-	column := sl.head.columns[slotTrace].ids
+// listTraceRows lists the rows of every trace; column has the traces by row of the
+// input.
+func (sl *sealer) listTraceRows(column []uint32, traces int) {
 	next := make([]uint32, traces+1)
 	for _, no := range column {
 		next[sl.traceNo[no]+1]++
@@ -78,10 +84,10 @@ func (sl *sealer) listTraceRows(traces int) {
 	for i := range traces {
 		next[i+1] += next[i]
 	}
-	sl.traces = traceRows{ends: slices.Clone(next[1:]), rows: make([]uint32, len(column))}
+	sl.traceOf = traceRows{ends: slices.Clone(next[1:]), rows: make([]uint32, len(column))}
 	for row, old := range sl.oldRow {
 		no := sl.traceNo[column[old]]
-		sl.traces.rows[next[no]] = uint32(row)
+		sl.traceOf.rows[next[no]] = uint32(row)
 		next[no]++
 	}
 }
@@ -89,9 +95,13 @@ func (sl *sealer) listTraceRows(traces int) {
 // writeParents writes for every row where its parent is: 0 no parent, 1 outside
 // the block, n+2 row n; and aside the ids of those outside. A span id names a
 // span only within its trace.
-func (sl *sealer) writeParents(parents *headColumn) {
+func (sl *sealer) writeParents(parents *headColumn) error {
 	type outside struct{ row, i uint32 }
-	spans, trace := sl.head.columns[slotSpanID].nums, sl.head.columns[slotTrace].ids
+	ids, err := sl.column(int(slotSpanID))
+	if err != nil {
+		return err
+	}
+	spans, trace := ids.nums, sl.kept[slotTrace].ids
 	index := newSpanIndex(len(spans))
 	for row, old := range sl.oldRow {
 		index.add(trace[old], spans[old], uint32(row))
@@ -116,7 +126,7 @@ func (sl *sealer) writeParents(parents *headColumn) {
 	}
 	sl.writeNums(slotKey(slotParentRow), false, true)
 	if len(missing) == 0 {
-		return
+		return nil
 	}
 	slices.SortFunc(missing, func(a, b outside) int { return int(int64(a.row) - int64(b.row)) })
 	sl.nums, sl.rows = sl.nums[:len(missing)], sl.rows[:len(missing)]
@@ -124,6 +134,7 @@ func (sl *sealer) writeParents(parents *headColumn) {
 		sl.nums[at], sl.rows[at] = parents.nums[m.i], m.row
 	}
 	sl.writeNums(slotKey(slotParent), false, false)
+	return nil
 }
 
 // spanIndex finds spans by trace and id: open addressing over block rows.
