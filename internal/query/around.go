@@ -46,7 +46,7 @@ func (e *Engine) LogsAround(ctx context.Context, q AroundSearch, report *store.R
 			}
 			out = append(out, l)
 		}
-		AddReport(report, &partReport)
+		report.Add(&partReport)
 	}
 	return out, nil
 }
@@ -70,7 +70,7 @@ func (e *Engine) logsAfter(ctx context.Context, q AroundSearch, limit int, repor
 		if len(found) < limit && !last && !part.Partial() {
 			continue
 		}
-		AddReport(report, &part)
+		report.Add(&part)
 		found = oldest(found, limit)
 		slices.Reverse(found)
 		return found, nil

@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // Limits bounds what one question may cost. A zero field means its default. An
-// answer that ran into MaxRows, MaxTime or TraceSpans says so in its Report.
+// answer that ran into MaxRows, MaxTime, TraceSpans or Memory says so in its Report.
 type Limits struct {
 	MaxRows    int           // records examined; 20 million
 	MaxTime    time.Duration // spent on reading; 10 s
 	Results    int           // records or traces in one answer; 10,000
 	TraceSpans int           // spans of one trace; 100,000
+	Memory     int           // bytes of records, values and keys that one question may hold; 256 MiB
 	Buffered   int           // records that wait for the reader of a tail; 1,000
 }
 
@@ -25,6 +25,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxTime, 10*time.Second)
 	set(&l.Results, 10_000)
 	set(&l.TraceSpans, 100_000)
+	set(&l.Memory, 256<<20)
 	set(&l.Buffered, 1_000)
 	return l
 }
@@ -41,6 +42,7 @@ const (
 	StoppedTime   = "time limit"
 	StoppedSpans  = "span limit"
 	StoppedTraces = "trace limit"
+	StoppedMemory = "memory limit"
 )
 
 // Engine answers questions. It has no state but the store's readers, so it is
@@ -113,21 +115,6 @@ func within[T any](ctx context.Context, limit time.Duration, report *store.Repor
 				return
 			}
 		}
-	}
-}
-
-// AddReport adds what part reports to total.
-func AddReport(total, part *store.Report) {
-	total.Blocks += part.Blocks
-	total.BlocksSkipped += part.BlocksSkipped
-	total.Rows += part.Rows
-	for _, name := range part.Unreadable {
-		if !slices.Contains(total.Unreadable, name) {
-			total.Unreadable = append(total.Unreadable, name)
-		}
-	}
-	if total.Stopped == "" {
-		total.Stopped = part.Stopped
 	}
 }
 

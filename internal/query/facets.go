@@ -53,7 +53,21 @@ type facetCounter struct {
 	// it mostly comes again.
 	last  store.Value
 	count *uint64
+	// memory is what is left for the values of all counters.
+	memory *int
 }
+
+// full reports whether there is no room for another value.
+func (c *facetCounter) full(v store.Value) bool {
+	if len(c.counts) == maxDistinct || *c.memory < 0 {
+		return true
+	}
+	*c.memory -= valueBytes + len(v.Str())
+	return false
+}
+
+// valueBytes is about what a value takes besides its text.
+const valueBytes = 80
 
 func (c *facetCounter) add(v store.Value) bool {
 	if !c.had {
@@ -63,7 +77,7 @@ func (c *facetCounter) add(v store.Value) bool {
 	if c.count == nil || v != c.last {
 		count := c.counts[v]
 		if count == nil {
-			if len(c.counts) == maxDistinct {
+			if c.full(v) {
 				return true
 			}
 			count = new(uint64)
@@ -80,7 +94,7 @@ func (c *facetCounter) add(v store.Value) bool {
 func (c *facetCounter) addMany(v store.FieldValue) {
 	count := c.counts[v.Value]
 	if count == nil {
-		if len(c.counts) == maxDistinct {
+		if c.full(v.Value) {
 			return
 		}
 		count = new(uint64)
@@ -101,8 +115,9 @@ func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 	}
 	fields = fields[:min(len(fields), maxFacets)]
 	counters := make([]facetCounter, len(fields))
+	memory := e.limits.Memory
 	for i, f := range fields {
-		counters[i] = facetCounter{field: f, counts: map[store.Value]*uint64{}}
+		counters[i] = facetCounter{field: f, counts: map[store.Value]*uint64{}, memory: &memory}
 	}
 	var report store.Report
 	sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Report: &report}
@@ -113,7 +128,10 @@ func (e *Engine) Facets(ctx context.Context, q FacetSearch) (*Facets, error) {
 	if a.Records, err = count(ctx, q.Kind, sq, counters); err != nil {
 		return nil, fmt.Errorf("counting values: %w", err)
 	}
-	AddReport(&a.Report, &report)
+	a.Report.Add(&report)
+	if memory < 0 {
+		a.Report.Stopped = cmp.Or(a.Report.Stopped, StoppedMemory)
+	}
 	limit := e.limit(q.Values, 10)
 	for i := range counters {
 		a.Facets = append(a.Facets, counters[i].facet(limit))

@@ -70,7 +70,7 @@ func (e *Engine) RanksOf(ctx context.Context, id store.TraceID, length time.Dura
 	}
 	t := NewTrace(id, spans)
 	ranks, err := e.RanksBefore(ctx, t, length)
-	AddReport(report, &t.Report)
+	report.Add(&t.Report)
 	return ranks, err
 }
 

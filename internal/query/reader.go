@@ -3,7 +3,9 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
@@ -60,3 +62,11 @@ type Follower interface {
 
 // ErrNotFound is returned for a trace that the store does not have.
 var ErrNotFound = errors.New("not found")
+
+// notFound is ErrNotFound for an answer that may lack something.
+func notFound(report *store.Report) error {
+	if len(report.Unreadable) > 0 {
+		return fmt.Errorf("%w, but it may have been in data that cannot be read: %s", ErrNotFound, strings.Join(report.Unreadable, ", "))
+	}
+	return ErrNotFound
+}

@@ -76,7 +76,7 @@ func (e *Engine) SearchTraces(ctx context.Context, q TraceSearch, report *store.
 			candidates = min(limit*20, e.limits.Results)
 		}
 		var searched store.Report
-		defer func() { AddReport(report, &searched) }()
+		defer func() { report.Add(&searched) }()
 		sq := store.Query{Start: q.Start, End: q.End, Where: q.Where, Limit: candidates, OnePerTrace: true, Need: store.NeedIDs, Report: &searched}
 		found := e.spans
 		if q.Slowest {
@@ -177,17 +177,19 @@ func (e *Engine) manyTraces(ctx context.Context, ids []store.TraceID, need store
 		place[id] = i
 	}
 	var part store.Report
-	n := 0
+	n, bytes := 0, 0
 	for s, err := range e.columns.Traces(ctx, ids, need, &part) {
 		if err != nil {
 			return nil, fmt.Errorf("reading %d traces: %w", len(ids), err)
 		}
-		if n++; n > e.limits.TraceSpans {
+		n++
+		bytes += s.SizeBytes()
+		if n > e.limits.TraceSpans || bytes > e.limits.Memory {
 			return make([][]*store.Span, len(ids)), nil
 		}
 		traces[place[s.TraceID]] = append(traces[place[s.TraceID]], s)
 	}
-	AddReport(report, &part)
+	report.Add(&part)
 	for i, spans := range traces {
 		sortByStart(spans)
 		if once := withoutRepeats(spans); need != 0 && len(once) < len(spans) {
@@ -252,14 +254,20 @@ const statusError = 2
 // traceSpans reads a trace's spans, sorted by start, each once.
 func (e *Engine) traceSpans(ctx context.Context, id store.TraceID, report *store.Report) ([]*store.Span, error) {
 	var part store.Report
-	defer func() { AddReport(report, &part) }()
+	defer func() { report.Add(&part) }()
 	var spans []*store.Span
-	for s, err := range e.reader.Trace(ctx, id, &part) {
+	bytes := 0
+	read := func(ctx context.Context) iter.Seq2[*store.Span, error] { return e.reader.Trace(ctx, id, &part) }
+	for s, err := range within(ctx, e.limits.MaxTime, &part, read) {
 		if err != nil {
 			return nil, fmt.Errorf("reading trace %s: %w", id, err)
 		}
 		if len(spans) == e.limits.TraceSpans {
 			part.Stopped = StoppedSpans
+			break
+		}
+		if bytes += s.SizeBytes(); bytes > e.limits.Memory {
+			part.Stopped = StoppedMemory
 			break
 		}
 		spans = append(spans, s)

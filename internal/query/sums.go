@@ -14,7 +14,7 @@ import (
 // into report. The argument of f is valid until it returns.
 func (e *Engine) sums(ctx context.Context, q store.SumQuery, report *store.Report, f func(*store.OperationSum)) error {
 	var part store.Report
-	defer func() { AddReport(report, &part) }()
+	defer func() { report.Add(&part) }()
 	q.Report = &part
 	read := func(ctx context.Context) iter.Seq2[*store.OperationSum, error] {
 		if e.columns != nil {

@@ -42,7 +42,7 @@ func (e *Engine) Trace(ctx context.Context, id store.TraceID) (*Trace, error) {
 		return nil, err
 	}
 	if len(spans) == 0 {
-		return nil, ErrNotFound
+		return nil, notFound(&report)
 	}
 	t := NewTrace(id, spans)
 	t.Report = report

@@ -17,7 +17,7 @@ import (
 func (e *Engine) WholeTraces(ctx context.Context, q store.Query, maxSpans int, report *store.Report) iter.Seq2[[]*store.Span, error] {
 	return func(yield func([]*store.Span, error) bool) {
 		var searched store.Report
-		defer func() { AddReport(report, &searched) }()
+		defer func() { report.Add(&searched) }()
 		q.Limit, q.OnePerTrace, q.Need, q.Report = e.limit(q.Limit, 20), true, store.NeedIDs, &searched
 		total := 0
 		for match, err := range e.spans(ctx, q) {
@@ -50,7 +50,7 @@ func (e *Engine) WholeTraces(ctx context.Context, q store.Query, maxSpans int, r
 func (e *Engine) WholeTrace(ctx context.Context, id store.TraceID, report *store.Report) ([]*store.Span, error) {
 	spans, err := e.traceSpans(ctx, id, report)
 	if err == nil && len(spans) == 0 {
-		err = ErrNotFound
+		err = notFound(report)
 	}
 	return spans, err
 }

@@ -44,7 +44,7 @@ func (s *Server) fields(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := fieldsAnswer{Fields: []fieldAnswer{}, Report: reportOf(&report)}
+	a := fieldsAnswer{Fields: []fieldAnswer{}, Report: s.report(r.Context(), &report)}
 	for _, f := range infos {
 		a.Fields = append(a.Fields, fieldAnswer{f.Name, f.Field.Name, scopeNames[f.Field.Place], typeName(f.Type), f.Count})
 	}
@@ -82,7 +82,7 @@ func (s *Server) fieldValues(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := valuesAnswer{Values: []valueAnswer{}, Report: reportOf(&report)}
+	a := valuesAnswer{Values: []valueAnswer{}, Report: s.report(r.Context(), &report)}
 	for _, v := range values {
 		answer := valueAnswerOf(q.Field, v.FieldValue)
 		answer.Text = v.Text
@@ -121,7 +121,7 @@ func (s *Server) facets(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := facetsAnswer{Records: found.Records, Facets: []facetAnswer{}, Report: reportOf(&found.Report)}
+	a := facetsAnswer{Records: found.Records, Facets: []facetAnswer{}, Report: s.report(r.Context(), &found.Report)}
 	for _, f := range found.Facets {
 		facet := facetAnswer{query.FormatField(kind, f.Field), f.Records, f.Distinct, []valueAnswer{}}
 		for _, v := range f.Values {

@@ -20,7 +20,7 @@ func (s *Server) searchLogs(w http.ResponseWriter, r *http.Request) error {
 		last = row.Cursor
 		return logOf(row.Log, row.Cursor)
 	})
-	return s.streamList(w, nil, "logs", found, &report, func() listEnd { return listEnd{Next: last} })
+	return s.streamList(r.Context(), w, nil, "logs", found, &report, func() listEnd { return listEnd{Next: last} })
 }
 
 // volumeAnswer counts log records over time.
@@ -44,7 +44,7 @@ func (s *Server) logVolume(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := volumeAnswer{Start: nanos(v.Start), Step: int64(v.Step), Total: v.Total, Levels: levelWords(), Counts: make([][]uint64, len(v.Counts)), Report: reportOf(&v.Report)}
+	a := volumeAnswer{Start: nanos(v.Start), Step: int64(v.Step), Total: v.Total, Levels: levelWords(), Counts: make([][]uint64, len(v.Counts)), Report: s.report(r.Context(), &v.Report)}
 	for i := range v.Counts {
 		a.Counts[i] = v.Counts[i][:]
 	}
@@ -83,7 +83,7 @@ func (s *Server) logPatterns(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := patternsAnswer{Records: found.Records, Distinct: found.Distinct, Levels: levelWords(), Patterns: []patternAnswer{}, Report: reportOf(&found.Report)}
+	a := patternsAnswer{Records: found.Records, Distinct: found.Distinct, Levels: levelWords(), Patterns: []patternAnswer{}, Report: s.report(r.Context(), &found.Report)}
 	for _, p := range found.Patterns {
 		answer := patternAnswer{Template: p.Template, Count: p.Count, Levels: p.Levels[:], First: nanos(p.First), Last: nanos(p.Last), Example: p.Example}
 		if p.Where != nil {
@@ -120,7 +120,7 @@ func (s *Server) logContext(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := contextAnswer{Logs: []logAnswer{}, Report: reportOf(&report)}
+	a := contextAnswer{Logs: []logAnswer{}, Report: s.report(r.Context(), &report)}
 	for _, l := range found {
 		a.Logs = append(a.Logs, logOf(l, ""))
 	}

@@ -33,10 +33,10 @@ func (s *Server) points(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if format == "binary" {
-		return writePoints(w, q, p)
+		return writePoints(w, q, p, s.report(r.Context(), &p.Report))
 	}
 	a := pointsAnswer{Start: nanos(q.Start), Offsets: make([]uint64, len(p.Points)), Durations: make([]uint64, len(p.Points)),
-		Failed: []int{}, More: p.More, Report: reportOf(&p.Report)}
+		Failed: []int{}, More: p.More, Report: s.report(r.Context(), &p.Report)}
 	for i, point := range p.Points {
 		a.Offsets[i], a.Durations[i] = (point.Start-q.Start)/1000, point.Duration
 		if point.Failed {
@@ -65,7 +65,7 @@ type pointsHead struct {
 //	uint32[count]   start of each span after the start of all, in steps
 //	float32[count]  duration of each span, in nanoseconds
 //	uint32[failed]  indexes of the spans whose status is error
-func writePoints(w http.ResponseWriter, q query.PointSearch, p *query.Points) error {
+func writePoints(w http.ResponseWriter, q query.PointSearch, p *query.Points, report reportAnswer) error {
 	step := max(1000, (q.End-q.Start)/math.MaxUint32+1)
 	var failed []uint32
 	for i, point := range p.Points {
@@ -73,7 +73,7 @@ func writePoints(w http.ResponseWriter, q query.PointSearch, p *query.Points) er
 			failed = append(failed, uint32(i))
 		}
 	}
-	head, err := encodeJSON(pointsHead{nanos(q.Start), step, len(p.Points), len(failed), p.More, reportOf(&p.Report)})
+	head, err := encodeJSON(pointsHead{nanos(q.Start), step, len(p.Points), len(failed), p.More, report})
 	if err != nil {
 		return err
 	}

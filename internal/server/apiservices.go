@@ -108,7 +108,7 @@ func (s *Server) answerServices(w http.ResponseWriter, r *http.Request, in *inpu
 		return err
 	}
 	a := servicesAnswer{Start: nanos(found.Start), End: nanos(found.End), SeriesStart: nanos(found.First), Step: int64(found.Step),
-		Rows: []serviceRow{}, Report: reportOf(&found.Report)}
+		Rows: []serviceRow{}, Report: s.report(r.Context(), &found.Report)}
 	for _, red := range found.Rows {
 		row := serviceRow{Service: red.Service, Operation: red.Operation, Entry: red.Entry, statsAnswer: statsAnswer(red.Stats), Series: seriesOf(red.Series)}
 		if q.ByOperation {
@@ -148,7 +148,7 @@ func (s *Server) serviceGraph(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := dependenciesAnswer{Edges: []edgeAnswer{}, Report: reportOf(&d.Report)}
+	a := dependenciesAnswer{Edges: []edgeAnswer{}, Report: s.report(r.Context(), &d.Report)}
 	for i := range d.Edges {
 		e := &d.Edges[i]
 		kind := e.Type

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"net/http"
@@ -46,7 +47,7 @@ func (s *Server) searchTraces(w http.ResponseWriter, r *http.Request) error {
 		}
 		return a
 	})
-	return s.streamList(w, nil, "traces", found, &report, func() listEnd { return listEnd{} })
+	return s.streamList(r.Context(), w, nil, "traces", found, &report, func() listEnd { return listEnd{} })
 }
 
 // slowest reads the order of an answer: newest first unless it says slowest.
@@ -84,7 +85,7 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.streamTrace(w, t, ranks, core)
+	return s.streamTrace(r.Context(), w, t, ranks, core)
 }
 
 // ranksAnswer has the ranks of a trace's spans by column, in the order of its
@@ -110,7 +111,7 @@ func (s *Server) traceRanks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := ranksAnswer{SlowerThan: make([]float64, len(ranks)), Of: make([]uint64, len(ranks)), Report: reportOf(&report)}
+	a := ranksAnswer{SlowerThan: make([]float64, len(ranks)), Of: make([]uint64, len(ranks)), Report: s.report(r.Context(), &report)}
 	for i, rank := range ranks {
 		a.SlowerThan[i], a.Of[i] = rank.Slower, rank.Of
 	}
@@ -119,7 +120,7 @@ func (s *Server) traceRanks(w http.ResponseWriter, r *http.Request) error {
 
 // streamTrace writes the tree; ranks may be nil. Core leaves out of the spans what
 // is not needed to draw them, which is two thirds of the answer.
-func (s *Server) streamTrace(w http.ResponseWriter, t *query.Trace, ranks []query.Rank, core bool) error {
+func (s *Server) streamTrace(ctx context.Context, w http.ResponseWriter, t *query.Trace, ranks []query.Rank, core bool) error {
 	head := traceAnswer{summaryAnswer: listedTrace(&t.TraceSummary), Orphans: t.Orphans}
 	var resources indexer[*store.Resource, resourceAnswer]
 	var scopes indexer[*store.Scope, scopeAnswer]
@@ -144,7 +145,7 @@ func (s *Server) streamTrace(w http.ResponseWriter, t *query.Trace, ranks []quer
 			}
 		}
 	}
-	return s.streamList(w, head, "spans", spans, &t.Report, func() listEnd { return listEnd{} })
+	return s.streamList(ctx, w, head, "spans", spans, &t.Report, func() listEnd { return listEnd{} })
 }
 
 // indexer gives each distinct answer one index. The store may hand out equal
@@ -194,7 +195,7 @@ func (s *Server) searchSpans(w http.ResponseWriter, r *http.Request) error {
 		a.TraceID = span.TraceID.String()
 		return a
 	})
-	return s.streamList(w, nil, "spans", found, &report, func() listEnd { return listEnd{} })
+	return s.streamList(r.Context(), w, nil, "spans", found, &report, func() listEnd { return listEnd{} })
 }
 
 // writeOTLP answers with the trace as an OTLP file, which any collector reads.
@@ -257,7 +258,7 @@ func (s *Server) heatmap(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a := heatmapAnswer{Start: nanos(h.Start), Step: int64(h.Step), LineStep: query.HeatLineSteps * int64(h.Step), Total: h.Total,
-		Steps: make([][]heatCell, len(h.Cells)), Report: reportOf(&h.Report)}
+		Steps: make([][]heatCell, len(h.Cells)), Report: s.report(r.Context(), &h.Report)}
 	for _, l := range h.Lines {
 		a.Lines = append(a.Lines, heatLine(l))
 	}

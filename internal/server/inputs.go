@@ -26,7 +26,9 @@ type inputs struct {
 
 func (s *Server) inputs(r *http.Request) *inputs {
 	values, err := params(r)
-	return &inputs{values: values, now: s.deps.Now(), err: err}
+	in := &inputs{values: values, now: s.deps.Now(), err: err}
+	in.oneOf("explain", "false", "true") // read by Server.explaining
+	return in
 }
 
 func (in *inputs) fail(name string, err error) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -106,7 +107,7 @@ func (l *listWriter) end(tail listEnd) {
 // item is returned before anything is written; one of a later item becomes the
 // last field, because the status is out already. end is called when all items
 // were read.
-func (s *Server) streamList(w http.ResponseWriter, head any, name string, items iter.Seq2[any, error], report *store.Report, end func() listEnd) error {
+func (s *Server) streamList(ctx context.Context, w http.ResponseWriter, head any, name string, items iter.Seq2[any, error], report *store.Report, end func() listEnd) error {
 	list := listWriter{w: w}
 	var broken *problem
 	for item, err := range items {
@@ -132,7 +133,7 @@ func (s *Server) streamList(w http.ResponseWriter, head any, name string, items 
 		}
 	}
 	tail := end()
-	tail.Report, tail.Error = reportOf(report), broken
+	tail.Report, tail.Error = s.report(ctx, report), broken
 	tail.Report.Partial = tail.Report.Partial || broken != nil
 	list.end(tail)
 	if broken != nil && broken.Status == http.StatusInternalServerError {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
@@ -54,10 +55,14 @@ type reportAnswer struct {
 	Rows          int      `json:"rows"`
 	Blocks        int      `json:"blocks"`
 	BlocksSkipped int      `json:"blocksSkipped"`
+	// Explain is there when it was asked for.
+	Explain *explainAnswer `json:"explain,omitempty"`
 }
 
-func reportOf(r *store.Report) reportAnswer {
-	return reportAnswer{r.Partial(), r.Stopped, r.Unreadable, r.Rows, r.Blocks, r.BlocksSkipped}
+// report says of an answer to the context's request what it took and what it
+// lacks.
+func (s *Server) report(ctx context.Context, r *store.Report) reportAnswer {
+	return reportAnswer{r.Partial(), r.Stopped, r.Unreadable, r.Rows, r.Blocks, r.BlocksSkipped, s.explanation(ctx, r)}
 }
 
 // spanCore is what lists show of a span.

@@ -189,7 +189,7 @@ func TestOwnRefuses(t *testing.T) {
 	}
 	f("traces?"+q(`{ statsu = error }`), 400, "bad_query", "did you mean status?", 2)
 	f("logs?"+q("severity > x"), 400, "bad_query", "severity is one of", 11)
-	f("traces?query=x", 400, "bad_request", "there is no such parameter; there are end, limit", -1)
+	f("traces?query=x", 400, "bad_request", "there is no such parameter; there are end, explain, limit", -1)
 	f("traces?limit=0", 400, "bad_request", "not a positive number", -1)
 	f("traces?limit=1&limit=2", 400, "bad_request", "more than once", -1)
 	f("traces?start=later", 400, "bad_request", "give RFC 3339", -1)

@@ -105,6 +105,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, rt *route) {
 		defer zw.close()
 		w = zw
 	}
+	r = s.explaining(r, rt)
 	release, err := s.admit(r.Context(), rt)
 	if err == nil {
 		defer release()

@@ -120,6 +120,9 @@ type blockPages struct {
 	dicts  map[dictPageID]*dictEntries
 	traces map[int]*traceEntries
 	filter []byte // the gram filter that was read last
+
+	pagesRead int
+	bytesRead int64
 }
 
 // wholeColumn is a column whose values are on one page.
@@ -141,13 +144,22 @@ func (p *blockPages) corrupt(m pageMeta, reason string) error {
 	return &CorruptionError{File: p.file, Offset: m.offset, Reason: reason}
 }
 
-// read returns the bytes of a page.
-func (p *blockPages) read(m pageMeta) ([]byte, error) {
+func (p *blockPages) read() (pages int, bytes int64) { return p.pagesRead, p.bytesRead }
+
+// page returns the bytes of a page.
+func (p *blockPages) page(m pageMeta) ([]byte, error) {
+	p.count(m)
 	raw, reason, err := readPage(p.r, m)
 	if reason != "" || err != nil {
 		return nil, p.unread(m, reason, err)
 	}
 	return raw, nil
+}
+
+// count notes that a page is read.
+func (p *blockPages) count(m pageMeta) {
+	p.pagesRead++
+	p.bytesRead += int64(m.stored)
 }
 
 // unread is the error for what readStored says of a page.
@@ -171,7 +183,7 @@ func (p *blockPages) load(info *columnInfo, g int) (chunk, error) {
 	var raw []byte
 	if m.stored > 0 {
 		var err error
-		if raw, err = p.read(m); err != nil {
+		if raw, err = p.page(m); err != nil {
 			return chunk{}, err
 		}
 	}
@@ -228,7 +240,7 @@ func (p *blockPages) strip(ch *chunk, n int) ([]byte, error) {
 	b := ch.strips.texts[n]
 	if b == nil && ch.strips.pages[n].stored > 0 {
 		var err error
-		if b, err = p.read(ch.strips.pages[n]); err != nil {
+		if b, err = p.page(ch.strips.pages[n]); err != nil {
 			return nil, err
 		}
 		ch.strips.texts[n] = b
@@ -249,6 +261,7 @@ func (p *blockPages) grams(info *columnInfo, g int) ([]byte, error) {
 		return nil, p.corrupt(m, "malformed gram filter")
 	}
 	p.filter = slices.Grow(p.filter[:0], int(m.stored))[:m.stored]
+	p.count(m)
 	if reason, err := readStored(p.r, m, p.filter); reason != "" || err != nil {
 		return nil, p.unread(m, reason, err)
 	}
@@ -263,7 +276,7 @@ func (p *blockPages) whole(c *blockColumn) (*wholeColumn, error) {
 	if w := p.wholes[c.info.index]; w != nil {
 		return w, nil
 	}
-	raw, err := p.read(c.pages[0])
+	raw, err := p.page(c.pages[0])
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +319,7 @@ func (p *blockPages) lookup(info *columnInfo, s string) (uint32, presence, error
 	if page >= len(c.bloom) {
 		return 0, maybe, p.corrupt(c.bloom[0], "malformed bloom filter")
 	}
-	raw, err := p.read(c.bloom[page])
+	raw, err := p.page(c.bloom[page])
 	if err != nil {
 		return 0, maybe, err
 	}
@@ -348,7 +361,7 @@ func (p *blockPages) dictPage(c *blockColumn, page int) (*dictEntries, error) {
 		return e, nil
 	}
 	m := c.dict[page].pageMeta
-	raw, err := p.read(m)
+	raw, err := p.page(m)
 	if err != nil {
 		return nil, err
 	}

@@ -37,10 +37,7 @@ func eachPart[T any](ctx context.Context, s *searcher, f func(ctx context.Contex
 			return partAnswer[T]{v, own.report, err}
 		}
 		for i, r := range inParallel(ctx, len(s.parts), run) {
-			s.report.Blocks += r.report.Blocks
-			s.report.BlocksSkipped += r.report.BlocksSkipped
-			s.report.Rows += r.report.Rows
-			s.report.Stopped = cmp.Or(s.report.Stopped, r.report.Stopped)
+			s.report.Add(r.report)
 			if r.err != nil {
 				if r.err = s.fail(i, r.err); r.err == nil {
 					continue
@@ -218,7 +215,12 @@ func (v *view) traces(ctx context.Context, ids []TraceID, need Need, rep *Report
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			return tracesOf(s.parts[i], ids, need, s.report)
+			spans := []*Span(nil)
+			err := tracesOf(ctx, s.parts[i], ids, need, s.report, func(some []*Span) bool {
+				spans = append(spans, some...)
+				return true
+			})
+			return spans, err
 		}) {
 			if err != nil {
 				yield(nil, err)
@@ -234,28 +236,53 @@ func (v *view) traces(ctx context.Context, ids []TraceID, need Need, rep *Report
 	}
 }
 
-// tracesOf returns the spans of traces in one part.
-func tracesOf(p part, ids []TraceID, need Need, rep *Report) ([]*Span, error) {
+// traceWindow is the number of spans of traces that are filled at a time.
+const traceWindow = 4096
+
+// tracesOf gives the spans of traces in one part, some at a time, until take
+// wants no more.
+func tracesOf(ctx context.Context, p part, ids []TraceID, need Need, rep *Report, take func([]*Span) bool) error {
+	x := explainPart(ctx, p)
 	snap := p.snapshot()
+	own := &Report{}
+	defer func() {
+		own.Pages, own.Bytes = snap.read()
+		if x != nil {
+			x.end(snap, own)
+			x.to = ExplainOf(ctx)
+			x.to.Stage(stageTraces, x.began)
+		}
+		rep.Add(own)
+	}()
 	var all []uint32
 	for _, id := range ids {
 		rows, err := snap.traceRows(id)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		all = append(all, rows...)
 	}
 	if len(all) == 0 {
-		rep.BlocksSkipped++
-		return nil, nil
+		own.BlocksSkipped++
+		x.skip("trace index")
+		return nil
 	}
 	slices.Sort(all)
 	all = slices.Compact(all) // an id may be asked for twice
-	rep.Blocks++
-	rep.Rows += len(all)
-	spans, err := snap.spans(all, need)
-	if err != nil {
-		return nil, err // some are not filled
+	own.Blocks++
+	for rows := range slices.Chunk(all, traceWindow) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		own.Rows += len(rows)
+		own.Matched += len(rows)
+		spans, err := snap.spans(rows, need)
+		if err != nil {
+			return err // some are not filled
+		}
+		if !take(spans) {
+			break
+		}
 	}
-	return spans, nil
+	return nil
 }

@@ -12,6 +12,9 @@ type condition struct {
 	parts      []*condition
 	predicates []predicate // of conditionColumns: the row passes when one of them holds
 	cost       int         // order in which the parts of an And are tried
+	expr       Expr        // what it was made of, for conditionColumns
+	why        string      // what decided that there are no predicates
+	in, out    int         // rows tried, rows passed
 }
 
 // conditionOp is the kind of a condition.
@@ -78,6 +81,14 @@ func (c *condition) ruledOut(s *snapshot, g int) (bool, error) {
 // eval returns the rows of sel, a set of rows of group g, that satisfy the
 // condition. It may return sel itself.
 func (c *condition) eval(s *snapshot, g int, sel bitmap) (bitmap, error) {
+	c.in += sel.len()
+	out, err := c.rows(s, g, sel)
+	c.out += out.len()
+	return out, err
+}
+
+// rows is eval uncounted.
+func (c *condition) rows(s *snapshot, g int, sel bitmap) (bitmap, error) {
 	switch c.op {
 	case conditionAll:
 		for _, p := range c.parts {

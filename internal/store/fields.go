@@ -15,6 +15,9 @@ const defaultFieldLimit = 1000
 // after that many are left out, and the report says so.
 const maxFieldValues = 200_000
 
+// maxFieldBytes bounds their texts together in the same way.
+const maxFieldBytes = 64 << 20
+
 // valueLimit is what Report.Stopped says then.
 const valueLimit = "value limit"
 
@@ -34,7 +37,11 @@ func (v *view) fieldParts(ctx context.Context, q FieldQuery, f func(*snapshot) e
 			continue
 		}
 		q.Report.Blocks++
-		if err := f(p.snapshot()); err != nil && !v.unreadable(q.Report, err) {
+		snap := p.snapshot()
+		err := f(snap)
+		pages, bytes := snap.read()
+		q.Report.Add(&Report{Pages: pages, Bytes: bytes})
+		if err != nil && !v.unreadable(q.Report, err) {
 			return err
 		}
 	}
@@ -62,7 +69,7 @@ func (v *view) keys(ctx context.Context, q FieldQuery) iter.Seq2[FieldKey, error
 	}
 	match := fold(q.Match)
 	return func(yield func(FieldKey, error) bool) {
-		counts := map[FieldKey]uint64{}
+		counts, bytes := map[FieldKey]uint64{}, 0
 		add := func(place Place, name string, typ ValueType, n uint64) {
 			wanted := place == q.Field.Place || q.Field.Place == AnyAttr && place != EventAttr && place != LinkAttr
 			if n == 0 || !wanted || !strings.Contains(fold(name), match) {
@@ -70,7 +77,7 @@ func (v *view) keys(ctx context.Context, q FieldQuery) iter.Seq2[FieldKey, error
 			}
 			k := FieldKey{Field: Field{place, name}, Type: typ}
 			if _, seen := counts[k]; !seen {
-				if len(counts) >= maxFieldValues {
+				if bytes += len(name); len(counts) >= maxFieldValues || bytes > maxFieldBytes {
 					q.Report.Stopped = valueLimit
 					return
 				}
@@ -170,6 +177,7 @@ func (s *snapshot) eachValue(c *columnInfo, f func(ch *chunk, i int) error) erro
 type valueCounts struct {
 	match  string
 	counts map[Value]uint64
+	bytes  int  // of their texts
 	full   bool // values were left out
 }
 
@@ -181,7 +189,7 @@ func (vc *valueCounts) add(v Value, n uint64) {
 		vc.counts[v] = old + n
 		return
 	}
-	if len(vc.counts) >= maxFieldValues {
+	if vc.bytes += len(v.str); len(vc.counts) >= maxFieldValues || vc.bytes > maxFieldBytes {
 		vc.full = true
 		return
 	}

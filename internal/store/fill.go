@@ -307,16 +307,22 @@ func (v *view) trace(ctx context.Context, id TraceID, rep *Report) iter.Seq2[*Sp
 				yield(nil, err)
 				return
 			}
-			spans, err := tracesOf(p, []TraceID{id}, NeedAll, rep)
-			seen.add(spans)
+			more := true
+			err := tracesOf(ctx, p, []TraceID{id}, NeedAll, rep, func(spans []*Span) bool {
+				seen.add(spans)
+				for _, s := range spans {
+					if more = more && yield(s, nil); !more {
+						break
+					}
+				}
+				return more
+			})
 			if err != nil && !v.unreadable(rep, err) {
 				yield(nil, err)
 				return
 			}
-			for _, s := range spans {
-				if !yield(s, nil) {
-					return
-				}
+			if !more {
+				return
 			}
 		}
 	}

@@ -11,11 +11,13 @@ import (
 type planner struct {
 	*snapshot
 	match *Matcher
+	// absent is what decided last that a value is not there.
+	absent string
 }
 
 // plan makes e ready for the snapshot. m must have been made from e.
 func (s *snapshot) plan(e Expr, m *Matcher) (*condition, error) {
-	return (&planner{s, m}).expr(e)
+	return (&planner{snapshot: s, match: m}).expr(e)
 }
 
 func (p *planner) expr(e Expr) (*condition, error) {
@@ -46,11 +48,15 @@ func (p *planner) expr(e Expr) (*condition, error) {
 		}
 		c.cost = 1 + c.parts[0].cost
 	case Cond:
+		p.absent = ""
 		predicates, err := p.cond(e)
 		if err != nil {
 			return nil, err
 		}
-		c.op, c.predicates = conditionColumns, predicates
+		c.op, c.predicates, c.expr = conditionColumns, predicates, e
+		if len(predicates) == 0 {
+			c.why = p.absent
+		}
 		for _, t := range predicates {
 			c.cost += t.cost()
 		}
@@ -172,6 +178,10 @@ func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) boo
 	case err != nil:
 		return nil, err
 	case found == absent && !zero:
+		p.absent = "bloom filter"
+		if col.dict {
+			p.absent = "dictionary"
+		}
 		return nil, nil
 	case found != maybe:
 		t.exact, t.id, t.nowhere = true, id, found == absent
@@ -245,6 +255,7 @@ func (p *planner) sharedPredicates(sl slot, accept func([]byte) (bool, bool)) ([
 			return []predicate{t}, nil
 		}
 	}
+	p.absent = "dictionary"
 	return nil, nil
 }
 
@@ -267,6 +278,7 @@ func (p *planner) servicePredicates(holds func(Value) bool) []predicate {
 		}
 	}
 	if !some {
+		p.absent = "list of services"
 		return nil
 	}
 	for id := range t.memo {
@@ -371,6 +383,7 @@ func (p *planner) tracePredicates(c Cond, holds func(Value) bool) ([]predicate, 
 		return nil, nil
 	}
 	rows, err := p.traceRows(id)
+	p.absent = "trace index"
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

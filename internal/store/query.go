@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Query asks for records of one kind. Every implementation of the store's
 // contract (this engine, ClickHouse) gives the same answer for the same query;
@@ -85,12 +89,31 @@ type Report struct {
 	Blocks        int // blocks looked into
 	BlocksSkipped int // blocks ruled out by time, dictionary, bloom filter or trace index
 	Rows          int // rows examined
+	Matched       int // rows that satisfy the condition; those of traces read by id count too
+	Pages         int // pages read from disk
+	Bytes         int64
 	// Unreadable names blocks that failed a checksum: the answer is partial.
 	Unreadable []string
 	// Stopped says why the reader stopped before the end of the data: "row
 	// limit", or "value limit" when a field has too many keys or values to
 	// count them all. Empty when it did not. Reaching Limit is not stopping early.
 	Stopped string
+}
+
+// Add adds what part reports to r.
+func (r *Report) Add(part *Report) {
+	r.Blocks += part.Blocks
+	r.BlocksSkipped += part.BlocksSkipped
+	r.Rows += part.Rows
+	r.Matched += part.Matched
+	r.Pages += part.Pages
+	r.Bytes += part.Bytes
+	for _, name := range part.Unreadable {
+		if !slices.Contains(r.Unreadable, name) {
+			r.Unreadable = append(r.Unreadable, name)
+		}
+	}
+	r.Stopped = cmp.Or(r.Stopped, part.Stopped)
 }
 
 // Partial reports whether records that match may be missing from the answer.

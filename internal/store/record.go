@@ -250,3 +250,29 @@ func (r *Resource) ServiceName() string {
 	v, _ := Find(r.Attrs, "service.name")
 	return v.str
 }
+
+// SizeBytes is about the memory of the span, without resource and scope. Texts
+// that it shares with other spans count as its own.
+func (s *Span) SizeBytes() int {
+	n := 320 + len(s.TraceState) + len(s.Name) + len(s.StatusMessage) + attrsBytes(s.Attrs)
+	for i := range s.Events {
+		n += 64 + len(s.Events[i].Name) + attrsBytes(s.Events[i].Attrs)
+	}
+	for i := range s.Links {
+		n += 80 + len(s.Links[i].TraceState) + attrsBytes(s.Links[i].Attrs)
+	}
+	return n
+}
+
+// SizeBytes is about the memory of the record, as that of a span.
+func (l *Log) SizeBytes() int {
+	return 240 + len(l.SeverityText) + len(l.Body.str) + len(l.EventName) + attrsBytes(l.Attrs)
+}
+
+func attrsBytes(attrs []Attr) int {
+	n := 0
+	for i := range attrs {
+		n += 48 + len(attrs[i].Value.str)
+	}
+	return n
+}

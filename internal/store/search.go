@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // view is what one query sees of the store: the parts there were when it
@@ -304,18 +305,34 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	lo, hi := s.parts[i].timeRange()
-	if s.isSpent() || !s.overlaps(lo, hi) {
+	x := explainPart(ctx, s.parts[i])
+	if why := s.notNeeded(s.parts[i]); why != "" {
 		s.report.BlocksSkipped++
+		x.skip(why)
 		return nil
 	}
 	snap := s.parts[i].snapshot()
+	total := s.report
+	s.report = &Report{}
+	defer func() {
+		s.report.Pages, s.report.Bytes = snap.read()
+		x.end(snap, s.report)
+		total.Add(s.report)
+		s.report = total
+	}()
 	cond, err := snap.plan(s.query.Where, s.match)
 	if err != nil {
 		return err
 	}
+	if x != nil {
+		x.to.Stage(stagePlan, x.began)
+		x.cond = cond
+	}
 	if cond.never() {
 		s.report.BlocksSkipped++
+		if x != nil {
+			x.skip(cond.whyNever())
+		}
 		return nil
 	}
 	s.report.Blocks++
@@ -324,11 +341,12 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if !s.overlaps(snap.groups[g].min, snap.groups[g].max) || s.skip != nil && s.skip(snap, g) {
+		if s.skips(snap, g, x) {
 			continue
 		}
-		sel, err := s.evalGroup(snap, cond, g)
+		sel, err := s.evalGroup(snap, cond, g, x)
 		if err == nil && sel != nil {
+			s.report.Matched += sel.len()
 			err = f(g, sel)
 		}
 		if err != nil {
@@ -339,6 +357,34 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 		}
 	}
 	return nil
+}
+
+// notNeeded says why a part need not be looked into; "" when it must be.
+func (s *searcher) notNeeded(p part) string {
+	lo, hi := p.timeRange()
+	switch {
+	case s.isSpent():
+		return "row limit"
+	case hi < s.query.Start || s.query.End != 0 && lo >= s.query.End:
+		return "time"
+	case !s.overlaps(lo, hi):
+		return "newer records suffice"
+	}
+	return ""
+}
+
+// skips reports whether a group need not be looked at.
+func (s *searcher) skips(snap *snapshot, g int, x *partExplain) bool {
+	grp := &snap.groups[g]
+	switch {
+	case grp.max < s.query.Start || s.query.End != 0 && grp.min >= s.query.End:
+		x.group(byTime)
+	case !s.overlaps(grp.min, grp.max), s.skip != nil && s.skip(snap, g):
+		x.group(byLimit)
+	default:
+		return false
+	}
+	return true
 }
 
 // isSpent reports whether some row was not examined because of the row limit.
@@ -362,8 +408,12 @@ func groupsBy(s *snapshot, key func(g int) uint64) []int {
 
 // evalGroup returns the rows of a group that satisfy the query; nil when there
 // are none.
-func (s *searcher) evalGroup(snap *snapshot, cond *condition, g int) (bitmap, error) {
+func (s *searcher) evalGroup(snap *snapshot, cond *condition, g int, x *partExplain) (bitmap, error) {
+	if x != nil {
+		defer x.to.Stage(stageScan, time.Now())
+	}
 	if out, err := cond.ruledOut(snap, g); out || err != nil {
+		x.group(byPages)
 		return nil, err
 	}
 	grp := snap.groups[g]
@@ -429,93 +479,4 @@ func (s *snapshot) rowTraceID(g, row int) (TraceID, error) {
 		return TraceID{}, err
 	}
 	return s.traceID(uint32(n))
-}
-
-// everyHit gives all matching records, part by part.
-func everyHit[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
-	yield func(*T, error) bool) error {
-	for i := range s.parts {
-		err := s.scan(ctx, i, func(g int, sel bitmap) error {
-			snap := s.snaps[i]
-			rows := make([]uint32, 0, sel.len())
-			sel.each(func(row int) { rows = append(rows, snap.groups[g].lo+uint32(row)) })
-			found, err := records(snap, rows, s.query.Need)
-			if err != nil {
-				return err
-			}
-			for _, r := range found {
-				if !yield(r, nil) {
-					return errStopped
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		s.snaps[i] = nil
-	}
-	return nil
-}
-
-// hitWindow is the number of records that are filled at a time.
-const hitWindow = 512
-
-// bestHits gives the records of the best hits, in their order.
-func bestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, []uint32, Need) ([]*T, error),
-	yield func(*T, error) bool) error {
-	given := false
-	for window := range slices.Chunk(s.best.hits, hitWindow) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		found, err := fillHits(s, window, records)
-		if err != nil {
-			return err
-		}
-		if len(s.failed) > 0 && !given {
-			return errAgain
-		}
-		given = true
-		for _, r := range found {
-			if r != nil && !yield(r, nil) {
-				return errStopped
-			}
-		}
-	}
-	return nil
-}
-
-// fillHits returns the records of hits, in their order; nil for those in parts
-// that cannot be read.
-func fillHits[T any](s *searcher, hits []hit, records func(*snapshot, []uint32, Need) ([]*T, error)) ([]*T, error) {
-	order := make([]int, len(hits))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		return cmp.Or(cmp.Compare(hits[a].part, hits[b].part), cmp.Compare(hits[a].row, hits[b].row))
-	})
-	out := make([]*T, len(hits))
-	for len(order) > 0 {
-		part, n := hits[order[0]].part, 0
-		var rows []uint32
-		for ; n < len(order) && hits[order[n]].part == part; n++ {
-			rows = append(rows, hits[order[n]].row)
-		}
-		if !s.failed[part] {
-			found, err := records(s.snaps[part], rows, s.query.Need)
-			if err != nil {
-				if err = s.fail(part, err); err != nil {
-					return nil, err
-				}
-				found = make([]*T, n)
-			}
-			for i, r := range found {
-				out[order[i]] = r
-			}
-		}
-		order = order[n:]
-	}
-	return out, nil
 }

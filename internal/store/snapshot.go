@@ -53,6 +53,8 @@ type pages interface {
 	// hiddenKeys calls f for the keys of attributes that have no column: of
 	// the rest (RecordAttr), of events, links, resources and scopes.
 	hiddenKeys(f func(k columnKey, count uint64)) error
+	// read says what was read from disk so far.
+	read() (pages int, bytes int64)
 	// hides reports whether attributes of that key may be among them.
 	hides(place Place, key string) (bool, error)
 }
@@ -303,6 +305,8 @@ func (p *headPages) load(c *columnInfo, g int) (chunk, error) {
 	col := &p.columns[c.index]
 	return subChunk(values{nums: col.nums, ids: col.ids}, col.rows, !col.sparse, col.len(), p.groups[g].lo, p.groups[g].hi), nil
 }
+
+func (p *headPages) read() (pages int, bytes int64) { return 0, 0 }
 
 func (p *headPages) bounds(*columnInfo, int) (min, max uint64, ok bool) { return 0, 0, false }
 

@@ -49,7 +49,7 @@ func (p *blockPages) tracePage(page int) (*traceEntries, error) {
 		return e, nil
 	}
 	m := p.footer.tracePages[page].pageMeta
-	raw, err := p.read(m)
+	raw, err := p.page(m)
 	if err != nil {
 		return nil, err
 	}

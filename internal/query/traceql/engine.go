@@ -192,7 +192,7 @@ func (c *candidates) next(ctx context.Context) ([]store.TraceID, error) {
 				ids = append(ids, s.TraceID)
 			}
 		}
-		query.AddReport(c.report, &searched)
+		c.report.Add(&searched)
 		c.done = n < c.page || searched.Stopped != ""
 		// Those that start together may be on two pages.
 		c.plan.end = oldest + 1

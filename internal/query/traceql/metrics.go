@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signalbox-otel/signalbox/internal/query"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -140,7 +139,7 @@ func (e *Engine) fromSpans(ctx context.Context, r Range, c *collector) error {
 // eachSpan calls f for the spans of a plan.
 func (e *Engine) eachSpan(ctx context.Context, p plan, f func(*store.Span), report *store.Report) error {
 	var part store.Report
-	defer func() { query.AddReport(report, &part) }()
+	defer func() { report.Add(&part) }()
 	for s, err := range e.below.Spans(ctx, store.Query{Start: p.start, End: p.end, Where: p.where.Expr, Need: p.need, Report: &part}) {
 		if err != nil {
 			return fmt.Errorf("counting spans: %w", err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signalbox-otel/signalbox/internal/query"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -166,7 +165,7 @@ func (e *Engine) examples(ctx context.Context, r Range, c *collector) error {
 				c.exemplar(to, s, durationValue(time.Duration(s.Duration())))
 			}
 		}
-		query.AddReport(c.report, &report)
+		c.report.Add(&report)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (e *Engine) Values(ctx context.Context, v ValueSearch, report *store.Report
 	if err != nil {
 		return nil, fmt.Errorf("counting values of %s: %w", v.Field, err)
 	}
-	query.AddReport(report, &facets.Report)
+	report.Add(&facets.Report)
 	for _, counted := range facets.Facets[0].Values {
 		all = append(all, valueOf(counted.Value))
 	}
