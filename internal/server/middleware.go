@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gorilla/websocket"
 	"github.com/klauspost/compress/gzip"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -74,7 +75,7 @@ func (s *Server) watch(route string, next http.Handler) http.Handler {
 		defer func() {
 			abort := s.recovered(sw, r, recover())
 			s.metrics.requests.WithLabelValues(route, strconv.Itoa(sw.status)).Inc()
-			if w.Header().Get("Content-Type") != eventStream {
+			if w.Header().Get("Content-Type") != eventStream && !websocket.IsWebSocketUpgrade(r) {
 				s.metrics.seconds.WithLabelValues(route).Observe(s.deps.Now().Sub(begun).Seconds())
 			}
 			if abort {

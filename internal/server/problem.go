@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/logql"
 	"github.com/signalbox-otel/signalbox/internal/query/traceql"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
@@ -51,6 +52,8 @@ func problemOf(err error) *problem {
 		corrupt  *store.CorruptionError
 		cursor   *query.CursorError
 		steps    *traceql.TooManyStepsError
+		limit    *logql.LimitError
+		eval     *logql.EvalError
 	)
 	p := &problem{Message: err.Error()}
 	switch {
@@ -60,6 +63,8 @@ func problemOf(err error) *problem {
 		p.Status, p.Kind = http.StatusBadRequest, "bad_request"
 	case errors.As(err, &syntax):
 		p.Status, p.Kind, p.Position = http.StatusBadRequest, "bad_query", &syntax.Pos
+	case errors.As(err, &limit), errors.As(err, &eval):
+		p.Status, p.Kind = http.StatusBadRequest, "bad_query"
 	case errors.As(err, &tooLarge):
 		p.Status, p.Kind = http.StatusRequestEntityTooLarge, "too_large"
 	case errors.Is(err, query.ErrNotFound):

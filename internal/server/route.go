@@ -29,6 +29,9 @@ type route struct {
 	changes bool
 	// light says that the answer costs nothing: it does not wait for others.
 	light bool
+	// push says that the request brings data: its body may be large, and it waits
+	// for other pushes, not for questions.
+	push bool
 }
 
 // routes is the table of everything that the server answers, but for the page
@@ -41,7 +44,7 @@ func (s *Server) routes() []route {
 	if s.deps.Reader == nil {
 		return all
 	}
-	return slices.Concat(all, s.dataRoutes(), s.jaegerRoutes(), s.tempoRoutes())
+	return slices.Concat(all, s.dataRoutes(), s.jaegerRoutes(), s.tempoRoutes(), s.lokiRoutes())
 }
 
 // mount registers the routes, and below them what answers the rest.
@@ -96,7 +99,11 @@ func (s *Server) choose(byMethod map[string]*route) http.Handler {
 
 // run calls the route's handler within its limits.
 func (s *Server) run(w http.ResponseWriter, r *http.Request, rt *route) {
-	r.Body = http.MaxBytesReader(w, r.Body, s.deps.Limits.BodyBytes)
+	bytes := s.deps.Limits.BodyBytes
+	if rt.push {
+		bytes = s.deps.Limits.PushBytes
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, bytes)
 	if !rt.endless {
 		ctx, cancel := context.WithTimeout(r.Context(), s.deps.Limits.Timeout)
 		defer cancel()
@@ -130,14 +137,18 @@ func (s *Server) admit(ctx context.Context, rt *route) (release func(), err erro
 	if rt.light || rt.endless {
 		return func() {}, nil
 	}
+	places := s.working
+	if rt.push {
+		places = s.pushing
+	}
 	select {
-	case s.working <- struct{}{}:
-		return func() { <-s.working }, nil
+	case places <- struct{}{}:
+		return func() { <-places }, nil
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, ctx.Err()
 		}
-		return nil, &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 5, Message: "too many questions at the same time; ask again later"}
+		return nil, &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 5, Message: "too many requests at the same time; come again later"}
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/logql"
 	"github.com/signalbox-otel/signalbox/internal/query/traceql"
+	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/web"
 )
 
@@ -23,6 +25,8 @@ type Deps struct {
 	Catalog query.Catalog
 	// Follower feeds the live tails; nil: they answer 503.
 	Follower query.Follower
+	// Appender keeps what is pushed; nil: pushes answer 503.
+	Appender Appender
 	// Metrics is the Prometheus HTTP API, mounted with its full paths at
 	// /api/v1/ and, for its health checks, /-/; nil: 404.
 	Metrics http.Handler
@@ -55,6 +59,14 @@ type Deps struct {
 	Now    func() time.Time // nil: time.Now
 }
 
+// Appender keeps log records that come over Loki's API. It exists because the
+// receivers of the collector do not speak it, and a test needs a store only.
+type Appender interface {
+	// Append returns when the batch cannot be lost any more. A
+	// *store.OverloadError says that it may be sent again.
+	Append(ctx context.Context, b *store.Batch) error
+}
+
 // Endpoint is one address that the collector listens on.
 type Endpoint struct {
 	Name string `json:"name"` // "OTLP/gRPC"
@@ -66,6 +78,8 @@ type Limits struct {
 	Timeout    time.Duration // of a request that is not a tail; 30 s
 	URLBytes   int           // 64 KiB
 	BodyBytes  int64         // 1 MiB
+	PushBytes  int64         // of a body that brings data, before and after decompression; 32 MiB
+	Pushes     int           // bodies that bring data taken in at the same time; 8
 	Concurrent int           // questions answered at the same time, the others wait; 20
 	Tails      int           // open live tails; 100
 	Heartbeat  time.Duration // between signs of life of a quiet tail; 15 s
@@ -76,6 +90,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Timeout, 30*time.Second)
 	set(&l.URLBytes, 64<<10)
 	set(&l.BodyBytes, 1<<20)
+	set(&l.PushBytes, 32<<20)
+	set(&l.Pushes, 8)
 	set(&l.Concurrent, 20)
 	set(&l.Tails, 100)
 	set(&l.Heartbeat, 15*time.Second)
@@ -95,10 +111,12 @@ type Server struct {
 	deps    Deps
 	engine  *query.Engine
 	traceql *traceql.Engine
+	logql   *logql.Engine
 	mux     *http.ServeMux
 	grpc    *grpc.Server
 	metrics *serverMetrics
 	working chan struct{} // one token for each question being answered
+	pushing chan struct{} // one token for each push being taken in
 	tails   chan struct{} // one token for each open tail
 	origins http.CrossOriginProtection
 	started time.Time
@@ -134,7 +152,9 @@ func New(deps Deps) *Server {
 		engine:  query.New(deps.Reader, deps.Catalog, deps.Follower, deps.Limits.Query).WithClock(deps.Now),
 		mux:     http.NewServeMux(),
 		metrics: newServerMetrics(deps.Registerer),
+		logql:   logql.New(deps.Reader, deps.Catalog, logql.Limits{MaxRows: deps.Limits.Query.MaxRows, MaxTime: deps.Limits.Query.MaxTime}),
 		working: make(chan struct{}, deps.Limits.Concurrent),
+		pushing: make(chan struct{}, deps.Limits.Pushes),
 		tails:   make(chan struct{}, deps.Limits.Tails),
 		started: deps.Now(),
 	}

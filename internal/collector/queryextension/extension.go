@@ -142,7 +142,7 @@ func inUse(dir string, err error) error {
 // serve answers queries on listener until Shutdown.
 func (q *queries) serve(ctx context.Context, host component.Host, listener net.Listener, registry *prometheus.Registry) error {
 	handler := server.New(server.Deps{
-		Reader: q.store, Catalog: q.store, Follower: q.store,
+		Reader: q.store, Catalog: q.store, Follower: q.store, Appender: q.store,
 		Metrics:    q.metrics.Handler(),
 		Gatherer:   registry,
 		Registerer: registry,

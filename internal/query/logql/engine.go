@@ -229,6 +229,16 @@ type Entry struct {
 	Parsed   Labels // those that the query made
 }
 
+// entry makes what is kept of a row.
+func (r *row) entry() Entry {
+	return Entry{
+		At: r.log.At(), Line: r.line,
+		Stream:   r.result(func(c category) bool { return c == fromStream }),
+		Metadata: r.result(func(c category) bool { return c == fromMetadata }),
+		Parsed:   r.result(func(c category) bool { return c == fromParser }),
+	}
+}
+
 func (e *Entry) size() int { return len(e.Line) + 64*(len(e.Stream)+len(e.Metadata)+len(e.Parsed)) }
 
 // LogAnswer is the answer to a LogQuery.
@@ -340,10 +350,7 @@ func (a *collector) take(l *store.Log) {
 	if row == nil {
 		return
 	}
-	e := Entry{At: l.At(), Line: row.line}
-	e.Stream = row.result(func(c category) bool { return c == fromStream })
-	e.Metadata = row.result(func(c category) bool { return c == fromMetadata })
-	e.Parsed = row.result(func(c category) bool { return c == fromParser })
+	e := row.entry()
 	a.entries = append(a.entries, e)
 	if a.bytes += e.size(); len(a.entries) >= 2*a.limit+1000 || a.bytes > a.pipeline.run.limits.AnswerBytes {
 		a.trim()
@@ -369,4 +376,19 @@ func (a *collector) trim() {
 		}
 	}
 	clear(a.entries[len(a.entries):min(cap(a.entries), len(a.entries)+1)])
+}
+
+// All gives all labels of a line; those that the query made come before metadata,
+// which comes before those of the stream.
+func (e *Entry) All() Labels {
+	all := make(Labels, 0, len(e.Stream)+len(e.Metadata)+len(e.Parsed))
+	for _, part := range []Labels{e.Parsed, e.Metadata, e.Stream} {
+		for _, l := range part {
+			if !slices.ContainsFunc(all, func(have Label) bool { return have.Name == l.Name }) {
+				all = append(all, l)
+			}
+		}
+	}
+	all.sort()
+	return all
 }

@@ -165,33 +165,39 @@ func (w *jsonWalker) scalar() (string, error) {
 	return word, nil
 }
 
-// flatten calls set for each value of an object that is no list: keys of inner
-// objects are joined with _.
-func (w *jsonWalker) flatten(prefix string, set func(name, value string)) error {
+// paths calls set for each value of an object that is no list and not null, with
+// the keys that lead to it, which set must not keep.
+func (w *jsonWalker) paths(before []string, set func(path []string, value string)) error {
 	return w.object(func(key string) error {
-		name := sanitize(key, prefix == "")
-		if prefix != "" {
-			name = prefix + "_" + name
-		}
+		path := append(before, key)
 		switch w.byte() {
 		case '{':
-			return w.flatten(name, set)
+			return w.paths(path, set)
 		case '[':
 			_, err := w.skip()
 			return err
 		case '"':
 			value, err := w.text()
 			if err == nil {
-				set(name, value)
+				set(path, value)
 			}
 			return err
 		}
 		value, err := w.scalar()
 		if err == nil && value != "null" {
-			set(name, value)
+			set(path, value)
 		}
 		return err
 	})
+}
+
+// labelOf is the label of a value in JSON: the keys that lead to it, joined with _.
+func labelOf(path []string) string {
+	name := sanitize(path[0], true)
+	for _, key := range path[1:] {
+		name += "_" + sanitize(key, false)
+	}
+	return name
 }
 
 // sanitize makes the name of a label of any text. A digit at its beginning gets

@@ -477,3 +477,21 @@ func (p *parser) prune(keep bool) (Stage, error) {
 		p.next()
 	}
 }
+
+// ParseLabels reads labels as a selector of equalities writes them, {a="b"}, and
+// sorts them.
+func ParseLabels(src string) (Labels, error) {
+	matchers, err := ParseMatchers(src)
+	if err != nil {
+		return nil, err
+	}
+	labels := make(Labels, 0, len(matchers))
+	for _, m := range matchers {
+		if m.Op != MatchEqual || slices.ContainsFunc(labels, func(l Label) bool { return l.Name == m.Name }) {
+			return nil, &query.SyntaxError{Query: src, Msg: "labels have one value each, like {job=\"mail\"}"}
+		}
+		labels = append(labels, Label{m.Name, m.Value})
+	}
+	labels.sort()
+	return labels, nil
+}

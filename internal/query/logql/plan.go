@@ -92,35 +92,44 @@ func (p *planner) keysIn(place store.Place) (keys []store.FieldKey, ok bool) {
 // matcher is the condition for one matcher of the selector, nil when the store
 // cannot tell.
 func (p *planner) matcher(m *Matcher) store.Expr {
-	if m.Matches("") || m.Name == serviceLabel && m.Matches(unknownService) {
-		return nil
-	}
-	op := store.Eq
-	switch {
-	case m.Op == MatchRegexp:
-		op = store.Regexp
-	case m.Op == MatchNotEqual && m.Value == "", m.Op == MatchNotRegexp:
-		op = store.Exists
-	case m.Op == MatchNotEqual:
-		return nil
-	}
-	var keys []string
+	unnamed := m.Name == serviceLabel && m.Matches(unknownService)
 	if attr := AttrOf(m.Name); attr != m.Name {
-		keys = []string{attr}
-	} else {
-		all, ok := p.keysIn(store.ResourceAttr)
-		if !ok {
+		field := store.Field{Place: store.ResourceAttr, Name: attr}
+		cond := store.Cond{Field: field, Op: store.Eq, Value: store.StringValue(m.Value)}
+		switch {
+		case m.Op == MatchNotEqual && m.Value == "":
 			return nil
-		}
-		for _, k := range all {
-			if sanitize(k.Field.Name, true) == m.Name {
-				keys = append(keys, k.Field.Name)
+		case m.Op == MatchNotEqual, m.Op == MatchNotRegexp && !unnamed:
+			if m.Op == MatchNotRegexp {
+				cond.Op = store.Regexp
 			}
+			return store.Not{Expr: cond}
+		case unnamed || m.Matches("") || m.Op == MatchNotRegexp:
+			return nil
+		case m.Op == MatchRegexp:
+			cond.Op = store.Regexp
 		}
+		return cond
+	}
+	if m.Matches("") {
+		return nil
+	}
+	op := store.Exists // of !=, !~: what else they accept is not empty
+	switch m.Op {
+	case MatchEqual:
+		op = store.Eq
+	case MatchRegexp:
+		op = store.Regexp
+	}
+	all, ok := p.keysIn(store.ResourceAttr)
+	if !ok {
+		return nil
 	}
 	any := store.Or{}
-	for _, key := range keys {
-		any = append(any, store.Cond{Field: store.Field{Place: store.ResourceAttr, Name: key}, Op: op, Value: store.StringValue(m.Value)})
+	for _, k := range all {
+		if sanitize(k.Field.Name, true) == m.Name {
+			any = append(any, store.Cond{Field: k.Field, Op: op, Value: store.StringValue(m.Value)})
+		}
 	}
 	return one(any)
 }

@@ -157,7 +157,8 @@ func compileJSON(p *Parser) (step, error) {
 		return func(r *row) bool {
 			w := jsonWalker{s: r.line}
 			w.space()
-			if err := w.flatten("", r.extractOnce(nil)); err != nil {
+			take := r.extractOnce(nil)
+			if err := w.paths(nil, func(path []string, value string) { take(labelOf(path), value) }); err != nil {
 				r.fail(jsonError, err)
 			}
 			return true

@@ -1,6 +1,7 @@
 package logql
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -117,3 +118,12 @@ func parseBytes(s string) (float64, bool) {
 
 // formatBytes writes a whole number of bytes so that parseBytes reads it back.
 func formatBytes(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) + "B" }
+
+// ParseDuration reads a duration as queries have it: 5m, 1h30m, 1.5s, 2d.
+func ParseDuration(s string) (time.Duration, error) {
+	d, ok := parseDuration(s)
+	if !ok {
+		return 0, fmt.Errorf("%q is no duration", s)
+	}
+	return d, nil
+}
