@@ -53,7 +53,8 @@ type sealer struct {
 	page []byte
 	lens []uint64
 
-	grams *gramFilter // nil: not yet needed
+	packed int         // pages of the column that were packed
+	grams  *gramFilter // nil: not yet needed
 }
 
 // seal writes the head as a whole block file to w. The head must get no more
@@ -296,6 +297,7 @@ const wholeRows = 1024
 func (sl *sealer) writeColumn(c blockColumn, write func(from, to int, lo uint32, n int) pageMeta) {
 	n := len(sl.nums)
 	c.info.count = uint64(n)
+	sl.packed = 0
 	if n <= wholeRows && n < len(sl.newRow)/16 {
 		c.whole = true
 		c.pages = []pageMeta{write(0, n, 0, len(sl.newRow))}
@@ -320,6 +322,10 @@ func sortedBefore(rows []uint32, hi uint32) int {
 	n, _ := slices.BinarySearch(rows, hi)
 	return n
 }
+
+// packedRun is the number of pages of a column that are packed without trying
+// to compress them, once one was: the next ones are seldom different.
+const packedRun = 4
 
 // numPage writes numbers [from, to) of sl.nums as the page of n rows from lo.
 func (sl *sealer) numPage(from, to int, lo uint32, n int, deltas, compress bool) pageMeta {
@@ -347,9 +353,12 @@ func (sl *sealer) numPage(from, to int, lo uint32, n int, deltas, compress bool)
 	// Packed numbers are read one by one without decompressing the page:
 	// prefer them unless zstd finds more than a little.
 	packed := start + 2 + packedSize(len(nums), bits)
-	if z := sl.out.compress(b); len(z) < packed-packed/8 {
-		return sl.written(m, b, z)
+	if sl.packed%packedRun == 0 {
+		if z := sl.out.compress(b); len(z) < packed-packed/8 {
+			return sl.written(m, b, z)
+		}
 	}
+	sl.packed++
 	b = append(b[:start], encodePacked, byte(bits))
 	b = appendPacked(b, nums, least, bits)
 	sl.page = b
