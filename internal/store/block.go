@@ -7,18 +7,22 @@ import (
 	"io"
 	"slices"
 	"sort"
+	"sync/atomic"
 )
 
 // block is a sealed part: an immutable file, of which only the footer is held
 // in memory. It is safe for concurrent use.
 type block struct {
-	file    string
-	r       io.ReaderAt
-	footer  *footer
-	common  snapshot    // what snapshots begin as
-	hidden  *columnInfo // nil when every attribute has a column
-	minTime uint64
-	maxTime uint64
+	file   string
+	r      io.ReaderAt
+	footer *footer
+	common snapshot    // what snapshots begin as
+	hidden *columnInfo // nil when every attribute has a column
+	// hiddenPage is the first page of its dictionary, which nearly every query
+	// asks; nil when none did yet.
+	hiddenPage atomic.Pointer[dictEntries]
+	minTime    uint64
+	maxTime    uint64
 
 	format   byte  // version of the file's format
 	size     int64 // of the file
@@ -356,6 +360,10 @@ func (p *blockPages) search(c *blockColumn, s string) (uint32, presence, error) 
 
 // dictPage decodes a page of a dictionary.
 func (p *blockPages) dictPage(c *blockColumn, page int) (*dictEntries, error) {
+	first := page == 0 && p.hidden == &c.info
+	if e := p.hiddenPage.Load(); first && e != nil {
+		return e, nil
+	}
 	id := dictPageID{c.info.index, page}
 	if e := p.dicts[id]; e != nil {
 		return e, nil
@@ -368,6 +376,9 @@ func (p *blockPages) dictPage(c *blockColumn, page int) (*dictEntries, error) {
 	e, ok := decodeDictPage(raw, int(m.count))
 	if !ok {
 		return nil, p.corrupt(m, "malformed dictionary page")
+	}
+	if first {
+		p.hiddenPage.Store(e)
 	}
 	keep(&p.dicts, id, e)
 	return e, nil

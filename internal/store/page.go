@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -56,6 +57,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxPage), zstd.WithDecoderConcurrency(0))
 })
+
+// storedBuffers are for pages as they are in the file, before they are
+// decompressed.
+var storedBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // pageWriter writes pages one after the other. The first error sticks.
 type pageWriter struct {
@@ -117,12 +122,17 @@ func readStored(r io.ReaderAt, m pageMeta, b []byte) (reason string, err error) 
 // readPage reads, checks and decompresses a page; the results are those of
 // readStored.
 func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string, err error) {
-	b := make([]byte, m.stored)
+	if m.raw == m.stored {
+		raw = make([]byte, m.stored)
+		reason, err = readStored(r, m, raw)
+		return raw, reason, err
+	}
+	buffer := storedBuffers.Get().(*[]byte)
+	defer storedBuffers.Put(buffer)
+	*buffer = slices.Grow((*buffer)[:0], int(m.stored))
+	b := (*buffer)[:m.stored]
 	if reason, err := readStored(r, m, b); reason != "" || err != nil {
 		return nil, reason, err
-	}
-	if m.raw == m.stored {
-		return b, "", nil
 	}
 	dec, err := zstdDecoder()
 	if err != nil {
