@@ -73,9 +73,9 @@ func (p *parser) whole() (store.Expr, error) {
 		if braces {
 			switch {
 			case t.is("|"):
-				return nil, p.fail(t.pos, "pipelines are not part of this language; there is only the condition on one %s", p.record())
+				return nil, p.fail(t.pos, "a condition is about one %s and has no pipeline%s", p.record(), p.elsewhere())
 			default:
-				return nil, p.fail(t.pos, "sets are not combined; put every condition into one pair of braces")
+				return nil, p.fail(t.pos, "sets are not combined; put every condition into one pair of braces%s", p.elsewhere())
 			}
 		}
 		return nil, p.unexpected(t, "")
@@ -88,6 +88,14 @@ func (p *parser) record() string {
 		return "log record"
 	}
 	return "span"
+}
+
+// elsewhere says what else there is for spans.
+func (p *parser) elsewhere() string {
+	if p.lang == &logLanguage {
+		return ""
+	}
+	return " (a search for traces takes TraceQL, which has them)"
 }
 
 // unexpected says what is wrong with a token that nothing begins or goes on with.

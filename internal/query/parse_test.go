@@ -150,7 +150,7 @@ func TestParseErrors(t *testing.T) {
 	spans(`rootName = "x"`, 0, "one span at a time")
 	spans(`parent.x = 1`, 0, "one span at a time")
 	spans(`{ .a = 1 } && { .b = 2 }`, 11, "one pair of braces")
-	spans(`{ .a = 1 } | count() > 2`, 11, "pipelines")
+	spans(`{ .a = 1 } | count() > 2`, 11, "has no pipeline")
 	spans(`.a = 1 && { .b = 2 }`, 10, "braces only go around")
 	spans(`nestedSetParent > 5`, 16, "only tells roots")
 	spans(strings.Repeat("(", 200)+".a", 100, "nested more than 100 deep")

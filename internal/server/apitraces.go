@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/traceql"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -32,22 +34,62 @@ func each[T any](records iter.Seq2[T, error], answer func(T) any) iter.Seq2[any,
 
 func (s *Server) searchTraces(w http.ResponseWriter, r *http.Request) error {
 	in := s.inputs(r)
-	q := query.TraceSearch{Where: in.condition(store.Spans), Limit: in.count("limit"), Spans: in.count("spans"),
+	q := query.TraceSearch{Limit: in.count("limit"), Spans: in.count("spans"),
 		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration"), Need: store.NeedCore}
-	q.Slowest = in.slowest()
+	where, language := in.traceCondition()
+	q.Where, q.Slowest = where, in.slowest()
 	q.Start, q.End = in.span()
+	if q.Slowest && language != nil {
+		in.fail("order", errors.New("a search in TraceQL gives the newest first"))
+	}
 	if err := in.check(); err != nil {
 		return err
 	}
+	if language != nil {
+		return s.searchTraceQL(w, r, q, language)
+	}
 	var report store.Report
-	found := each(s.engine.SearchTraces(r.Context(), q, &report), func(t *query.TraceSummary) any {
-		a := foundTrace{summaryAnswer: listedTrace(t), Matched: t.Matched, MatchedSpans: []spanCore{}}
-		for _, span := range t.MatchedSpans {
-			a.MatchedSpans = append(a.MatchedSpans, coreOf(span))
-		}
-		return a
-	})
+	found := each(s.engine.SearchTraces(r.Context(), q, &report), func(t *query.TraceSummary) any { return foundTraceOf(t) })
 	return s.streamList(r.Context(), w, nil, "traces", found, &report, func() listEnd { return listEnd{} })
+}
+
+// traceCondition is the parameter q of a search for traces: a condition on one
+// span or, where it is more than that, a query in TraceQL.
+func (in *inputs) traceCondition() (store.Expr, *traceql.Query) {
+	text := in.text("q")
+	where, err := query.Parse(store.Spans, text)
+	if err == nil {
+		return where, nil
+	}
+	language, otherErr := traceql.Parse(text)
+	if otherErr == nil && language.Searches() {
+		return nil, language
+	}
+	if otherErr == nil {
+		otherErr = &paramError{"q", errors.New("the query computes numbers over time, not traces; ask for them at " + tempoPrefix + "/api/metrics/query_range")}
+	}
+	if in.err == nil {
+		in.err = farther(err, otherErr)
+	}
+	return nil, nil
+}
+
+// farther is the error of the language that made more sense of a text: the one
+// that it probably is in.
+func farther(condition, language error) error {
+	var a, b *query.SyntaxError
+	if errors.As(condition, &a) && (!errors.As(language, &b) || b.Pos > a.Pos) {
+		return language
+	}
+	return condition
+}
+
+// searchTraceQL answers as searchTraces does.
+func (s *Server) searchTraceQL(w http.ResponseWriter, r *http.Request, q query.TraceSearch, language *traceql.Query) error {
+	var stats traceql.Stats
+	search := traceql.Search{Query: language, Start: q.Start, End: q.End, Limit: q.Limit, MinDuration: q.MinDuration, MaxDuration: q.MaxDuration, Spans: q.Spans}
+	found := each(s.traceql.Search(r.Context(), search, &stats), func(f *traceql.Found) any { return foundTraceOf(f.TraceSummary) })
+	return s.streamList(r.Context(), w, nil, "traces", found, &stats.Report, func() listEnd { return listEnd{} })
 }
 
 // slowest reads the order of an answer: newest first unless it says slowest.

@@ -249,6 +249,14 @@ type foundTrace struct {
 	MatchedSpans []spanCore `json:"matchedSpans"`
 }
 
+func foundTraceOf(t *query.TraceSummary) foundTrace {
+	a := foundTrace{summaryAnswer: listedTrace(t), Matched: t.Matched, MatchedSpans: []spanCore{}}
+	for _, span := range t.MatchedSpans {
+		a.MatchedSpans = append(a.MatchedSpans, coreOf(span))
+	}
+	return a
+}
+
 // logAnswer is one log record.
 type logAnswer struct {
 	Time         nanos       `json:"time"`

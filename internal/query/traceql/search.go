@@ -31,10 +31,9 @@ type Search struct {
 
 // Found is a trace that a query holds for.
 type Found struct {
+	// Its matched spans are those that are in one of the sets.
 	*query.TraceSummary
 	Sets []Set
-	// Matched counts the spans that are in one of the sets.
-	Matched int
 }
 
 // Set is a set of spans that the query left of a trace.
@@ -130,9 +129,12 @@ func (q *Query) shownFields() []*field {
 // found makes the answer of what a query left of a trace.
 func (t *tree) found(sets []spanset, most int, shown []*field) *Found {
 	f := &Found{TraceSummary: query.Summarize(t.spans)}
-	for _, in := range t.members(sets) {
-		if in {
-			f.Matched++
+	for i, in := range t.members(sets) {
+		if !in {
+			continue
+		}
+		if f.Matched++; f.Matched <= most {
+			f.MatchedSpans = append(f.MatchedSpans, t.spans[i])
 		}
 	}
 	for _, s := range sets {
