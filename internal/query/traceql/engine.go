@@ -23,7 +23,8 @@ func New(below *query.Engine) *Engine { return &Engine{below, below.Limits()} }
 
 // What one query may hold in memory.
 const (
-	windowTraces = 50      // read at the same time
+	windowTraces = 50      // read at the same time, to begin with
+	windowSpans  = 20_000  // read at the same time, about
 	maxTraces    = 100_000 // of one query for metrics
 	maxPage      = 10_000  // candidates of one question to the store
 )
@@ -135,6 +136,7 @@ func eachScalarField(x scalar, visit func(*field)) {
 // enough, most how many may be looked at.
 func (e *Engine) traces(ctx context.Context, p plan, page, most int, report *store.Report) iter.Seq2[[]*store.Span, error] {
 	return func(yield func([]*store.Span, error) bool) {
+		size, read, total := windowTraces, 0, 0
 		c := candidates{engine: e, plan: p, page: page, most: most, report: report, seen: map[store.TraceID]bool{}}
 		for {
 			ids, err := c.next(ctx)
@@ -145,15 +147,21 @@ func (e *Engine) traces(ctx context.Context, p plan, page, most int, report *sto
 			if len(ids) == 0 {
 				return
 			}
-			for ; len(ids) > 0; ids = ids[min(windowTraces, len(ids)):] {
-				for spans, err := range e.below.WholeTracesOf(ctx, ids[:min(windowTraces, len(ids))], p.need, report) {
+			for len(ids) > 0 {
+				window := ids[:min(size, len(ids))]
+				ids = ids[len(window):]
+				for spans, err := range e.below.WholeTracesOf(ctx, window, p.need, report) {
 					if err == nil {
 						err = ctx.Err() // evaluating takes time too
 					}
+					read++
+					total += len(spans)
 					if !yield(spans, err) || err != nil {
 						return
 					}
 				}
+				// Many small traces are read at a time, of large ones few.
+				size = max(1, min(windowSpans*read/max(1, total), 4*size))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package traceql
 import (
 	"cmp"
 	"context"
+	endian "encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -255,8 +256,8 @@ func (m *metrics) scale() float64 {
 func (c *collector) seriesOf(labels []Value) *series {
 	c.key = c.key[:0]
 	for _, l := range labels {
-		c.key = fmt.Appendf(append(c.key, byte(l.typ)), "%x:%d:", l.num, len(l.str))
-		c.key = append(c.key, l.str...)
+		c.key = endian.BigEndian.AppendUint64(append(c.key, byte(l.typ)), l.num)
+		c.key = append(endian.BigEndian.AppendUint32(c.key, uint32(len(l.str))), l.str...)
 	}
 	s := c.series[string(c.key)]
 	if s != nil {

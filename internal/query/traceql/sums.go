@@ -83,12 +83,18 @@ func (a *fromOperations) withoutStatus(x expr) expr {
 // statusError is OTLP's StatusCode of a failed span.
 const statusError = 2
 
-// spanOf is a span of an operation.
-func spanOf(service, operation string, kind int32) *tree {
+// operation is what the store keeps pre-aggregates by.
+type operation struct {
+	service, name string
+	kind          int32
+}
+
+// span is a span of the operation.
+func (o operation) span() *tree {
 	t := lone()
-	s := &store.Span{Resource: &store.Resource{}, Scope: &store.Scope{}, Name: operation, Kind: kind}
-	if service != "" {
-		s.Resource.Attrs = []store.Attr{{Key: "service.name", Value: store.StringValue(service)}}
+	s := &store.Span{Resource: &store.Resource{}, Scope: &store.Scope{}, Name: o.name, Kind: o.kind}
+	if o.service != "" {
+		s.Resource.Attrs = []store.Attr{{Key: "service.name", Value: store.StringValue(o.service)}}
 	}
 	t.spans[0] = s
 	return t
@@ -99,9 +105,11 @@ func spanOf(service, operation string, kind int32) *tree {
 func (e *Engine) fromSums(ctx context.Context, r Range, a *fromOperations, c *collector) error {
 	where := &filter{a.where}
 	q := store.SumQuery{Start: r.Start, End: r.End, First: r.Start, Step: uint64(r.Step), ByOperation: true,
-		Keep: func(service, operation string, kind int32) bool {
-			return where.holds(spanOf(service, operation, kind), 0)
+		Keep: func(service, name string, kind int32) bool {
+			return where.where == nil || where.holds(operation{service, name, kind}.span(), 0)
 		}}
+	var last operation // sums of one operation come one after the other
+	var to *series
 	err := e.below.Sums(ctx, q, c.report, func(s *store.OperationSum) {
 		count := s.Count
 		switch {
@@ -113,11 +121,9 @@ func (e *Engine) fromSums(ctx context.Context, r Range, a *fromOperations, c *co
 		if count == 0 || s.Cell >= c.steps {
 			return
 		}
-		t := spanOf(s.Service, s.Operation, s.SpanKind)
-		for i, f := range c.m.by {
-			c.labels[i] = f.value(t, 0)
+		if op := (operation{s.Service, s.Operation, s.SpanKind}); to == nil || op != last {
+			to, last = c.seriesOfOperation(op), op
 		}
-		to := c.seriesOf(c.labels)
 		switch {
 		case to == nil:
 		case c.m.field == nil:
@@ -133,6 +139,15 @@ func (e *Engine) fromSums(ctx context.Context, r Range, a *fromOperations, c *co
 		return err
 	}
 	return e.examples(ctx, r, c)
+}
+
+// seriesOfOperation is the series that the spans of an operation are counted in.
+func (c *collector) seriesOfOperation(o operation) *series {
+	t := o.span()
+	for i, f := range c.m.by {
+		c.labels[i] = f.value(t, 0)
+	}
+	return c.seriesOf(c.labels)
 }
 
 // exampleParts is into how many parts the range is divided to find exemplars of
