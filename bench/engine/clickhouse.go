@@ -72,7 +72,7 @@ func startClickHouse(ctx context.Context, tools clickhouseTools, dir string) (_ 
 	}
 	db := sql{"http://" + local(ports[0]) + "/"}
 	i := &instance{http: local(ports[2]), grpc: local(ports[3]), processes: []*process.Process{server},
-		count: db.count, bytes: db.bytes, ask: db.ask}
+		count: db.count, recount: db.recount, bytes: db.bytes, ask: db.ask}
 	defer func() {
 		if err != nil {
 			i.kill()
@@ -138,6 +138,16 @@ func (s sql) count(ctx context.Context, k store.Kind) (int, error) {
 	return int(n), err
 }
 
+func (s sql) recount(ctx context.Context, k store.Kind, start, end time.Time) (int, error) {
+	n, err := s.number(ctx, "SELECT count() FROM otel.%s WHERE %s", table(k), within(start, end))
+	return int(n), err
+}
+
+// within is a condition on the time.
+func within(start, end time.Time) string {
+	return fmt.Sprintf("Timestamp >= fromUnixTimestamp64Nano(%d) AND Timestamp < fromUnixTimestamp64Nano(%d)", start.UnixNano(), end.UnixNano())
+}
+
 // bytes leaves out what merges have replaced and ClickHouse has yet to remove,
 // and its tables about itself.
 func (s sql) bytes(ctx context.Context, k store.Kind) (int64, error) {
@@ -146,7 +156,7 @@ func (s sql) bytes(ctx context.Context, k store.Kind) (int64, error) {
 
 // ask asks as the exporter's documentation does.
 func (s sql) ask(ctx context.Context, q question) (answer, error) {
-	between := fmt.Sprintf("Timestamp >= fromUnixTimestamp64Nano(%d) AND Timestamp < fromUnixTimestamp64Nano(%d)", q.start.UnixNano(), q.end.UnixNano())
+	between := within(q.start, q.end)
 	var text string
 	switch {
 	case q.kind == oneTrace:

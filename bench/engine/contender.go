@@ -39,8 +39,11 @@ type instance struct {
 	http, grpc string // addresses that take OTLP
 	processes  []*process.Process
 	answering  time.Duration // from its start until it answered
-	// count is how many records of a kind it has.
+	// count is how many records of a kind it says that it has.
 	count func(ctx context.Context, k store.Kind) (int, error)
+	// recount is how many it finds by a query from start to end. It is nil when
+	// there is no such query.
+	recount func(ctx context.Context, k store.Kind, start, end time.Time) (int, error)
 	// bytes is what it has on disk for them.
 	bytes func(ctx context.Context, k store.Kind) (int64, error)
 	// ask gives the answer to a question, or errNotOffered.

@@ -209,6 +209,15 @@ func (b *bench) asked(ctx context.Context, c contender, l load, dir string) erro
 	if err := i.settle(ctx); err != nil {
 		return err
 	}
+	_, held := l.prefix(l.count(c))
+	if i.recount != nil {
+		found, err := i.recount(ctx, l.kind, l.begin.Add(-time.Minute), time.Now())
+		if err != nil {
+			return err
+		}
+		b.figures.add(c.name, words[l.kind]+" lost", float64(held-found))
+		b.progress("  %d of %d found again", found, held)
+	}
 	for _, q := range questions {
 		if err := b.askAll(ctx, c, i, words[l.kind]+" "+q.key, q.next); err != nil {
 			return fmt.Errorf("asking for %s: %w", q.key, err)
@@ -219,7 +228,6 @@ func (b *bench) asked(ctx context.Context, c contender, l load, dir string) erro
 		return err
 	}
 	b.figures.add(c.name, words[l.kind]+" asked peak", float64(peak)/1e6)
-	_, held := l.prefix(l.count(c))
 	weigh := i.bytes
 	if c.settled != nil {
 		if err := i.end(ctx); err != nil {

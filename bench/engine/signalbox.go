@@ -55,7 +55,7 @@ func startSignalbox(ctx context.Context, binary, config, dir string) (*instance,
 	}
 	api := api{fmt.Sprintf("http://%s/api/signalbox/v1/", local(ports[0]))}
 	i := &instance{http: local(ports[1]), grpc: local(ports[2]), processes: []*process.Process{p},
-		count: api.count, ask: api.ask}
+		count: api.count, recount: api.recount, ask: api.ask}
 	err = p.Await(ctx, func(ctx context.Context) error {
 		_, _, err := get(ctx, fmt.Sprintf("http://%s/healthz", local(ports[0])), "")
 		return err
@@ -101,8 +101,31 @@ func (a api) count(ctx context.Context, k store.Kind) (int, error) {
 	return status.Store.Spans.Records, err
 }
 
+// recount looks at all records: the histogram of log records and the heatmap of
+// spans count them.
+func (a api) recount(ctx context.Context, k store.Kind, start, end time.Time) (int, error) {
+	path := "traces/heatmap"
+	if k == store.Logs {
+		path = "logs/volume"
+	}
+	var counted struct {
+		Total  int
+		Report struct{ Partial bool }
+	}
+	_, err := askJSON(ctx, a.base+path+"?"+between(start, end).Encode(), &counted)
+	if err == nil && counted.Report.Partial {
+		err = fmt.Errorf("the answer to %s is not whole", path)
+	}
+	return counted.Total, err
+}
+
+// between are the parameters of a time range.
+func between(start, end time.Time) url.Values {
+	return url.Values{"start": {start.UTC().Format(time.RFC3339Nano)}, "end": {end.UTC().Format(time.RFC3339Nano)}}
+}
+
 func (a api) ask(ctx context.Context, q question) (answer, error) {
-	times := url.Values{"start": {q.start.UTC().Format(time.RFC3339Nano)}, "end": {q.end.UTC().Format(time.RFC3339Nano)}}
+	times := between(q.start, q.end)
 	switch q.kind {
 	case oneTrace:
 		return a.list(ctx, "traces/"+q.trace.String(), nil, "spans")
