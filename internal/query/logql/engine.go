@@ -57,7 +57,6 @@ func (e *EvalError) Error() string { return e.Msg }
 
 // Why an answer may lack records, as Report.Stopped says it.
 const (
-	stoppedTime = "time limit"
 	stoppedRows = "row limit"
 	stoppedSize = "size limit"
 )
@@ -108,7 +107,7 @@ func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, err
 		bounded, cancel := context.WithDeadline(ctx, r.deadline)
 		defer cancel()
 		var part store.Report
-		defer func() { r.add(&part) }()
+		defer func() { r.report.Add(&part) }()
 		q.Report = &part
 		n := 0
 		for l, err := range r.reader.Logs(bounded, q) {
@@ -116,7 +115,7 @@ func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, err
 				err = bounded.Err()
 			}
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-				r.stop(stoppedTime)
+				r.stop(query.StoppedTime)
 				return
 			}
 			if err != nil {
@@ -132,22 +131,6 @@ func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, err
 func (r *run) stop(why string) {
 	if r.report.Stopped == "" {
 		r.report.Stopped = why
-	}
-}
-
-// add takes in what a part of the reading reports.
-func (r *run) add(part *store.Report) {
-	t := &r.report
-	t.Blocks += part.Blocks
-	t.BlocksSkipped += part.BlocksSkipped
-	t.Rows += part.Rows
-	for _, name := range part.Unreadable {
-		if !slices.Contains(t.Unreadable, name) {
-			t.Unreadable = append(t.Unreadable, name)
-		}
-	}
-	if part.Stopped != "" {
-		r.stop(part.Stopped)
 	}
 }
 

@@ -51,6 +51,19 @@ func (ev *evaluator) rangeAgg(e *RangeAgg, g *Grouping) ([]Series, error) {
 	return out, nil
 }
 
+// reading is a range aggregation while its records are read.
+type reading struct {
+	*evaluator
+	agg      *RangeAgg
+	grouping *Grouping
+	found    map[string]*tally
+	pipeline *pipeline
+	// value is what a row counts for, and whether it does.
+	value   func(*row) (float64, bool)
+	dropped string // label that is no part of series: the one that values come from
+	first   int64  // the first instant, moved by the offset
+}
+
 // read puts every record of the aggregation into its tally.
 func (ev *evaluator) read(e *RangeAgg, g *Grouping, found map[string]*tally) error {
 	r := &e.Range
@@ -58,67 +71,71 @@ func (ev *evaluator) read(e *RangeAgg, g *Grouping, found map[string]*tally) err
 	if err != nil {
 		return err
 	}
-	value := func(*row) (float64, bool) { return 1, true }
+	in := reading{evaluator: ev, agg: e, grouping: g, found: found, pipeline: p, first: ev.start - int64(r.Offset)}
 	bytes := strings.HasPrefix(e.Op, "bytes_")
-	dropped := ""
 	switch {
 	case r.Unwrap != nil:
-		dropped = r.Unwrap.Label
-		if value, err = unwrapStep(r.Unwrap); err != nil {
+		in.dropped = r.Unwrap.Label
+		if in.value, err = unwrapStep(r.Unwrap); err != nil {
 			return err
 		}
 	case bytes:
-		value = func(row *row) (float64, bool) { return float64(len(row.line)), true }
+		in.value = func(row *row) (float64, bool) { return float64(len(row.line)), true }
+	default:
+		in.value = func(*row) (float64, bool) { return 1, true }
 	}
-	// The instants, moved by the offset; a record belongs to those that it comes
-	// before, or is at, by less than the range.
-	start := ev.start - int64(r.Offset)
-	first, end := start-int64(r.Range)+1, start+int64(ev.n-1)*ev.step+1
+	start, end := in.first-int64(r.Range)+1, in.first+int64(ev.n-1)*ev.step+1
 	if end <= 0 {
 		return nil
 	}
-	q := store.Query{Start: uint64(max(first, 0)), End: uint64(end), Need: need(&r.LogExpr, g, r.Unwrap != nil, bytes)}
+	q := store.Query{Start: uint64(max(start, 0)), End: uint64(end), Need: need(&r.LogExpr, g, r.Unwrap != nil, bytes)}
 	p.lines = q.Need.Has(store.NeedBody)
 	if q.Where, err = ev.run.where(ev.ctx, &r.LogExpr, q.Start, q.End); err != nil {
 		return err
 	}
 	for l, err := range ev.run.read(ev.ctx, q) {
+		if err == nil {
+			err = in.take(l)
+		}
 		if err != nil {
 			return err
 		}
-		at := int64(l.At())
-		from := max(ceilDiv(at-start, ev.step), 0)
-		to := min(ceilDiv(at-start+int64(r.Range), ev.step), int64(ev.n))
-		if from >= to {
-			continue
-		}
-		row := p.process(l)
-		if row == nil {
-			continue
-		}
-		v, ok := value(row)
-		if !ok {
-			continue
-		}
-		t, err := ev.tallyOf(row, e, g, dropped, found)
-		if err != nil {
-			return err
-		}
-		if r.Unwrap == nil {
-			t.values[from] += v
-			t.lines[from]++
-			if to < int64(ev.n) {
-				t.values[to] -= v
-				t.lines[to]--
-			}
-			continue
-		}
-		if err := ev.hold(2); err != nil {
-			return err
-		}
-		t.samples = append(t.samples, sample{at, v})
 	}
 	return ev.ctx.Err()
+}
+
+// take adds a record to the series that it belongs to. It counts at the instants
+// that it comes before, or is at, by less than the range.
+func (in *reading) take(l *store.Log) error {
+	at := int64(l.At())
+	from := max(ceilDiv(at-in.first, in.step), 0)
+	to := min(ceilDiv(at-in.first+int64(in.agg.Range.Range), in.step), int64(in.n))
+	if from >= to {
+		return nil
+	}
+	row := in.pipeline.process(l)
+	if row == nil {
+		return nil
+	}
+	v, ok := in.value(row)
+	if !ok {
+		return nil
+	}
+	t, err := in.tallyOf(row)
+	if err != nil {
+		return err
+	}
+	if in.agg.Range.Unwrap != nil {
+		t.samples = append(t.samples, sample{at, v})
+		return in.hold(2)
+	}
+	t.values[from] += v
+	t.lines[from]++
+	if to < int64(in.n) {
+		t.values[to] -= v
+		t.lines[to]--
+	}
+	return nil
 }
 
 func ceilDiv(a, b int64) int64 {
@@ -130,25 +147,25 @@ func ceilDiv(a, b int64) int64 {
 }
 
 // tallyOf finds the series of a row, or begins it.
-func (ev *evaluator) tallyOf(row *row, e *RangeAgg, g *Grouping, dropped string, found map[string]*tally) (*tally, error) {
-	labels := row.grouped(g, dropped)
+func (in *reading) tallyOf(row *row) (*tally, error) {
+	labels := row.grouped(in.grouping, in.dropped)
 	if row.err != "" && labels.Get(preserveLabel) != "true" {
 		return nil, &EvalError{fmt.Sprintf("pipeline error: '%s' for series: '%s'. Use a label filter to intentionally skip this error. (e.g | __error__!=\"%s\")", row.err, labels, row.err)}
 	}
 	k := labels.key()
-	if t := found[k]; t != nil {
+	if t := in.found[k]; t != nil {
 		return t, nil
 	}
 	for i := range labels {
 		labels[i].Value = strings.Clone(labels[i].Value)
 	}
 	t := &tally{labels: labels}
-	found[k] = t
-	if e.Range.Unwrap != nil {
+	in.found[k] = t
+	if in.agg.Range.Unwrap != nil {
 		return t, nil
 	}
-	t.values, t.lines = make([]float64, ev.n), make([]int32, ev.n)
-	return t, ev.hold(2 * ev.n)
+	t.values, t.lines = make([]float64, in.n), make([]int32, in.n)
+	return t, in.hold(2 * in.n)
 }
 
 // finish gives the values of a series.
