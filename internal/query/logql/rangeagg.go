@@ -57,6 +57,7 @@ type reading struct {
 	agg      *RangeAgg
 	grouping *Grouping
 	found    map[string]*tally
+	streams  map[*stream]*tally // of streams that are in one series whole
 	pipeline *pipeline
 	// value is what a row counts for, and whether it does.
 	value   func(*row) (float64, bool)
@@ -71,7 +72,7 @@ func (ev *evaluator) read(e *RangeAgg, g *Grouping, found map[string]*tally) err
 	if err != nil {
 		return err
 	}
-	in := reading{evaluator: ev, agg: e, grouping: g, found: found, pipeline: p, first: ev.start - int64(r.Offset)}
+	in := reading{evaluator: ev, agg: e, grouping: g, found: found, streams: map[*stream]*tally{}, pipeline: p, first: ev.start - int64(r.Offset)}
 	bytes := strings.HasPrefix(e.Op, "bytes_")
 	switch {
 	case r.Unwrap != nil:
@@ -148,6 +149,19 @@ func ceilDiv(a, b int64) int64 {
 
 // tallyOf finds the series of a row, or begins it.
 func (in *reading) tallyOf(row *row) (*tally, error) {
+	whole := row.byStream(in.grouping)
+	if t := in.streams[row.stream]; whole && t != nil {
+		return t, nil
+	}
+	t, err := in.series(row)
+	if whole && err == nil && len(in.streams) < maxStreams {
+		in.streams[row.stream] = t
+	}
+	return t, err
+}
+
+// series is tallyOf for a row of which nothing is known.
+func (in *reading) series(row *row) (*tally, error) {
 	labels := row.grouped(in.grouping, in.dropped)
 	if row.err != "" && labels.Get(preserveLabel) != "true" {
 		return nil, &EvalError{fmt.Sprintf("pipeline error: '%s' for series: '%s'. Use a label filter to intentionally skip this error. (e.g | __error__!=\"%s\")", row.err, labels, row.err)}

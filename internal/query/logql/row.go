@@ -50,6 +50,7 @@ type row struct {
 	stream *stream
 	labels []rowLabel // filled by expand
 	full   bool       // labels are filled
+	seen   []string   // keys that the parser at work has found
 	err    string
 	detail string
 }
@@ -191,6 +192,20 @@ func (r *row) result(want func(category) bool) Labels {
 
 func (ls Labels) sort() {
 	slices.SortFunc(ls, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// byStream reports whether the labels of the row's series are those of its stream
+// alone, and so the same for the next row of it.
+func (r *row) byStream(g *Grouping) bool {
+	if g == nil || g.Without || r.full || r.err != "" {
+		return false
+	}
+	for _, name := range g.Labels {
+		if !r.inStream(name) {
+			return false
+		}
+	}
+	return true
 }
 
 // grouped gives the labels of the series that the row belongs to.

@@ -196,12 +196,12 @@ func compileJSON(p *Parser) (step, error) {
 // extractOnce is extract for a parser that may see a key again: the first value
 // of a key counts. only, when not nil, gives the labels of the keys to take.
 func (r *row) extractOnce(only map[string][]string) func(name, value string) {
-	var seen []string
+	r.seen = r.seen[:0]
 	return func(name, value string) {
-		if slices.Contains(seen, name) {
+		if slices.Contains(r.seen, name) {
 			return
 		}
-		seen = append(seen, name)
+		r.seen = append(r.seen, name)
 		if only == nil {
 			r.extract(name, value)
 			return
