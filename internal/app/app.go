@@ -24,7 +24,7 @@ import (
 func Main() int {
 	args := arguments(os.Args)
 	tuneMemory(args)
-	collector.RegisterGzip()
+	collector.RegisterCompressors()
 	ctx, stop := interruptible(context.Background())
 	defer stop()
 	return run(ctx, args, os.Stdout, os.Stderr)

@@ -6,18 +6,12 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
-	"google.golang.org/grpc/encoding"
 	grpcgzip "google.golang.org/grpc/encoding/gzip"
 )
 
 // gzipLevel gives requests 5 % larger than the standard library's usual level
 // for a quarter of its CPU time.
 const gzipLevel = 3
-
-// RegisterGzip puts a faster gzip in the place of gRPC's own, for every client
-// and server of the process. Call it before any of them exists: gRPC reads its
-// compressors without a lock.
-func RegisterGzip() { encoding.RegisterCompressor(&gzipCompressor{}) }
 
 // gzipCompressor is gRPC's gzip on klauspost/compress, which the collector
 // uses for HTTP already.

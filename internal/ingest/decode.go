@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -34,7 +35,17 @@ func Decode(k store.Kind, payload []byte) (*store.Batch, error) {
 
 // FromWire is TracesFromWire or LogsFromWire.
 func FromWire(k store.Kind, payload []byte) (*store.Batch, error) {
-	d := decoder{kind: k, left: memoryFloor + memoryFactor*len(payload)}
+	return FromWireWithin(k, payload, func(int) bool { return true })
+}
+
+// ErrNoRoom is returned by FromWireWithin for a request that could be read if
+// there were memory.
+var ErrNoRoom = errors.New("no memory for the request")
+
+// FromWireWithin is FromWire for those who bound what they hold: more is asked
+// before so many bytes of memory are taken.
+func FromWireWithin(k store.Kind, payload []byte, more func(bytes int) bool) (*store.Batch, error) {
+	d := decoder{kind: k, left: memoryFloor + memoryFactor*len(payload), more: more}
 	if err := d.decode(payload); err != nil {
 		return nil, located(err, payload)
 	}
@@ -63,7 +74,9 @@ type decoder struct {
 	events arena[store.Event]
 	links  arena[store.Link]
 
-	left int // bytes of memory that may still be taken
+	left    int // bytes of memory that may still be taken
+	granted int // of those, for which more was asked
+	more    func(bytes int) bool
 }
 
 // decode makes room for the records and reads them.
@@ -94,8 +107,18 @@ func (d *decoder) spend(b []byte, n int) error {
 	if d.left -= n; d.left < 0 {
 		return failAt(b, "request takes more than %d times its length in memory", memoryFactor)
 	}
+	if d.granted -= n; d.granted < 0 {
+		ask := max(-d.granted, moreBytes)
+		if !d.more(ask) {
+			return ErrNoRoom
+		}
+		d.granted += ask
+	}
 	return nil
 }
+
+// moreBytes is the least that is asked for.
+const moreBytes = 64 << 10
 
 // arena cuts slices from chunks, so that most messages cost no allocation of
 // their own. The open run is what was added since the last cut.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
@@ -22,6 +23,9 @@ func refusal(err error) *status.Status {
 	var malformed *ingest.MalformedError
 	if errors.As(err, &malformed) {
 		return status.New(codes.InvalidArgument, err.Error())
+	}
+	if errors.Is(err, ingest.ErrNoRoom) {
+		return noRoom()
 	}
 	if s, ok := status.FromError(err); ok {
 		return s
@@ -52,23 +56,27 @@ func httpCode(c codes.Code) int {
 	return http.StatusInternalServerError
 }
 
-// refuse answers a request in protobuf that was not taken.
-func refuse(w http.ResponseWriter, s *status.Status) {
+// refuse answers a request that was not taken, in the form that it had.
+func refuse(w http.ResponseWriter, req *http.Request, s *status.Status) {
 	code := httpCode(s.Code())
 	for _, detail := range s.Details() {
 		if again, ok := detail.(*errdetails.RetryInfo); ok && (code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests) {
 			w.Header().Set("Retry-After", strconv.FormatInt(int64(again.GetRetryDelay().AsDuration()/time.Second), 10))
 		}
 	}
-	body, err := proto.Marshal(s.Proto())
+	form, marshal := protobuf, proto.Marshal
+	if contentType(req) != protobuf {
+		form, marshal = inJSON, protojson.Marshal
+	}
+	body, err := marshal(s.Proto())
 	if err != nil { // by text that is no UTF-8, which may be of the request
 		body = nil
 	}
-	answer(w, code, body)
+	answer(w, code, form, body)
 }
 
-func answer(w http.ResponseWriter, code int, body []byte) {
-	w.Header().Set("Content-Type", protobuf)
+func answer(w http.ResponseWriter, code int, form string, body []byte) {
+	w.Header().Set("Content-Type", form)
 	w.WriteHeader(code)
 	_, _ = w.Write(body) // nobody is there any more when it fails
 }

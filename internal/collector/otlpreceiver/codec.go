@@ -3,6 +3,7 @@ package otlpreceiver
 import (
 	"context"
 	"reflect"
+	"runtime"
 	"slices"
 
 	"google.golang.org/grpc"
@@ -31,7 +32,10 @@ type codec struct {
 func newCodec(i *intake) codec { return codec{encoding.GetCodecV2(proto.Name), i} }
 
 // incoming is a request that waits to be read.
-type incoming struct{ body mem.Buffer }
+type incoming struct {
+	body mem.Buffer // nil when there was no room for it
+	hold *hold
+}
 
 // shellOf is the shell of a request, nil for other messages.
 func shellOf(request any) *wire.Shell {
@@ -52,7 +56,13 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if shell == nil {
 		return c.CodecV2.Unmarshal(data, v)
 	}
-	shell.Stash(v, &incoming{data.MaterializeToBuffer(mem.DefaultBufferPool())})
+	in := &incoming{hold: &hold{room: c.intake.room}}
+	if in.hold.take(int64(data.Len())) {
+		in.body = data.MaterializeToBuffer(mem.DefaultBufferPool())
+		// Authentication may refuse the call, and then nobody comes for it.
+		runtime.AddCleanup(in, (*hold).give, in.hold)
+	}
+	shell.Stash(v, in)
 	return nil
 }
 
@@ -66,6 +76,10 @@ func (c codec) decode(ctx context.Context, request any, _ *grpc.UnaryServerInfo,
 	if !ok {
 		return handler(ctx, request)
 	}
+	if in.body == nil {
+		return nil, noRoom().Err()
+	}
+	defer in.hold.give()
 	var l *lane
 	switch shell {
 	case wire.Spans():
@@ -81,7 +95,7 @@ func (c codec) decode(ctx context.Context, request any, _ *grpc.UnaryServerInfo,
 		}
 		return handler(ctx, request)
 	}
-	b, err := l.read(slices.Clip(in.body.ReadOnlyData()))
+	b, err := l.read(slices.Clip(in.body.ReadOnlyData()), in.hold)
 	if err != nil {
 		in.body.Free()
 		return nil, refusal(err).Err()

@@ -32,9 +32,10 @@ func NewFactory() receiver.Factory { return NewFactoryWith(nil) }
 
 // NewFactoryWith is NewFactory with what was decided about the configuration
 // that its receivers are made for.
-func NewFactoryWith(straight Straight) receiver.Factory {
+func NewFactoryWith(straight Straight) receiver.Factory { return newFactory(newIntakes(straight)) }
+
+func newFactory(all *intakes) receiver.Factory {
 	theirs := otlpreceiver.NewFactory()
-	all := &intakes{straight: straight, of: map[weak.Pointer[otlpreceiver.Config]]*intake{}}
 	return receiver.NewFactory(theirs.Type(), theirs.CreateDefaultConfig,
 		receiver.WithTraces(func(ctx context.Context, set receiver.Settings, cfg component.Config, next consumer.Traces) (receiver.Traces, error) {
 			r, err := theirs.CreateTraces(ctx, set, withLegacy(cfg), next)
@@ -74,9 +75,14 @@ func NewFactoryWith(straight Straight) receiver.Factory {
 // gone, leaves nothing.
 type intakes struct {
 	straight Straight
+	room     *room
 
 	mu sync.Mutex
 	of map[weak.Pointer[otlpreceiver.Config]]*intake
+}
+
+func newIntakes(straight Straight) *intakes {
+	return &intakes{straight: straight, room: &room{bound: roomBytes}, of: map[weak.Pointer[otlpreceiver.Config]]*intake{}}
 }
 
 // intake is that of the receiver with a configuration.
@@ -86,7 +92,7 @@ func (a *intakes) intake(cfg component.Config) *intake {
 	defer a.mu.Unlock()
 	key := weak.Make(c)
 	if a.of[key] == nil {
-		a.of[key] = newIntake(c)
+		a.of[key] = newIntake(c, a.room)
 		runtime.AddCleanup(c, a.forget, key)
 	}
 	return a.of[key]

@@ -3,6 +3,7 @@ package otlpreceiver
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -11,25 +12,40 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/signalbox-otel/signalbox/internal/ingest"
 )
 
 // oldTracePath is where SDKs posted spans until OTLP 0.5; the collector served
 // it until 0.43.
 const oldTracePath = "/v1/trace"
 
-// protobuf is the content type of binary requests.
-const protobuf = "application/x-protobuf"
+// Content types of requests.
+const (
+	protobuf = "application/x-protobuf"
+	inJSON   = "application/json"
+)
 
-// wrap returns next behind a handler that accepts what old clients send, and that
-// takes requests that go straight on itself.
+func contentType(req *http.Request) string {
+	kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	return kind
+}
+
+// wrap returns next behind a handler that decompresses, that accepts what old
+// clients send, and that takes requests that go straight on itself.
 func (i *intake) wrap(_ context.Context, next http.Handler) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == oldTracePath {
 			req = req.Clone(req.Context())
 			req.URL.Path, req.URL.RawPath = i.spanPath, ""
 		}
-		switch kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type")); {
-		case kind == "application/json":
+		if err := i.inflate(w, req); err != nil {
+			refuse(w, req, status.New(codes.InvalidArgument, err.Error()))
+			return
+		}
+		defer req.Body.Close()
+		switch kind := contentType(req); {
+		case kind == inJSON:
 			req.Body = replace(req.Body, modernJSON)
 		case kind != protobuf:
 		case req.URL.Path == i.metricPath:
@@ -37,10 +53,10 @@ func (i *intake) wrap(_ context.Context, next http.Handler) (http.Handler, error
 		case req.Method == http.MethodPost:
 			if l := i.laneAt(req.URL.Path); l != nil {
 				req.Pattern = req.URL.Path // which the server's telemetry reads
-				if refused := l.serve(req); refused != nil {
-					refuse(w, refused)
+				if refused := i.serve(l, req); refused != nil {
+					refuse(w, req, refused)
 				} else {
-					answer(w, http.StatusOK, l.done)
+					answer(w, http.StatusOK, protobuf, l.done)
 				}
 				return
 			}
@@ -50,14 +66,19 @@ func (i *intake) wrap(_ context.Context, next http.Handler) (http.Handler, error
 }
 
 // serve takes a request, and returns why it was refused; nil when it was not.
-func (l *lane) serve(req *http.Request) *status.Status {
+func (i *intake) serve(l *lane, req *http.Request) *status.Status {
+	h := &hold{room: i.room}
+	defer h.give()
 	body := bodies.Get().(*[]byte)
 	var err error
-	if *body, err = readInto((*body)[:0], req); err != nil {
+	if *body, err = readInto((*body)[:0], req, h); err != nil {
 		bodies.Put(body)
+		if errors.Is(err, ingest.ErrNoRoom) {
+			return noRoom()
+		}
 		return status.New(codes.InvalidArgument, err.Error())
 	}
-	b, err := l.read(*body)
+	b, err := l.read(*body, h)
 	if err == nil {
 		err = l.pass(req.Context(), b)
 	}
@@ -76,15 +97,20 @@ var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 const maxIdleBody = 8 << 20
 
-// readInto reads the body of a request to its end.
-func readInto(b []byte, req *http.Request) ([]byte, error) {
-	defer req.Body.Close()
+// readInto reads the body of a request to its end, as far as there is room.
+func readInto(b []byte, req *http.Request, h *hold) ([]byte, error) {
 	// The length is what a sender says: room for a lie is made as bytes come.
 	if n := min(req.ContentLength, maxIdleBody) + 1; n > int64(cap(b)) {
 		b = make([]byte, 0, n)
 	}
+	if !h.take(int64(cap(b))) {
+		return b, ingest.ErrNoRoom
+	}
 	for {
 		if len(b) == cap(b) {
+			if !h.take(int64(max(4096, len(b)))) {
+				return b, ingest.ErrNoRoom
+			}
 			b = slices.Grow(b, max(4096, len(b)))
 		}
 		n, err := req.Body.Read(b[len(b):cap(b)])

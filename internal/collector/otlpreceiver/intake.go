@@ -31,13 +31,29 @@ type intake struct {
 	// lanes are the signals whose requests go straight to where batches are
 	// taken; nil for those that are decoded into pdata.
 	spans, logs *lane
+	// encodings are those of bodies over HTTP, and maxBody what they may hold.
+	encodings []string
+	maxBody   int64
+	room      *room
 }
 
-func newIntake(c *otlpreceiver.Config) *intake {
-	i := new(intake)
+// defaultMaxBody is the limit of the collector's server if none is configured.
+const defaultMaxBody = 20 << 20
+
+// newIntake makes the intake of a receiver, and takes from its server what is
+// done here.
+func newIntake(c *otlpreceiver.Config, r *room) *intake {
+	i := &intake{room: r}
 	if c.Protocols.HTTP.HasValue() {
 		http := c.Protocols.HTTP.Get()
 		i.spanPath, i.metricPath, i.logPath = string(http.TracesURLPath), string(http.MetricsURLPath), string(http.LogsURLPath)
+		if i.encodings = http.ServerConfig.CompressionAlgorithms; i.encodings == nil {
+			i.encodings = defaultEncodings
+		}
+		http.ServerConfig.CompressionAlgorithms = []string{}
+		if i.maxBody = http.ServerConfig.MaxRequestBodySize; i.maxBody <= 0 {
+			i.maxBody = defaultMaxBody
+		}
 	}
 	return i
 }
@@ -75,7 +91,9 @@ type lane struct {
 }
 
 // read reads a request. The batch is made of parts of body.
-func (l *lane) read(body []byte) (*store.Batch, error) { return ingest.FromWire(l.kind, body) }
+func (l *lane) read(body []byte, h *hold) (*store.Batch, error) {
+	return ingest.FromWireWithin(l.kind, body, func(bytes int) bool { return h.take(int64(bytes)) })
+}
 
 // pass passes a batch on. The sender is answered when it returns.
 func (l *lane) pass(ctx context.Context, b *store.Batch) error {
