@@ -16,7 +16,9 @@ const requestArrival = 19001
 // Arrived gives log records that came without any time the time of arrival, which
 // a collector sets by the data model of logs; without it they would be as old as
 // Unix time, and gone. The payload is made to say so, for replay: it may have
-// moved afterwards, and grows into its capacity when there is room.
+// moved afterwards, and grows into its capacity when there is room. So two such
+// requests differ, and the store cannot know one that is sent again: what says
+// the same at another time may well be meant twice.
 func Arrived(b *store.Batch, at time.Time) {
 	now := uint64(at.UnixNano())
 	if setArrival(b.Logs, now) {

@@ -1,9 +1,10 @@
 // Package ingest turns OpenTelemetry protocol data into store batches, and
 // records back into pdata.
 //
-// Receivers that keep the bytes of a request hand them to TracesFromWire or
-// LogsFromWire; a pipeline with processors ends in Traces or Logs; the store
-// replays its log through Decode. ToTraces and ToLogs serve queries.
+// Receivers that keep the bytes of a request hand them to FromWireWithin; a
+// pipeline with processors ends in Traces or Logs; log records then get their time
+// of Arrived. The store replays its log through Decode. ToTraces and ToLogs serve
+// queries.
 //
 // The bytes are walked by hand, not decoded into pdata: that alone would cost
 // as much as storing them. A batch owns its payload: strings are cut from it
