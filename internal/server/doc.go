@@ -1,6 +1,6 @@
 // Package server is the HTTP side of a running Signalbox: its own query API
-// under /api/signalbox/v1, the APIs of Jaeger and Prometheus that others' tools
-// speak, and the page. Jaeger's gRPC API comes to the same port: the http.Server
+// under /api/signalbox/v1, the APIs of Jaeger, Tempo and Prometheus that others'
+// tools speak, and the page. Jaeger's gRPC API comes to the same port: the http.Server
 // in front must speak Protocols.
 //
 // It parses requests, calls package query and writes answers; it decides

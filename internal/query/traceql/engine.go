@@ -23,8 +23,9 @@ func New(below *query.Engine) *Engine { return &Engine{below, below.Limits()} }
 
 // What one query may hold in memory.
 const (
-	windowTraces = 50      // read at the same time, to begin with
-	windowSpans  = 20_000  // read at the same time, about
+	windowTraces = 50     // read at the same time, to begin with
+	windowSpans  = 20_000 // read at the same time, about
+	windowBytes  = 32 << 20
 	maxTraces    = 100_000 // of one query for metrics
 	maxPage      = 10_000  // candidates of one question to the store
 )
@@ -136,7 +137,7 @@ func eachScalarField(x scalar, visit func(*field)) {
 // enough, most how many may be looked at.
 func (e *Engine) traces(ctx context.Context, p plan, page, most int, report *store.Report) iter.Seq2[[]*store.Span, error] {
 	return func(yield func([]*store.Span, error) bool) {
-		size, read, total := windowTraces, 0, 0
+		size, read, total, bytes := min(windowTraces, page), 0, 0, 0
 		c := candidates{engine: e, plan: p, page: page, most: most, report: report, seen: map[store.TraceID]bool{}}
 		for {
 			ids, err := c.next(ctx)
@@ -156,12 +157,15 @@ func (e *Engine) traces(ctx context.Context, p plan, page, most int, report *sto
 					}
 					read++
 					total += len(spans)
+					for _, s := range spans {
+						bytes += s.SizeBytes()
+					}
 					if !yield(spans, err) || err != nil {
 						return
 					}
 				}
 				// Many small traces are read at a time, of large ones few.
-				size = max(1, min(windowSpans*read/max(1, total), 4*size))
+				size = max(1, min(windowSpans*read/max(1, total), windowBytes*read/max(1, bytes), 4*size))
 			}
 		}
 	}

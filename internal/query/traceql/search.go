@@ -86,8 +86,8 @@ func (e *Engine) search(ctx context.Context, s Search, stats *Stats, yield func(
 		return err
 	}
 	page := s.Limit
-	if !p.where.exact || s.MinDuration > 0 || s.MaxDuration > 0 {
-		page = 4 * s.Limit
+	if s.Query.alone() == nil || s.MinDuration > 0 || s.MaxDuration > 0 {
+		page = 4 * s.Limit // some of which the query will not hold for
 	}
 	shown := s.Query.shownFields()
 	given := 0
