@@ -123,16 +123,23 @@ func (f figures) sumWrong() {
 }
 
 // print writes the table: the figures of each contender, the goal, and how many
-// times better the first contender is than each peer.
+// times better each of ours is than each peer.
 func (f figures) print(to io.Writer, contenders []contender) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, c := range contenders {
 		fmt.Fprintf(w, "\t%s", c.name)
 	}
 	fmt.Fprint(w, "\tmust reach")
-	peers := slices.DeleteFunc(slices.Clone(contenders), func(c contender) bool { return !c.peer || contenders[0].peer })
+	var peers, own []string
+	for _, c := range contenders {
+		if c.peer {
+			peers = append(peers, c.name)
+		} else {
+			own = append(own, c.name)
+		}
+	}
 	for _, p := range peers {
-		name, _, _ := strings.Cut(p.name, ",")
+		name, _, _ := strings.Cut(p, ",")
 		fmt.Fprintf(w, "\tratio %s", name)
 	}
 	fmt.Fprintln(w, "\t")
@@ -151,24 +158,27 @@ func (f figures) print(to io.Writer, contenders []contender) error {
 		}
 		line += "\t" + r.goal
 		for _, p := range peers {
-			line += "\t" + f.compare(r, contenders[0].name, p.name)
+			line += "\t" + f.compare(r, own, p)
 		}
 		fmt.Fprintln(w, line+"\t")
 	}
 	return w.Flush()
 }
 
-// compare says how many times better the first contender is.
-func (f figures) compare(r row, first, peer string) string {
-	a, okA := f.median(first, r.key)
-	b, okB := f.median(peer, r.key)
-	if r.ratio == less {
-		a, b = b, a
+// compare says how many times better than a peer each of ours is.
+func (f figures) compare(r row, own []string, peer string) string {
+	var all []string
+	for _, name := range own {
+		a, okA := f.median(name, r.key)
+		b, okB := f.median(peer, r.key)
+		if r.ratio == less {
+			a, b = b, a
+		}
+		if okA && okB && r.ratio != none && b > 0 {
+			all = append(all, fmt.Sprintf("%.1f×", a/b))
+		}
 	}
-	if !okA || !okB || r.ratio == none || b == 0 {
-		return ""
-	}
-	return fmt.Sprintf("%.1f×", a/b)
+	return strings.Join(all, ", ")
 }
 
 // writeJSON writes all figures, also those that are not in the table, and how
