@@ -120,7 +120,9 @@ func TestGrafanaTempoSearch(t *testing.T) {
 	// Searches that the editor, the span filters and links from other panels write.
 	for q, want := range map[string]int{
 		`{}`: 3, ``: 3, `{status=error}`: 1, `{duration>1ms && duration<10ms}`: 1, `{span.http.status_code>=500} && {resource.service.name="frontend"}`: 1,
-		`{nestedSetParent<0 && true && kind=server} >> {status = error} | select(status, resource.service.name, name, nestedSetParent, nestedSetLeft, nestedSetRight)`: 1,
+		`{nestedSetParent<0 && true && kind=server} >> {status = error} | select(status, resource.service.name, name, nestedSetParent, nestedSetLeft, nestedSetRight)`:                                                                            1,
+		`({nestedSetParent<0 && true  && resource.service.name != nil} &>> { status = error }) || ({nestedSetParent<0 && true  && status = error}) | select(status, resource.service.name, name, nestedSetParent, nestedSetLeft, nestedSetRight)`: 1,
+		`{nestedSetParent<0 && true && status = unset} | select(resource.service.name, event.exception.message,event.exception.stacktrace,event.exception.type) with(most_recent=true)`:                                                           2,
 		`{} | count() > 2`: 1, `{ trace:id = "` + trace2 + `" }`: 1, `{} | by(resource.service.name) | coalesce()`: 3, `{ event:name = "exception" } with (most_recent=true)`: 1,
 	} {
 		var a grafanaSearch
@@ -283,7 +285,6 @@ func TestGrafanaTempoMetrics(t *testing.T) {
 		v := url.Values{"q": {q}, "start": {unixSeconds(grafanaRange[0])}, "end": {unixSeconds(grafanaRange[1])}}
 		if path == "query_range" {
 			v.Set("step", "1m")
-			v.Set("exemplars", "100")
 		}
 		decode(t, ask(t, s, "/tempo", "/api/metrics/"+path, v, "application/json"), &a)
 		return a
@@ -304,11 +305,16 @@ func TestGrafanaTempoMetrics(t *testing.T) {
 	for q, want := range map[string]int{
 		`{nestedSetParent<0 && true} | rate() with(sample=true)`: 1, `{nestedSetParent<0 && true} | rate() by(resource.service.name)`: 2,
 		`{nestedSetParent<0 && status=error} | rate()`: 1, `{true && true} | histogram_over_time(duration) with(sample=true)`: 5,
-		`{kind=server} | quantile_over_time(duration, 0.9)`: 1, `{true} | quantile_over_time(duration, .5, .9) by (name) | topk(3)`: 3,
+		`{kind=server} | quantile_over_time(duration, 0.9)`: 1, `{nestedSetParent<0 && true && resource.service.name != nil} | quantile_over_time(duration, 0.9) by(resource.service.name)`: 1, `{true} | quantile_over_time(duration, .5, .9) by (name) | topk(3)`: 3,
 		`{} >> {status=error} | count_over_time() by (name)`: 1, `{} | max_over_time(span.http.status_code) by (span.http.method)`: 2,
 	} {
 		if a := query("query_range", q); len(a.Series) != want {
 			t.Errorf("%s: got %d series; want %d: %+v", q, len(a.Series), want, a)
+		}
+	}
+	for _, series := range query("query_range", `{} | rate() with (exemplars=false)`).Series {
+		if len(series.Exemplars) > 0 {
+			t.Errorf("exemplars=false: got %d", len(series.Exemplars))
 		}
 	}
 	a = query("query", `{} | count_over_time() by (status)`)

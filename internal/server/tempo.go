@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -248,9 +249,9 @@ func (in *tempoInputs) span(otherwise time.Duration) (start, end uint64) {
 	return uint64(from.UnixNano()), uint64(to.UnixNano())
 }
 
-// query is the parameter q, which must search or must not.
+// query is the parameter q, or query, which must search or must not.
 func (in *tempoInputs) query(searches bool) *traceql.Query {
-	q, err := traceql.Parse(in.Get("q"))
+	q, err := traceql.Parse(cmp.Or(in.Get("q"), in.Get("query")))
 	switch {
 	case in.err != nil:
 	case err != nil:
@@ -378,6 +379,9 @@ func (s *Server) tempoSearch(w http.ResponseWriter, r *http.Request) error {
 	in := s.tempoInputs(r)
 	search := traceql.Search{Limit: min(in.count("limit"), maxTempoTraces), Spans: in.count("spss"),
 		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration")}
+	if in.Get("spss") == "0" {
+		search.Spans = math.MaxInt // all of them
+	}
 	search.Start, search.End = in.span(time.Hour)
 	if in.Get("q") == "" && in.Get("tags") != "" {
 		in.Set("q", tagsQuery(in.Get("tags")))

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"math"
 	"net/http"
 	"strconv"
@@ -44,7 +45,7 @@ type tempoNumbers struct {
 
 func (s *Server) tempoQueryRange(w http.ResponseWriter, r *http.Request) error {
 	in := s.tempoInputs(r)
-	q := traceql.Range{Step: in.duration("step"), Exemplars: min(in.count("exemplars"), 1000)}
+	q := traceql.Range{Step: in.duration("step"), Exemplars: in.count("exemplars")}
 	return s.tempoNumbers(w, r, in, q, func(n *traceql.Numbers, series traceql.Series) (out tempoSeries) {
 		for i, v := range series.Values {
 			if !math.IsNaN(v) && !math.IsInf(v, 0) {
@@ -78,6 +79,9 @@ func (s *Server) tempoNumbers(w http.ResponseWriter, r *http.Request, in *tempoI
 	if q.Query = in.query(false); in.err != nil {
 		return in.err
 	}
+	if !q.Instant {
+		q.Exemplars = exemplarsOf(q)
+	}
 	n, err := s.traceql.Metrics(r.Context(), q)
 	if err != nil {
 		return err
@@ -92,6 +96,25 @@ func (s *Server) tempoNumbers(w http.ResponseWriter, r *http.Request, in *tempoI
 		a.Series = append(a.Series, out)
 	}
 	return writeJSON(w, a)
+}
+
+// maxExemplars is how many examples an answer has, and how many when the client
+// does not say: Grafana does not.
+const maxExemplars = 100
+
+// exemplarsOf is how many examples are asked for; a hint of the query comes before
+// the parameter.
+func exemplarsOf(q traceql.Range) int {
+	asked := q.Exemplars
+	if hint, ok := q.Query.Hint("exemplars"); ok {
+		switch v := hint.Attr(); {
+		case v.Type == store.Bool && !v.Bool():
+			return 0
+		case v.Type == store.Int:
+			asked = int(max(0, min(v.Int(), maxExemplars)))
+		}
+	}
+	return min(cmp.Or(asked, maxExemplars), maxExemplars)
 }
 
 func tempoExemplarOf(e traceql.Exemplar) tempoExemplar {

@@ -245,6 +245,16 @@ type field struct {
 // numbers over time.
 func (q *Query) Searches() bool { return q.metrics == nil }
 
+// Hint finds the value of a hint that the query gives with with(...).
+func (q *Query) Hint(name string) (v Value, ok bool) {
+	for _, h := range q.hints {
+		if h.name == name {
+			return h.v, true
+		}
+	}
+	return Value{}, false
+}
+
 // durationUnits are the units of durations, longest first where one begins with
 // another.
 var durationUnits = []struct {

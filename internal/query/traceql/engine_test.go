@@ -218,3 +218,53 @@ func TestBudgets(t *testing.T) {
 		t.Errorf("86,400 steps: got %v; want an error", err)
 	}
 }
+
+// FuzzRun checks that whatever is read can be executed on any trace, and that
+// what is pushed down holds for some span of every trace that is found.
+func FuzzRun(f *testing.F) {
+	for _, src := range []string{
+		`{ span.n > 2 && !(parent.n = 1) } >> { rootName = "k" } | by(.word) | avg(span.n * 2) > 1 | coalesce() | select(name)`,
+		`{ event.x = nil || link:traceID = "1" } !~ { nestedSetParent < 0 } &<< { duration ^ 2 % 3 > -1s }`,
+		`({ kind != server } | count() + 1 > 2) && { status = error } | { span.word =~ "x|y" } | rate() by (name)`,
+		`{ span.n != nil } | quantile_over_time(duration, .5) by (span.n) | topk(2)`, `{ } | compare({ span.n = 1 })`, `{ 1 / 0 = 1 || 1ms % 0 = nil }`,
+	} {
+		f.Add(src, uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, src string, seed uint64) {
+		q, err := Parse(src)
+		if err != nil {
+			return
+		}
+		m := &storetest.Memory{}
+		load(t, backend{append: m.Append}, randomSpans(rand.New(rand.NewPCG(seed, 0)), 3)...)
+		e := engineOver(backend{Reader: m, Catalog: m}, query.Limits{})
+		if !q.Searches() {
+			if _, err := e.Metrics(t.Context(), Range{Query: q, Start: at(0), End: at(time.Hour), Step: time.Minute, Exemplars: 5}); err != nil {
+				t.Fatalf("%s: %v", src, err)
+			}
+			return
+		}
+		var stats Stats
+		found := 0
+		for _, err := range e.Search(t.Context(), Search{Query: q, Start: at(0), End: at(time.Hour)}, &stats) {
+			if err != nil {
+				t.Fatalf("%s: %v", src, err)
+			}
+			found++
+		}
+		want := 0
+		for spans, err := range e.traces(t.Context(), plan{end: at(time.Hour)}, 10, maxTraces, &store.Report{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			tree := newTree(spans)
+			if len(q.pipeline.run(tree, tree.whole())) > 0 {
+				want++
+			}
+		}
+		// The root of a trace may be out of the range, which these are not.
+		if found != want {
+			t.Errorf("%s, seed %d: got %d traces; want %d", src, seed, found, want)
+		}
+	})
+}

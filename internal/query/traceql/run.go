@@ -3,6 +3,8 @@ package traceql
 import (
 	"slices"
 	"strings"
+
+	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 func (u *unary) typ() valueType {
@@ -47,6 +49,9 @@ func (b *binary) value(t *tree, i int) Value {
 	case b.r.typ() == typeNil:
 		return boolValue(b.l.value(t, i).IsNil() == (b.op == opEqual))
 	}
+	if none, ok := b.noneOf(t, i); ok {
+		return boolValue(none)
+	}
 	if v, ok := b.r.(literal); ok { // the common case, without closures in closures
 		holds := false
 		valuesOf(b.l, t, i, func(l Value) bool {
@@ -64,6 +69,25 @@ func (b *binary) value(t *tree, i int) Value {
 		return !holds
 	})
 	return boolValue(holds)
+}
+
+// noneOf decides != and !~ for a list, which hold when none of its elements is
+// equal or matches; ok is false when span i has no list there.
+func (b *binary) noneOf(t *tree, i int) (none, ok bool) {
+	f, isField := b.l.(*field)
+	v, isLiteral := b.r.(literal)
+	if b.op != opNotEqual && b.op != opNotMatch || !isField || !isLiteral || f.intrinsic != nil || f.several() {
+		return false, false
+	}
+	if list, has := f.attribute(t, i); !has || list.Type != store.Array {
+		return false, false
+	}
+	none = true
+	f.values(t, i, func(e Value) bool {
+		none = !compare(map[operator]operator{opNotEqual: opEqual, opNotMatch: opMatch}[b.op], e, v.v, b.re)
+		return none
+	})
+	return none, true
 }
 
 // valuesOf yields every value of an expression, of which only fields have
