@@ -16,6 +16,7 @@ type textSearch struct {
 	literal []byte
 	// decides says that the texts that hold literal are those that pass.
 	decides bool
+	whole   bool // the literal is all of the text
 
 	decided bool // all entries of the dictionary were looked at
 
@@ -29,7 +30,7 @@ func (t *textPredicate) look(c Cond, n needles) {
 	if n == nil {
 		return
 	}
-	t.search = &textSearch{needles: n, literal: []byte(n.longest()), decides: c.Op == Contains}
+	t.search = &textSearch{needles: n, literal: []byte(n.longest()), decides: c.Op == Contains, whole: c.Op == Eq}
 	if !t.search.decides {
 		lowerASCII(t.search.literal, t.search.literal)
 	}
@@ -86,12 +87,15 @@ func (t *textPredicate) evalStrips(s *snapshot, c *chunk, sel, out bitmap) error
 	passed := newBitmap(c.count)
 	some := false
 	for n := range c.strips.pages {
+		lo, hi := n*stripValues, min((n+1)*stripValues, c.count)
+		from := c.startOf(lo)
+		if t.search.whole && !hasLength(c.ends[lo:hi], from, uint32(len(t.search.literal))) {
+			continue
+		}
 		b, err := s.strip(c, n)
 		if err != nil {
 			return err
 		}
-		lo, hi := n*stripValues, min((n+1)*stripValues, c.count)
-		from := c.startOf(lo)
 		bad := t.search.find(b, c.ends[lo:hi], from, t.accept, func(i int) {
 			passed.set(lo + i)
 			some = true
@@ -108,6 +112,18 @@ func (t *textPredicate) evalStrips(s *snapshot, c *chunk, sel, out bitmap) error
 		})
 	}
 	return nil
+}
+
+// hasLength reports whether one of the texts that end at ends, of which the
+// first begins at from, has that length.
+func hasLength(ends []uint32, from, length uint32) bool {
+	for _, end := range ends {
+		if end-from == length {
+			return true
+		}
+		from = end
+	}
+	return false
 }
 
 // find calls hit for each text of a strip that passes. The texts end at ends,

@@ -159,3 +159,37 @@ func TestGramFilterSizes(t *testing.T) {
 		}
 	}
 }
+
+// FuzzNeedles looks for texts that satisfy a condition and lack what is said to
+// be in all that do.
+func FuzzNeedles(f *testing.F) {
+	r := rand.New(rand.NewPCG(3, 3))
+	texts := searchTexts(r, 10)
+	for _, c := range searchConds(r, texts) {
+		f.Add(uint8(c.Op), c.Value.str, texts[r.IntN(len(texts))])
+	}
+	filter := newGramFilter()
+	f.Fuzz(func(t *testing.T, op uint8, value, text string) {
+		c := Cond{Op: Op(op), Value: StringValue(value)}
+		m, err := NewMatcher(c)
+		if err != nil || len(value) > 200 || !c.holds(StringValue(text), m.regexps[value]) {
+			return
+		}
+		x := textPredicate{}
+		if x.look(c, m.needles[c]); x.search == nil {
+			return
+		}
+		filter.add([]byte(text))
+		if !x.search.needles.possible(filter.take(nil)) {
+			t.Errorf("%q satisfies %v %q; its filter rules it out", text, c.Op, value)
+		}
+		found := false
+		accept := func(b []byte) (bool, bool) { return c.holds(StringValue(string(b)), m.regexps[value]), true }
+		if x.search.hasLiteral() && text != "" {
+			x.search.find([]byte(text), []uint32{uint32(len(text))}, 0, accept, func(int) { found = true })
+			if !found {
+				t.Errorf("%q satisfies %v %q and is not found", text, c.Op, value)
+			}
+		}
+	})
+}
