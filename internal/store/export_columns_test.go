@@ -54,6 +54,27 @@ type writerFunc func(b []byte) (int, error)
 // Write calls f.
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
+// Kind is the kind of records of a part.
+func (p Part) Kind() Kind { return p.part.kind() }
+
+// MergeSmall merges small blocks, as happens in the background.
+func (s *Store) MergeSmall() { s.mergeSmall() }
+
+// MergeTestBlocks writes a block file of all that blocks hold.
+func MergeTestBlocks(parts ...Part) ([]byte, error) {
+	var blocks []*block
+	for _, p := range parts {
+		blocks = append(blocks, p.part.(*block))
+	}
+	in, err := mergeInput(blocks, func() error { return nil })
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = writeBlock(&b, in)
+	return b.Bytes(), err
+}
+
 // OpenTestBlock opens a block file.
 func OpenTestBlock(r io.ReaderAt, size int64, name string) (Part, error) {
 	b, err := openBlock(r, size, name)

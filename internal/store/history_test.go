@@ -48,6 +48,37 @@ func (h *history) seal(k store.Kind) {
 	delete(h.heads, k)
 }
 
+// merge makes one block of some neighbours of a kind.
+func (h *history) merge(r *random, k store.Kind) {
+	var of []int
+	for i, p := range h.parts {
+		if p.Kind() == k {
+			of = append(of, i)
+		}
+	}
+	if len(of) < 2 {
+		return
+	}
+	from := r.IntN(len(of) - 1)
+	of = of[from : from+2+r.IntN(len(of)-from-1)]
+	var parts []store.Part
+	for _, i := range of {
+		parts = append(parts, h.parts[i])
+	}
+	file, err := store.MergeTestBlocks(parts...)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	merged, err := store.OpenTestBlock(bytes.NewReader(file), int64(len(file)), fmt.Sprintf("merged-%d.block", len(file)))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.parts[of[0]] = merged
+	for _, i := range slices.Backward(of[1:]) {
+		h.parts = slices.Delete(h.parts, i, i+1)
+	}
+}
+
 // sealed is the block of a head.
 func sealed(t testing.TB, head store.Part, name string) store.Part {
 	t.Helper()
@@ -222,6 +253,9 @@ func runHistory(t *testing.T, seed uint64) {
 		if r.IntN(3) == 0 {
 			h.seal(k)
 		}
+		if r.IntN(3) == 0 {
+			h.merge(r, k)
+		}
 		for range 10 {
 			h.checkQuery(pick(r, store.Spans, store.Logs), r.query())
 		}
@@ -232,5 +266,14 @@ func runHistory(t *testing.T, seed uint64) {
 	for _, k := range []store.Kind{store.Spans, store.Logs} {
 		h.seal(k)
 		h.checkQuery(k, store.Query{})
+		h.merge(r, k)
+		h.checkQuery(k, store.Query{})
+	}
+	h.checkOperations(0, 0)
+	h.checkTrace(r.traceID())
+	for _, k := range []store.Kind{store.Spans, store.Logs} {
+		for _, place := range []store.Place{store.AnyAttr, store.RecordAttr, store.ResourceAttr, store.ScopeAttr, store.EventAttr, store.LinkAttr} {
+			h.checkFields(store.FieldQuery{Kind: k, Field: store.Field{Place: place}})
+		}
 	}
 }

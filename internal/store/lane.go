@@ -48,6 +48,8 @@ type lane struct {
 	fill   atomic.Int64 // of the generation being written, in thousandths
 	held   atomic.Int64 // bytes of the batches that are held back
 
+	mergeAfter time.Time // of goroutine maintain: not to merge before
+
 	// refusing is the reason (string) why batches are refused, "" while they
 	// are not.
 	refusing atomic.Value

@@ -16,6 +16,9 @@ type metrics struct {
 	sealSeconds   prometheus.Histogram
 	sealFailures  prometheus.Counter
 	readErrors    prometheus.Counter
+	merged        prometheus.Counter
+	mergeSeconds  prometheus.Histogram
+	mergeFailures prometheus.Counter
 	heldBack      prometheus.Counter
 	followerDrops prometheus.Counter
 	expired       prometheus.Counter
@@ -38,6 +41,12 @@ func newMetrics(stats func() Stats) *metrics {
 			Help: "Attempts to write a block that failed. They are repeated."}),
 		readErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_read_errors_total",
 			Help: "Pages of blocks that the disk did not read: answers were partial."}),
+		merged: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_merged_blocks_total",
+			Help: "Small blocks that became part of larger ones."}),
+		mergeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "signalbox_store_merge_seconds",
+			Help: "Time to make one block of small ones.", Buckets: prometheus.ExponentialBuckets(0.01, 2, 12)}),
+		mergeFailures: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_merge_failures_total",
+			Help: "Attempts to merge small blocks that failed. They are repeated."}),
 		heldBack: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_held_back_seconds_total",
 			Help: "Time for which batches were held back because sealing was behind."}),
 		followerDrops: prometheus.NewCounter(prometheus.CounterOpts{Name: "signalbox_store_follower_dropped_batches_total",
@@ -56,7 +65,7 @@ func newMetrics(stats func() Stats) *metrics {
 			func() float64 { return value(stats()) })
 	}
 	const blocks, bytes = "signalbox_store_blocks", "signalbox_store_bytes"
-	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures, m.readErrors, m.heldBack,
+	m.collectors = []prometheus.Collector{m.appended, m.refused, m.repeated, m.syncSeconds, m.sealSeconds, m.sealFailures, m.readErrors, m.merged, m.mergeSeconds, m.mergeFailures, m.heldBack,
 		m.followerDrops, m.expired,
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "spans"}, func(s Stats) float64 { return float64(s.Spans.Blocks) }),
 		gauge(blocks, "Sealed blocks, by kind.", prometheus.Labels{"kind": "logs"}, func(s Stats) float64 { return float64(s.Logs.Blocks) }),

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -94,7 +95,14 @@ func manifestOf(names []string) (m *manifest, found int) {
 				found++
 			}
 		}
-		slices.SortFunc(of.Blocks, func(a, b blockEntry) int { return int(int64(a.First - b.First)) })
+		slices.SortFunc(of.Blocks, func(a, b blockEntry) int { return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(b.Last, a.Last)) })
+		// What lies within another block is what that was merged of.
+		last := uint64(0)
+		of.Blocks = slices.DeleteFunc(of.Blocks, func(e blockEntry) bool {
+			inside := e.Last <= last
+			last = max(last, e.Last)
+			return inside
+		})
 	}
 	return m, found
 }

@@ -10,7 +10,7 @@ import (
 const maintenanceInterval = 10 * time.Second
 
 // maintain is the goroutine that looks at the clock: blocks that are too old
-// go, and a head that has waited too long is sealed.
+// go, a head that has waited too long is sealed, and small blocks are merged.
 func (s *Store) maintain() {
 	defer close(s.maintainDone)
 	ticker := time.NewTicker(maintenanceInterval)
@@ -20,6 +20,7 @@ func (s *Store) maintain() {
 		case <-ticker.C:
 			s.sealOldHeads()
 			s.expire()
+			s.mergeSmall()
 		case <-s.closing:
 			return
 		}

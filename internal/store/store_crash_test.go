@@ -91,7 +91,7 @@ type crashPlan struct {
 	steps   int  // before the power is cut, of crashSteps
 }
 
-const crashSteps = 14
+const crashSteps = 16
 
 // run works on a store to which the plan happens, and looks at what is there
 // afterwards. It reports whether the run was over before operation failAt.
@@ -107,6 +107,7 @@ func (p crashPlan) run(t *testing.T) (over bool) {
 	mem.FailAt(p.failAt, p.forever, boom)
 	o := testOptions(mem)
 	o.Sync = p.sync
+	o.Now = func() time.Time { return testDay.Add(24 * time.Hour) } // the day is over
 	var s *Store
 	for step := range p.steps {
 		if s == nil {
@@ -116,11 +117,13 @@ func (p crashPlan) run(t *testing.T) (over bool) {
 			}
 		}
 		switch step {
-		case 3, 8:
+		case 3, 5, 7, 8, 10:
 			s.Flush(context.Background())
 		case 6, 11:
 			s.Close()
 			s = nil
+		case 9, 14:
+			s.mergeSmall()
 		case 12:
 			model.append(s, Logs, 9)
 		default:

@@ -102,7 +102,12 @@ func TestLives(t *testing.T) {
 				l.open()
 				defer func() { l.store.Close() }()
 				for step := range 40 {
-					switch l.random.IntN(8) {
+					switch l.random.IntN(10) {
+					case 3, 4:
+						if err := l.store.Flush(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+						l.store.MergeSmall()
 					case 0:
 						if err := l.store.Flush(t.Context()); err != nil {
 							t.Fatal(err)
