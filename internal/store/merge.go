@@ -29,6 +29,9 @@ type mergeSize struct {
 	rows     int
 	bytes    int64  // of its columns, decompressed
 	min, max uint64 // times
+	// apart says that another block lies between it and the one before, which
+	// cannot be read now.
+	apart bool
 }
 
 // chooseMerge returns the range of blocks [from, to), which are in order of their
@@ -55,7 +58,7 @@ func chooseMerge(blocks []mergeSize, o *Options, now uint64) (from, to int) {
 			factor = mergeFactor
 		}
 		sum, largest := *first, first.rows
-		for j := i + 1; j < len(blocks) && small(&blocks[j]); j++ {
+		for j := i + 1; j < len(blocks) && small(&blocks[j]) && !blocks[j].apart; j++ {
 			b := &blocks[j]
 			sum.rows += b.rows
 			sum.bytes += b.bytes
@@ -120,11 +123,20 @@ func (s *Store) mergeSmall() {
 // mergeable returns blocks that are to be merged, if any, and a function that
 // lets go of them.
 func (l *lane) mergeable() (from []*blockFile, release func()) {
+	place := map[string]int{}
+	l.s.manifestMu.Lock()
+	for i, e := range l.s.manifest.of(l.kind).Blocks {
+		place[e.File] = i
+	}
+	l.s.manifestMu.Unlock()
 	l.view.RLock()
 	defer l.view.RUnlock()
 	sizes := make([]mergeSize, len(l.blocks))
 	for i, b := range l.blocks {
 		sizes[i] = mergeSize{rows: b.entry.Rows, min: b.entry.MinTime, max: b.entry.MaxTime}
+		if i > 0 {
+			sizes[i].apart = place[b.entry.File] != place[l.blocks[i-1].entry.File]+1
+		}
 		switch {
 		case b.failed.Load() || b.block.attrColumns() > maxColumns/2:
 			sizes[i].rows = l.s.o.SealRows // not small: it stays as it is

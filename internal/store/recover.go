@@ -64,6 +64,11 @@ func (s *Store) openManifest(names []string) error {
 	switch {
 	case err == nil:
 		s.manifest = old
+		// It may be in the page cache only: what it does not name is removed,
+		// and after a power cut the one before must not be back.
+		if err := s.o.FS.SyncDir(s.dir); err != nil {
+			return fmt.Errorf("syncing the data directory: %w", err)
+		}
 		return nil
 	case errors.As(err, &corrupt):
 		s.setAside(corrupt)

@@ -31,6 +31,8 @@ func TestChooseMerge(t *testing.T) {
 	}
 	wide := sizes(10, 9, 9, 9)
 	wide[1].max += 48 * hour
+	gap := sizes(10, 7, 7, 7, 7, 7)
+	gap[2].apart = true
 	heavy := sizes(10, 9, 9, 9, 9)
 	heavy[2].bytes = o.SealBytes - 10
 	for _, test := range []struct {
@@ -53,6 +55,7 @@ func TestChooseMerge(t *testing.T) {
 		{"two days", append(sizes(9, 7), sizes(10, 7)...), 20, 0, 0, 0},
 		{"the most", append(sizes(9, 7, 7), sizes(10, 7, 7, 7)...), 20, 0, 2, 5},
 		{"times of several days", wide, 20, 0, 0, 0},
+		{"one between cannot be read", gap, 20, 0, 2, 5},
 		{"long texts", heavy, 20, 0, 0, 2},
 		{"what is merged expires together", sizes(10, 7, 7, 7), 20, 8 * 2 * time.Hour, 0, 2},
 	} {
@@ -181,10 +184,10 @@ func TestEveryFailureDuringMerging(t *testing.T) {
 				if over, blocks = failedMerge(t, failAt, forever); blocks == 2 {
 					merged++
 				}
+				if t.Failed() {
+					t.Logf("failed at operation %d, for ever: %v", failAt, forever)
+				}
 			})
-			if t.Failed() {
-				t.Logf("failed at operation %d, for ever: %v", failAt, forever)
-			}
 		}
 		t.Logf("failing for ever: %v: %d operations, merged %d times nevertheless", forever, failAt-1, merged)
 		if failAt < 50 || merged == 0 {
