@@ -37,6 +37,9 @@ const layers = `
 
 	store, metrics < clickhouse < app
 
+	# Archives hold OTLP, or rows that are made of it.
+	store, ingest < archive < app
+
 	# Old configurations are rewritten before they are loaded.
 	api < migrate < collector
 
@@ -83,6 +86,7 @@ var bans = []struct {
 	{"store", "k8s.io", "the engine knows no Kubernetes", false},
 	{"ingest", "net", "bytes in, batches out", false},
 	{"ingest", "os", "bytes in, batches out", false},
+	{"archive", "net", "files only; app sends what is read to an endpoint", false},
 	{"query", "net/http", "server speaks HTTP; query answers", false},
 	{"query", "os", "query reads through its readers only", false},
 	{"query/logql", "net/http", "server speaks HTTP; query answers", false},

@@ -19,23 +19,26 @@ import (
 func newStore() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "Look into, check and mend the data directory",
+		Short: "Look into, check, mend, export and import the data directory",
 		Long: `Store works on the data directory in which 'signalbox up' and the query extension
 keep traces and logs, without a running server.
 
 DIR is the folder of --data-dir, or the folder 'store' in it; without one it is
-the folder that 'signalbox up' uses. Inspect and verify only read, and work beside a
-process that uses the directory. Repair writes, and wants it stopped.`,
+the folder that 'signalbox up' uses. Inspect, verify and export only read, and work
+beside a process that uses the directory. Repair and import write, and want it
+stopped.`,
 		Example: `  signalbox store inspect
   signalbox store verify /var/lib/signalbox
-  signalbox store repair /var/lib/signalbox --dry-run`,
+  signalbox store repair /var/lib/signalbox --dry-run
+  signalbox store export --format parquet --out archive/
+  signalbox store import archive/*.parquet`,
 		Args: noCommand,
 
 		SuggestionsMinimumDistance: 2,
 
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStoreInspect(), newStoreVerify(), newStoreRepair())
+	cmd.AddCommand(newStoreInspect(), newStoreVerify(), newStoreRepair(), newStoreExport(), newStoreImport())
 	return cmd
 }
 
@@ -83,7 +86,7 @@ func explainStore(err error) error {
 	var locked *store.LockedError
 	switch {
 	case errors.As(err, &locked):
-		return fmt.Errorf("%w: stop it first; what only reads works beside it", err)
+		return fmt.Errorf("%w: stop it first; what only reads (inspect, verify, export) works beside it; to import, send to it with --endpoint", err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w; name the folder that was given to --data-dir", err)
 	}

@@ -192,6 +192,10 @@ func parseDuration(text string) (time.Duration, error) {
 	return sign * total, nil
 }
 
+// ParseTime reads a time as the parameters of the API are read, for commands that
+// take one too.
+func ParseTime(text string, now time.Time) (time.Time, error) { return parseTime(text, now) }
+
 // parseTime reads an instant: RFC 3339, Unix time in seconds (a fraction is
 // allowed), milliseconds, microseconds or nanoseconds, told apart by size, or
 // relative to now: now, now-1h, 1h (an hour ago).

@@ -40,6 +40,9 @@ func (e *OverloadError) Error() string {
 	return fmt.Sprintf("refused, send again in %s: %s", e.RetryAfter, e.Reason)
 }
 
+// DiskFull reports whether room on the disk is what is missing.
+func (e *OverloadError) DiskFull() bool { return e.Reason == reasonDiskFull }
+
 // LockedError says that another process holds the data directory.
 type LockedError struct {
 	Dir string
