@@ -92,9 +92,13 @@ type apiError struct {
 	Position *int   `json:"position"`
 }
 
-// get asks the own API and gives the answer's body, which the caller closes.
+// get asks the own API, or that at a path with a slash before it, and gives the
+// answer's body, which the caller closes.
 func (f *queryFlags) get(ctx context.Context, path string, v url.Values) (io.ReadCloser, error) {
-	u := f.address() + "/api/signalbox/v1/" + path
+	if !strings.HasPrefix(path, "/") {
+		path = "/api/signalbox/v1/" + path
+	}
+	u := f.address() + path
 	if len(v) > 0 {
 		u += "?" + v.Encode()
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -32,14 +33,22 @@ func newQueryLogs() *cobra.Command {
 		Use:   "logs [CONDITION]",
 		Short: "Show log records, or follow them as they arrive",
 		Long: `Logs shows the newest log records that fulfil the condition, oldest of them
-first. A text in quotes finds records whose body contains it.`,
+first. A text in quotes finds records whose body contains it. A condition that
+begins with a stream selector, like {service_name="checkout"}, is LogQL.`,
 		Example: `  signalbox query logs
   signalbox query logs 'severity >= error && resource.service.name = "checkout"'
   signalbox query logs '"connection refused"' --since 24h --limit 500
+  signalbox query logs '{service_name="checkout"} |= "refused" | json | status >= 500'
   signalbox query logs --follow`,
 		Args: optionalCondition,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v := url.Values{}
+			if len(args) > 0 && isLogQL(args[0]) {
+				if follow {
+					return usageError{errors.New("--follow takes a condition, not LogQL")}
+				}
+				return f.logQL(cmd, args[0], limit)
+			}
 			if len(args) > 0 {
 				v.Set("q", args[0])
 			}

@@ -105,31 +105,33 @@ func (in *lokiInputs) instant(name string, otherwise time.Time) time.Time {
 	if text == "" {
 		return otherwise
 	}
-	at, err := lokiTime(text)
+	at, err := lokiTime(text, in.now)
 	if err != nil {
 		in.fail(name, err)
+		return otherwise
 	}
 	return at
 }
 
-func lokiTime(text string) (time.Time, error) {
+// lokiTime reads whole numbers and floats as Loki does, and else what our own API
+// reads: RFC 3339, or relative to now.
+func lokiTime(text string, now time.Time) (time.Time, error) {
+	at := time.Time{}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if len(text) <= 10 {
-			return time.Unix(n, 0), nil
+		if at = time.Unix(0, n); len(text) <= 10 {
+			at = time.Unix(n, 0)
 		}
-		return time.Unix(0, n), nil
-	}
-	// Floats are seconds; JavaScript writes large whole numbers with an exponent.
-	if f, err := strconv.ParseFloat(text, 64); err == nil && !math.IsNaN(f) && math.Abs(f) < 1e19 {
-		if math.Abs(f) >= 1e10*10 {
-			return time.Unix(0, int64(f)), nil
-		}
+	} else if f, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(f) < math.MaxInt64 {
+		// Floats are seconds; JavaScript writes large whole numbers with an exponent.
 		whole, part := math.Modf(f)
-		return time.Unix(int64(whole), int64(math.Round(part*1000))*int64(time.Millisecond)), nil
+		if at = time.Unix(int64(whole), int64(math.Round(part*1000))*int64(time.Millisecond)); f >= 1e11 {
+			at = time.Unix(0, int64(f))
+		}
+	} else {
+		return parseTime(text, now)
 	}
-	at, err := time.Parse(time.RFC3339Nano, strings.Replace(text, " ", "+", 1))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%q is no time: give RFC 3339, or seconds or nanoseconds since 1970", text)
+	if at.Year() < 1970 || at.Year() > 2261 {
+		return now, fmt.Errorf("%q is not between the years 1970 and 2261", text)
 	}
 	return at, nil
 }
@@ -145,8 +147,8 @@ func (in *lokiInputs) span() (start, end time.Time) {
 	if end.Before(start) {
 		in.fail("end", errors.New("it is before start"))
 	}
-	if start.Before(time.Unix(0, 0)) {
-		start = time.Unix(0, 0)
+	if first := time.Unix(0, 0); start.Before(first) {
+		start = first // an hour before a time in 1970
 	}
 	return start, end
 }
