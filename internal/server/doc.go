@@ -1,7 +1,8 @@
 // Package server is the HTTP side of a running Signalbox: its own query API
-// under /api/signalbox/v1, the APIs of Jaeger, Tempo and Prometheus that others'
-// tools speak, and the page. Jaeger's gRPC API comes to the same port: the http.Server
-// in front must speak Protocols.
+// under /api/signalbox/v1, the APIs of Jaeger, Tempo, Loki and Prometheus that
+// others' tools speak, and the page. Jaeger's gRPC API comes to the same port: the
+// http.Server in front must speak Protocols. Loki's API also takes log records in,
+// which go to the store through Deps.Appender.
 //
 // It parses requests, calls package query and writes answers; it decides
 // nothing about data. Every path is a line of the route table (Server.routes),
