@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,7 @@ type queryFlags struct {
 	start   string
 	end     string
 	timeout time.Duration
+	explain bool
 }
 
 func newQuery() *cobra.Command {
@@ -71,6 +73,11 @@ func addQueryFlags(cmd *cobra.Command, f *queryFlags, since time.Duration, forma
 		cmd.Flags().StringVar(&f.start, "start", "", "begin of the range instead of --since: RFC 3339, Unix seconds, or now-2h")
 		cmd.Flags().StringVar(&f.end, "end", "", "end of the range (default now)")
 	}
+}
+
+// addExplainFlag adds the flag of commands whose answers can be explained.
+func addExplainFlag(cmd *cobra.Command, f *queryFlags) {
+	cmd.Flags().BoolVar(&f.explain, "explain", false, "say how the answer was found: blocks and pages read or ruled out, and why")
 }
 
 // rangeQuery puts the time range into URL parameters.
@@ -151,6 +158,9 @@ func (f *queryFlags) unreachable(err error) error {
 func (f *queryFlags) answer(ctx context.Context, w io.Writer, path string, params url.Values, v any, show func(width int, st style) error) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
+	if f.explain {
+		params.Set("explain", "true")
+	}
 	body, err := f.get(ctx, path, params)
 	if err != nil {
 		return err
@@ -160,9 +170,24 @@ func (f *queryFlags) answer(ctx context.Context, w io.Writer, path string, param
 		_, err := io.Copy(w, body)
 		return err
 	}
-	if err := json.NewDecoder(body).Decode(v); err != nil {
+	var found explainedAnswer
+	var whole bytes.Buffer // also decoded as found
+	if f.explain {
+		body = struct {
+			io.Reader
+			io.Closer
+		}{io.TeeReader(body, &whole), body}
+	}
+	err = json.NewDecoder(body).Decode(v)
+	if err == nil && f.explain {
+		err = json.NewDecoder(&whole).Decode(&found)
+	}
+	if err != nil {
 		return fmt.Errorf("reading the answer of %s: %w", f.server, err)
 	}
 	width, st := terminalOf(w)
-	return show(width, st)
+	if err := show(width, st); err != nil || !f.explain {
+		return err
+	}
+	return found.write(w, width, st)
 }

@@ -74,6 +74,7 @@ begins with a stream selector, like {service_name="checkout"}, is LogQL.`,
 		},
 	}
 	addQueryFlags(cmd, &f, time.Hour)
+	addExplainFlag(cmd, &f)
 	cmd.Flags().IntVar(&limit, "limit", 100, "show at most this many records")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "show records as they arrive, until Ctrl-C")
 	return cmd

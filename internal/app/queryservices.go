@@ -61,6 +61,7 @@ that it starts traces with.`,
 		},
 	}
 	addQueryFlags(cmd, &f, time.Hour)
+	addExplainFlag(cmd, &f)
 	return cmd
 }
 

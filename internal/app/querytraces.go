@@ -102,6 +102,7 @@ one, the newest traces. See signalbox query --help for conditions.`,
 		},
 	}
 	addQueryFlags(cmd, &f, time.Hour)
+	addExplainFlag(cmd, &f)
 	cmd.Flags().IntVar(&limit, "limit", 20, "list at most this many traces")
 	cmd.Flags().DurationVar(&minDuration, "min-duration", 0, "only traces that took at least this long")
 	cmd.Flags().DurationVar(&maxDuration, "max-duration", 0, "only traces that took at most this long")
@@ -166,6 +167,7 @@ func newQueryTrace() *cobra.Command {
 		},
 	}
 	addQueryFlags(cmd, &f, 0, "otlp")
+	addExplainFlag(cmd, &f)
 	return cmd
 }
 

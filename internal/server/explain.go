@@ -112,6 +112,8 @@ func partOf(p *store.ExplainPart) partAnswer {
 // conditionOf is one part of a condition in words.
 func conditionOf(k store.Kind, e store.Expr) string {
 	switch e.(type) {
+	case nil:
+		return "traces by id"
 	case store.And:
 		return "all of"
 	case store.Or:

@@ -270,6 +270,7 @@ func tracesOf(ctx context.Context, p part, ids []TraceID, need Need, rep *Report
 	slices.Sort(all)
 	all = slices.Compact(all) // an id may be asked for twice
 	own.Blocks++
+	x.traces(len(ids), len(all))
 	for rows := range slices.Chunk(all, traceWindow) {
 		if err := ctx.Err(); err != nil {
 			return err

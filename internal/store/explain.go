@@ -52,7 +52,7 @@ type ExplainPart struct {
 // ExplainStep is one part of a condition.
 type ExplainStep struct {
 	Depth int
-	Expr  Expr // Cond; And, Or and Not without their parts
+	Expr  Expr // Cond; And, Or and Not without their parts; nil: traces by id
 	// How it was decided: "dictionary, 1 of 20 texts".
 	How     string
 	In, Out int // rows that it was tried on, and that passed
@@ -120,7 +120,7 @@ func explainPart(ctx context.Context, p part) *partExplain {
 	if e == nil {
 		return nil
 	}
-	x := &partExplain{to: e, began: time.Now(), part: ExplainPart{Kind: p.kind(), Part: "head", Rows: p.rows()}}
+	x := &partExplain{to: e, began: time.Now(), part: ExplainPart{Kind: p.kind(), Part: headLabel, Rows: p.rows()}}
 	x.part.First, x.part.Last = p.timeRange()
 	if b, ok := p.(*block); ok {
 		x.part.Part = b.file
@@ -142,6 +142,13 @@ func (x *partExplain) skip(why string) {
 	x.to = nil // end has nothing to add
 }
 
+// traces notes that rows of traces are read by id.
+func (x *partExplain) traces(ids, rows int) {
+	if x != nil {
+		x.part.Steps = []ExplainStep{{How: "trace index: " + strconv.Itoa(ids) + " ids", In: x.part.Rows, Out: rows}}
+	}
+}
+
 // group says why a group is not looked at.
 func (x *partExplain) group(because func(*ExplainPart) *int) {
 	if x != nil {
@@ -160,10 +167,8 @@ func (x *partExplain) end(snap *snapshot, r *Report) {
 	}
 	x.part.Examined, x.part.Matched, x.part.Pages, x.part.Bytes = r.Rows, r.Matched, r.Pages, r.Bytes
 	x.part.Elapsed = time.Since(x.began)
-	if snap != nil {
-		x.part.Groups = len(snap.groups)
-		x.part.Steps = x.cond.steps(snap, 0, nil)
-	}
+	x.part.Groups = len(snap.groups)
+	x.part.Steps = x.cond.steps(snap, 0, x.part.Steps)
 	x.to.mu.Lock()
 	defer x.to.mu.Unlock()
 	if len(x.to.Parts) == MaxExplained {
@@ -237,16 +242,16 @@ func describe(p predicate, s *snapshot) string {
 			return "texts, filters of word parts first"
 		case !p.col.dict:
 			return "texts"
-		case s.label == "head":
+		case s.label == headLabel:
 			return "texts in memory"
 		case p.exact:
 			return "dictionary: one entry of " + strconv.Itoa(p.col.entries)
 		}
 		return "dictionary: each of " + strconv.Itoa(p.col.entries) + " entries once"
 	case *numPredicate:
-		return boundedWords(p.bounded, "numbers")
+		return boundedWords(p.bounded && s.label != headLabel, "numbers")
 	case *durationPredicate:
-		return boundedWords(p.bounded, "durations")
+		return boundedWords(p.bounded && s.label != headLabel, "durations")
 	case rowsPredicate:
 		return "trace index: " + strconv.Itoa(len(p)) + " rows"
 	case *idPredicate:

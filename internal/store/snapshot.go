@@ -19,6 +19,9 @@ type part interface {
 	operations(add func(*operationCount)) error
 }
 
+// headLabel stands for the file of a head.
+const headLabel = "head"
+
 // pages is how a snapshot reads its part. Texts it returns share memory with
 // the part and are valid as long as the snapshot.
 type pages interface {
@@ -278,7 +281,7 @@ func (h *head) snapshot() *snapshot {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	p := &headPages{head: h, rows: h.count, groups: slices.Clone(h.groups), traces: h.traces.ids, big: h.big}
-	s := &snapshot{pages: p, label: "head", kind: h.recordKind, rows: p.rows, groups: p.groups, columns: len(h.attrs) + len(h.slots)}
+	s := &snapshot{pages: p, label: headLabel, kind: h.recordKind, rows: p.rows, groups: p.groups, columns: len(h.attrs) + len(h.slots)}
 	p.columns = make([]headColumn, 0, len(h.attrs)+int(slotCount))
 	for i := range h.slots {
 		p.columns = append(p.columns, h.slots[i])
