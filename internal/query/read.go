@@ -54,18 +54,26 @@ func (e *Engine) WholeTracesOf(ctx context.Context, ids []store.TraceID, need st
 // Summarize counts the spans of a trace, which are sorted by start and not none.
 func Summarize(spans []*store.Span) *TraceSummary { return newSummary(spans[0].TraceID, spans) }
 
+// Dots yields start, duration and failure of the spans that q asks for, within
+// the engine's budget. q.Report must be set.
+func (e *Engine) Dots(ctx context.Context, q store.Query) iter.Seq2[*store.Dots, error] {
+	return e.dots(ctx, q)
+}
+
 // TypesOf lists the types of the values that the attribute q.Field has in the
-// blocks that overlap the range.
-func (e *Engine) TypesOf(ctx context.Context, q store.FieldQuery) ([]store.ValueType, error) {
-	q.Match = q.Field.Name
-	var types []store.ValueType
+// blocks that overlap the range. ok is false when there may be further ones.
+func (e *Engine) TypesOf(ctx context.Context, q store.FieldQuery) (types []store.ValueType, ok bool, err error) {
+	var report store.Report
+	q.Match, q.Limit, q.Report = q.Field.Name, 1000, &report
+	keys := 0
 	for k, err := range e.catalog.Keys(ctx, q) {
 		if err != nil {
-			return nil, fmt.Errorf("listing types of %s: %w", q.Field.Name, err)
+			return nil, false, fmt.Errorf("listing types of %s: %w", q.Field.Name, err)
 		}
+		keys++
 		if k.Field.Name == q.Field.Name {
 			types = append(types, k.Type)
 		}
 	}
-	return types, nil
+	return types, keys < q.Limit && !report.Partial(), nil
 }

@@ -58,7 +58,7 @@ type plan struct {
 
 // plan finds what the store can tell, and what of the spans must be read.
 func (e *Engine) plan(ctx context.Context, q *Query, start, end uint64) (plan, error) {
-	p := planner{lists: map[store.Field]bool{}}
+	p := planner{types: map[store.Field]types{}}
 	need := store.NeedCore
 	var err error
 	q.eachField(func(f *field) {
@@ -67,11 +67,13 @@ func (e *Engine) plan(ctx context.Context, q *Query, start, end uint64) (plan, e
 		if err != nil || !ok || f.intrinsic != nil || sf == serviceField {
 			return
 		}
-		var types []store.ValueType
-		types, err = e.below.TypesOf(ctx, store.FieldQuery{Kind: store.Spans, Start: start, End: end, Field: sf})
-		for _, t := range types {
-			p.lists[sf] = p.lists[sf] || t == store.Array
+		if _, known := p.types[sf]; known {
+			return
 		}
+		var found []store.ValueType
+		var all bool
+		found, all, err = e.below.TypesOf(ctx, store.FieldQuery{Kind: store.Spans, Start: start, End: end, Field: sf})
+		p.types[sf] = typesOf(found, all)
 	})
 	return plan{start: start, end: end, where: p.found(q.pipeline), need: need}, err
 }

@@ -205,13 +205,8 @@ func (f *field) attribute(t *tree, i int) (store.Value, bool) {
 		}
 	}
 	s := t.spans[i]
-	switch f.scope {
-	case spanScope:
-		return store.Find(s.Attrs, f.name)
-	case resourceScope:
-		return store.Find(s.Resource.Attrs, f.name)
-	case instrumentationScope:
-		return store.Find(s.Scope.Attrs, f.name)
+	if f.scope != anyScope {
+		return store.Find(f.attributes(s), f.name)
 	}
 	for _, attrs := range [][]store.Attr{s.Attrs, s.Resource.Attrs} {
 		if v, ok := store.Find(attrs, f.name); ok {
@@ -219,6 +214,17 @@ func (f *field) attribute(t *tree, i int) (store.Value, bool) {
 		}
 	}
 	return store.Find(s.Scope.Attrs, f.name)
+}
+
+// attributes are those of the field's scope, which is one that a span has once.
+func (f *field) attributes(s *store.Span) []store.Attr {
+	switch f.scope {
+	case resourceScope:
+		return s.Resource.Attrs
+	case instrumentationScope:
+		return s.Scope.Attrs
+	}
+	return s.Attrs
 }
 
 // values yields each value of span i: those of several events or links, and the
@@ -258,9 +264,15 @@ func (f *field) values(t *tree, i int, yield func(Value) bool) {
 				elements(v)
 			}
 		}
-	default:
+	case f.scope == anyScope || f.parent:
 		if v, ok := f.attribute(t, i); ok {
 			elements(v)
+		}
+	default:
+		for _, a := range f.attributes(t.spans[i]) {
+			if a.Key == f.name && more {
+				elements(a.Value) // a key that came twice has two values
+			}
 		}
 	}
 	if !any {

@@ -129,6 +129,38 @@ func (e *Engine) fromSpans(ctx context.Context, r Range, c *collector) error {
 	if err != nil {
 		return err
 	}
+	if p.where.exact && r.Query.metrics.inDots() {
+		return e.fromDots(ctx, r, p, c)
+	}
+	return e.fromRecords(ctx, r, p, c)
+}
+
+// inDots reports whether start and duration of spans are all that is counted.
+func (m *metrics) inDots() bool {
+	return len(m.by) == 0 && (m.field == nil || m.field.intrinsic != nil && m.field.intrinsic.name == "duration")
+}
+
+// fromDots counts spans by their start and duration alone.
+func (e *Engine) fromDots(ctx context.Context, r Range, p plan, c *collector) error {
+	var part store.Report
+	defer func() { c.report.Add(&part) }()
+	var to *series
+	for d, err := range e.below.Dots(ctx, store.Query{Start: p.start, End: p.end, Where: p.where.Expr, Report: &part}) {
+		if err != nil {
+			return fmt.Errorf("counting spans: %w", err)
+		}
+		for i, start := range d.Start {
+			if to == nil {
+				to = c.seriesOf(nil)
+			}
+			c.add(to, c.step(start), float64(d.Duration[i]), 1)
+		}
+	}
+	return e.examples(ctx, r, c)
+}
+
+// fromRecords counts spans one by one.
+func (e *Engine) fromRecords(ctx context.Context, r Range, p plan, c *collector) error {
 	f, t := r.Query.alone(), lone()
 	return e.eachSpan(ctx, p, func(s *store.Span) {
 		if t.spans[0] = s; f.holds(t, 0) {

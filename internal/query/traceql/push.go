@@ -1,15 +1,44 @@
 package traceql
 
 import (
+	"slices"
+
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // planner makes conditions for the store of a query's: conditions that the
 // spans which the query is after satisfy, and others may.
 type planner struct {
-	// lists has the attributes of which some values are lists: the store does not
-	// look into those.
-	lists map[store.Field]bool
+	// types has the types of attributes; one that is not in it may have any.
+	types map[store.Field]types
+}
+
+// types is a set of value types of an attribute; it may lack some when it is not
+// known to be whole.
+type types struct {
+	has   [store.Map + 1]bool
+	whole bool
+}
+
+func typesOf(found []store.ValueType, whole bool) types {
+	t := types{whole: whole}
+	for _, v := range found {
+		t.has[v] = true
+	}
+	return t
+}
+
+// lists reports whether there may be lists, into which the store does not look.
+func (t types) lists() bool { return !t.whole || t.has[store.Array] }
+
+// only reports whether there are no other types than those.
+func (t types) only(allowed ...store.ValueType) bool {
+	for v, has := range t.has {
+		if has && !slices.Contains(allowed, store.ValueType(v)) {
+			return false
+		}
+	}
+	return t.whole
 }
 
 // condition is a condition on one span; nil holds for every one.
@@ -256,7 +285,7 @@ func (p *planner) comparison(b *binary) condition {
 		return absence(f, sf, op == opEqual)
 	}
 	if f.intrinsic == nil {
-		return inexact(p.attribute(sf, op, v))
+		return p.attribute(sf, op, v)
 	}
 	c := comparison(sf, op, v)
 	c.exact = sf.Name != store.FieldParentID && (op != opNotMatch || !f.several())
@@ -317,14 +346,35 @@ func absence(f *field, sf store.Field, missing bool) condition {
 // attribute compares an attribute, and thinks of the elements of lists.
 func (p *planner) attribute(sf store.Field, op operator, v Value) condition {
 	c := comparison(sf, op, v)
-	if c.Expr == nil || !p.lists[sf] {
-		return c
+	t, known := p.types[sf]
+	switch {
+	case c.Expr == nil || !known:
+		return inexact(c)
+	case t.lists():
+		list := store.Cond{Field: sf, Op: store.Exists}
+		if op == opEqual && v.typ == typeText {
+			list.Op, list.Value = store.Contains, store.StringValue(v.str)
+		}
+		return condition{store.Or{c.Expr, list}, false}
 	}
-	list := store.Cond{Field: sf, Op: store.Exists}
-	if op == opEqual && v.typ == typeText {
-		list.Op, list.Value = store.Contains, store.StringValue(v.str)
+	c.exact = c.exact && sf.Place != store.AnyAttr && t.agree(op, v)
+	return c
+}
+
+// agree reports whether the store compares values of these types as this package
+// does.
+func (t types) agree(op operator, v Value) bool {
+	switch {
+	case op == opMatch:
+		return t.only(store.String)
+	case op != opNotEqual:
+		return true
+	case v.typ == typeText:
+		return t.only(store.String)
+	case v.typ == typeBool:
+		return t.only(store.Bool)
 	}
-	return condition{store.Or{c.Expr, list}, false}
+	return t.only(store.Int, store.Double)
 }
 
 var storeOperators = map[operator]store.Op{opEqual: store.Eq, opNotEqual: store.Ne, opLess: store.Lt, opLessEqual: store.Le,

@@ -135,7 +135,7 @@ func (e *Engine) fromSums(ctx context.Context, r Range, a *fromOperations, c *co
 			})
 		}
 	})
-	if err != nil || c.exemplars <= 0 {
+	if err != nil {
 		return err
 	}
 	return e.examples(ctx, r, c)
@@ -156,6 +156,9 @@ const exampleParts = 5
 
 // examples finds spans to show, the newest of each part of the range.
 func (e *Engine) examples(ctx context.Context, r Range, c *collector) error {
+	if c.exemplars <= 0 {
+		return nil
+	}
 	p, err := e.plan(ctx, r.Query, r.Start, r.End)
 	if err != nil {
 		return err
