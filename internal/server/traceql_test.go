@@ -35,7 +35,7 @@ func TestSearchInTraceQL(t *testing.T) {
 			}
 		}
 		if w.Code != 200 {
-			got = []string{string(w.Body.Bytes())}
+			got = []string{w.Body.String()}
 		}
 		if text := strings.Join(got, ", "); !strings.Contains(text, want) || want == "" && text != "" {
 			t.Errorf("%s: got %s; want %s", q, text, want)
