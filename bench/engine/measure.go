@@ -200,11 +200,9 @@ func (b *bench) asked(ctx context.Context, c contender, l load, dir string) erro
 	defer i.kill()
 	questions := b.questionsFor(c, l)
 	if l.kind == store.Spans {
-		first, err := i.ask(ctx, questions[0].next(0).question)
-		if err != nil {
+		if err := b.started(ctx, c, i, "start", questions[0]); err != nil {
 			return err
 		}
-		b.figures.add(c.name, "start", (i.answering + first.took).Seconds())
 	}
 	if err := i.settle(ctx); err != nil {
 		return err
@@ -244,6 +242,24 @@ func (b *bench) asked(ctx context.Context, c contender, l load, dir string) erro
 	return nil
 }
 
+// started asks an instance that has just been started, and adds the time from
+// its start until the answer.
+func (b *bench) started(ctx context.Context, c contender, i *instance, key string, s series) error {
+	first, err := i.ask(ctx, s.next(0).question)
+	if err != nil {
+		return err
+	}
+	cpu, err := i.cpu()
+	if err != nil {
+		return err
+	}
+	took := (i.answering + first.took).Seconds()
+	b.figures.add(c.name, key, took)
+	b.figures.add(c.name, key+" cpu", cpu.Seconds())
+	b.progress("  %s: %.2f s, CPU %.2f s", key, took, cpu.Seconds())
+	return nil
+}
+
 // startFull sends more spans to a store, until it has as many as the start is to
 // be measured with.
 func (b *bench) startFull(ctx context.Context, c contender, l load, dir string) error {
@@ -265,16 +281,14 @@ func (b *bench) startFull(ctx context.Context, c contender, l load, dir string) 
 		return err
 	}
 	defer again.kill()
-	first, err := again.ask(ctx, b.questionsFor(c, l)[0].next(0).question)
-	if err != nil {
+	if err := b.started(ctx, c, again, "start full", b.questionsFor(c, l)[0]); err != nil {
 		return err
 	}
 	held, err := again.count(ctx, store.Spans)
 	if err != nil {
 		return err
 	}
-	b.figures.add(c.name, "start full", (again.answering + first.took).Seconds())
-	b.progress("  %.2f s to start on %d spans", (again.answering + first.took).Seconds(), held)
+	b.progress("  it has %d spans", held)
 	if err := b.askFull(ctx, c, l, again); err != nil {
 		return err
 	}

@@ -20,6 +20,9 @@ const (
 	lastWait  = 5 * time.Second
 )
 
+// attemptLimit is how long a receiver may take for one answer.
+const attemptLimit = time.Minute
+
 // delivery is what sending gave.
 type delivery struct {
 	acknowledged int             // records
@@ -81,7 +84,9 @@ func deliver(ctx context.Context, c otlp.Connection, s otlp.Signal, body []byte)
 	wait := firstWait
 	for {
 		begun := time.Now()
-		rejected, err = c.Export(ctx, s, body)
+		attempt, cancel := context.WithTimeout(ctx, attemptLimit)
+		rejected, err = c.Export(attempt, s, body)
+		cancel()
 		took = max(took, time.Since(begun))
 		var later *otlp.RetryError
 		if !errors.As(err, &later) {

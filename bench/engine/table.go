@@ -63,6 +63,7 @@ var rows = []row{
 	{"acknowledged, not found", "spans grpc missing", 0, "0", none},
 	{"bytes per span on disk", "spans bytes", 1, "≤ 52", less},
 	{"start until it answers (s)", "start", 2, "", less},
+	{"CPU", "start cpu", 2, "", less},
 	{"after that, not found by query", "spans lost", 0, "0", none},
 	{"trace by id: p50 (ms)", "spans trace p50", 2, "", less},
 	{"p95", "spans trace p95", 2, "≤ 3", less},
@@ -100,10 +101,15 @@ var rows = []row{
 	{"of none: p95", "logs absent p95", 1, "≤ 300", less},
 	{"CPU", "logs absent cpu", 1, "", less},
 	{"start on -start-spans (s)", "start full", 2, "≤ 5", none},
+	{"CPU", "start full cpu", 2, "", none},
 	{"there: trace by id, p95 (ms)", "full trace p95", 2, "≤ 3", none},
+	{"CPU", "full trace cpu", 2, "", none},
 	{"absent value, p95 (ms)", "full absent p95", 2, "≤ 3", none},
+	{"CPU", "full absent cpu", 2, "", none},
 	{"services by minute, all: p95 (ms)", "full minutes p95", 2, "≤ 5", none},
+	{"CPU", "full minutes cpu", 2, "", none},
 	{"services by minute, an hour: p95 (ms)", "full minutes 1h p95", 2, "≤ 5", none},
+	{"CPU", "full minutes 1h cpu", 2, "", none},
 	{"answers that were not right", "wrong", 0, "0", none},
 }
 
