@@ -135,7 +135,9 @@ func (l *lane) mergeable() (from []*blockFile, release func()) {
 	for i, b := range l.blocks {
 		sizes[i] = mergeSize{rows: b.entry.Rows, min: b.entry.MinTime, max: b.entry.MaxTime}
 		if i > 0 {
-			sizes[i].apart = place[b.entry.File] != place[l.blocks[i-1].entry.File]+1
+			// One that was set aside between them may come back: see Repair.
+			before := &l.blocks[i-1].entry
+			sizes[i].apart = place[b.entry.File] != place[before.File]+1 || b.entry.First != before.Last+1
 		}
 		switch {
 		case b.failed.Load() || b.block.attrColumns() > maxColumns/2:

@@ -201,7 +201,7 @@ func (r *repairer) salvage(ctx context.Context, a *RepairAction) error {
 		return err
 	}
 	r.changed = true
-	return r.enter(b.kind(), name)
+	return r.enter(b.kind(), name, s)
 }
 
 // giveUp forgets a block that was set aside while the manifest names it still.
@@ -211,8 +211,9 @@ func (r *repairer) giveUp(name string) {
 	}
 }
 
-// enter puts a block that was just written into the manifest.
-func (r *repairer) enter(k Kind, name string) error {
+// enter puts a block that was just written into the manifest, and what it lacks
+// into the list by which answers are called partial.
+func (r *repairer) enter(k Kind, name string, s *salvage) error {
 	b, f, err := openNamedBlock(r.o, r.dir, name)
 	if err != nil {
 		return err
@@ -227,6 +228,10 @@ func (r *repairer) enter(k Kind, name string) error {
 	}
 	fillEntry(&of.Blocks[i], b)
 	of.Sealed = max(of.Sealed, last)
+	of.Lost = slices.DeleteFunc(of.Lost, func(e blockEntry) bool { return e.File == name })
+	if s.loss.Records > 0 {
+		of.Lost = append(of.Lost, blockEntry{File: name, First: first, Last: last, Rows: int(s.loss.Records), MinTime: s.least, MaxTime: s.greatest})
+	}
 	return f.Close()
 }
 
@@ -291,11 +296,13 @@ func (r *repairer) entry(file string) *blockEntry {
 	return nil
 }
 
+// drop takes a block out of the manifest. Answers about its times are partial as
+// long as its file is kept.
 func (r *repairer) drop(file string) {
 	r.changed = true
 	for _, k := range kinds {
 		of := r.manifest.of(k)
-		of.Blocks = slices.DeleteFunc(of.Blocks, func(e blockEntry) bool { return e.File == file })
+		of.Lost = append(of.Lost, of.drop(func(name string) bool { return name == file })...)
 	}
 }
 

@@ -38,6 +38,8 @@ func (l *Loss) add(lo, hi uint64) {
 type salvage struct {
 	head *head
 	loss Loss
+	// The times of the records lost, as they are on disk.
+	least, greatest uint64
 }
 
 // salvage reads every record of the block that can be read as it was written:
@@ -100,6 +102,10 @@ func (out *salvage) lose(s *snapshot, g int, row uint32) {
 	if t, err := s.numAt(slotTime, g, at); err == nil {
 		lo, hi = t, t
 	}
+	if out.loss.Records == 0 {
+		out.least = lo
+	}
+	out.least, out.greatest = min(out.least, lo), max(out.greatest, hi)
 	out.loss.add(lo, hi)
 	id, err := s.numAt(slotResource, g, at)
 	var r *Resource

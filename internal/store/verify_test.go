@@ -343,6 +343,21 @@ func TestRepairKeepsOtherPages(t *testing.T) {
 		if lost < damage.from || lost > damage.to {
 			t.Errorf("%s: got %d records lost; want %d to %d", damage.part, lost, damage.from, damage.to)
 		}
+		if s, err = store.Open("data", d.options); err != nil {
+			t.Fatal(err)
+		}
+		rep := &store.Report{}
+		for _, err := range s.Spans(context.Background(), store.Query{Report: rep, Need: store.NeedIDs}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rep.Partial() != (lost > 0) {
+			t.Errorf("%s: got partial = %t with %d records lost", damage.part, rep.Partial(), lost)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if a := did.Actions[0]; lost > 0 && (a.Lost.Oldest.IsZero() || a.Lost.UnknownServices == 0 && len(a.Lost.Services) == 0) {
 			t.Errorf("%s: got %+v; want times and services of what was lost", damage.part, a.Lost)
 		}
