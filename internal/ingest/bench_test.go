@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/ptrace/ptraceotlp"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // records is how many spans or log records the benchmarks' requests have.
@@ -92,6 +93,19 @@ func BenchmarkTracesFromWire(b *testing.B) {
 	b.SetBytes(int64(len(payload)))
 	for b.Loop() {
 		if _, err := ingest.TracesFromWire(payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perRecord(b)
+}
+
+// BenchmarkReader is what receivers do.
+func BenchmarkReader(b *testing.B) {
+	payload, _ := (&ptrace.ProtoMarshaler{}).MarshalTraces(usual())
+	b.SetBytes(int64(len(payload)))
+	var r ingest.Reader
+	for b.Loop() {
+		if _, err := r.FromWire(store.Spans, payload, func(int) bool { return true }); err != nil {
 			b.Fatal(err)
 		}
 	}

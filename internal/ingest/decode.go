@@ -35,22 +35,41 @@ func Decode(k store.Kind, payload []byte) (*store.Batch, error) {
 
 // FromWire is TracesFromWire or LogsFromWire.
 func FromWire(k store.Kind, payload []byte) (*store.Batch, error) {
-	return FromWireWithin(k, payload, func(int) bool { return true })
+	return new(Reader).FromWire(k, payload, func(int) bool { return true })
 }
 
-// ErrNoRoom is returned by FromWireWithin for a request that could be read if
+// ErrNoRoom is returned by a Reader for a request that could be read if
 // there were memory.
 var ErrNoRoom = errors.New("no memory for the request")
 
-// FromWireWithin is FromWire for those who bound what they hold: more is asked
-// before so many bytes of memory are taken.
-func FromWireWithin(k store.Kind, payload []byte, more func(bytes int) bool) (*store.Batch, error) {
-	d := decoder{kind: k, left: memoryFloor + memoryFactor*len(payload), more: more}
-	if err := d.decode(payload); err != nil {
+// Reader reads one request after the other into the same memory.
+type Reader struct {
+	d     decoder
+	taken int
+}
+
+// FromWire is FromWire for those who bound what they hold: more is asked before
+// so many bytes of memory are taken. The batch and all that hangs on it is good
+// until the next call.
+func (r *Reader) FromWire(k store.Kind, payload []byte, more func(bytes int) bool) (*store.Batch, error) {
+	d := &r.d
+	d.kind, d.more = k, more
+	d.left, d.granted = memoryFloor+memoryFactor*len(payload), 0
+	d.attrs.reuse()
+	d.inner.reuse()
+	d.events.reuse()
+	d.links.reuse()
+	err := d.decode(payload)
+	d.more = nil
+	r.taken = memoryFloor + memoryFactor*len(payload) - d.left
+	if err != nil {
 		return nil, located(err, payload)
 	}
 	return &store.Batch{Kind: k, Payload: payload, Spans: d.spans, Logs: d.logs}, nil
 }
+
+// Bytes is about how much memory the last request took, which the Reader keeps.
+func (r *Reader) Bytes() int { return r.taken }
 
 // A request may take memoryFloor and memoryFactor times its length in memory.
 // Two bytes on the wire can ask for a span of 250 in memory, so that 100 MB of
@@ -90,12 +109,12 @@ func (d *decoder) decode(payload []byte) error {
 		if err := d.spend(payload, n*int(unsafe.Sizeof(store.Span{}))); err != nil {
 			return err
 		}
-		d.spans = make([]store.Span, 0, n)
+		d.spans, d.logs = emptied(d.spans, n), nil
 	case store.Logs:
 		if err := d.spend(payload, n*int(unsafe.Sizeof(store.Log{}))); err != nil {
 			return err
 		}
-		d.logs = make([]store.Log, 0, n)
+		d.logs, d.spans = emptied(d.logs, n), nil
 	default:
 		return fmt.Errorf("decoding a payload of kind %d: no such kind", d.kind)
 	}
@@ -120,11 +139,23 @@ func (d *decoder) spend(b []byte, n int) error {
 // moreBytes is the least that is asked for.
 const moreBytes = 64 << 10
 
+// emptied is a slice with room for n zero elements, of the memory of s where that
+// is enough.
+func emptied[T any](s []T, n int) []T {
+	if n > cap(s) || s == nil {
+		return make([]T, 0, n)
+	}
+	clear(s[:n])
+	return s[:0]
+}
+
 // arena cuts slices from chunks, so that most messages cost no allocation of
 // their own. The open run is what was added since the last cut.
 type arena[T any] struct {
 	chunk []T
 	start int // of the open run
+	full  [][]T
+	spare [][]T // chunks of the request before
 }
 
 // Elements per chunk: the first is small for small requests, the largest stays
@@ -133,6 +164,15 @@ const (
 	minChunk = 16
 	maxChunk = 512
 )
+
+// reuse makes the chunks of the request before those of the next.
+func (a *arena[T]) reuse() {
+	a.spare = append(a.spare, a.full...)
+	if cap(a.chunk) > 0 {
+		a.spare = append(a.spare, a.chunk)
+	}
+	a.chunk, a.start, a.full = nil, 0, a.full[:0]
+}
 
 // add appends a zero element to the open run. The pointer is good until the
 // next add.
@@ -151,11 +191,32 @@ func (a *arena[T]) grow(d *decoder, b []byte) error {
 	var zero T
 	run := a.chunk[a.start:]
 	n := max(minChunk, min(2*cap(a.chunk), maxChunk), 2*len(run))
-	if err := d.spend(b, n*int(unsafe.Sizeof(zero))); err != nil {
+	next := a.take(n)
+	if err := d.spend(b, max(n, cap(next))*int(unsafe.Sizeof(zero))); err != nil {
 		return err
 	}
-	a.chunk = append(make([]T, 0, n), run...)
-	a.start = 0
+	if next == nil {
+		next = make([]T, 0, n)
+	}
+	next = append(next, run...)
+	if cap(a.chunk) > 0 {
+		a.full = append(a.full, a.chunk)
+	}
+	a.chunk, a.start = next, 0
+	return nil
+}
+
+// take takes a spare chunk that has room for n elements, nil when there is none.
+func (a *arena[T]) take(n int) []T {
+	for len(a.spare) > 0 {
+		last := len(a.spare) - 1
+		chunk := a.spare[last]
+		a.spare = a.spare[:last]
+		if cap(chunk) >= n {
+			clear(chunk[:cap(chunk)])
+			return chunk[:0]
+		}
+	}
 	return nil
 }
 

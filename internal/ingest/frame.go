@@ -120,6 +120,8 @@ func (d *decoder) resourceRecords(b []byte) error {
 		return err
 	}
 	if scopes { // the sender wrote both, for receivers old and new
+		clear(d.spans[spans:]) // record expects what it begins to be empty
+		clear(d.logs[logs:])
 		d.spans, d.logs = d.spans[:spans], d.logs[:logs]
 	}
 	return nil

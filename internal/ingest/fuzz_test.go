@@ -41,6 +41,9 @@ func FuzzTracesFromWire(f *testing.F) {
 		if !agree(t, payload, err, pdataErr) {
 			return
 		}
+		if diff := sameRecords(b, readAgain(t, store.Spans, payload)); diff != "" {
+			t.Fatalf("records by a Reader that was used before (-new +used):\n%s", diff)
+		}
 		if diff := sameRecords(decoded(b), decoded(directTraces(req.Traces()))); diff != "" {
 			t.Fatalf("records (-pdata +ours):\n%s", diff)
 		}
@@ -73,6 +76,9 @@ func FuzzLogsFromWire(f *testing.F) {
 		if !agree(t, payload, err, pdataErr) {
 			return
 		}
+		if diff := sameRecords(b, readAgain(t, store.Logs, payload)); diff != "" {
+			t.Fatalf("records by a Reader that was used before (-new +used):\n%s", diff)
+		}
 		if diff := sameRecords(decoded(b), decoded(directLogs(req.Logs()))); diff != "" {
 			t.Fatalf("records (-pdata +ours):\n%s", diff)
 		}
@@ -84,6 +90,34 @@ func FuzzLogsFromWire(f *testing.F) {
 			t.Fatalf("ToLogs gave %d records; want %d", len(again.Logs), len(b.Logs))
 		}
 	})
+}
+
+// full are requests that use all the memory of a Reader.
+var full = map[store.Kind][]byte{
+	store.Spans: must((&ptrace.ProtoMarshaler{}).MarshalTraces(usual())),
+	store.Logs:  must((&plog.ProtoMarshaler{}).MarshalLogs(usualLogs())),
+}
+
+func must(payload []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return payload
+}
+
+// readAgain reads a payload with a Reader that has read another before.
+func readAgain(t *testing.T, k store.Kind, payload []byte) *store.Batch {
+	t.Helper()
+	var r ingest.Reader
+	more := func(int) bool { return true }
+	if _, err := r.FromWire(k, full[k], more); err != nil {
+		t.Fatal(err)
+	}
+	b, err := r.FromWire(k, payload, more)
+	if err != nil {
+		t.Fatalf("refused by a Reader that was used before: %v", err)
+	}
+	return b
 }
 
 // agree checks that we and pdata accept or refuse together, but for the

@@ -95,17 +95,19 @@ func (c codec) decode(ctx context.Context, request any, _ *grpc.UnaryServerInfo,
 		}
 		return handler(ctx, request)
 	}
-	b, err := l.read(slices.Clip(in.body.ReadOnlyData()), in.hold)
-	if err != nil {
+	var answer any
+	kept, err := l.read(slices.Clip(in.body.ReadOnlyData()), in.hold, func(b *store.Batch) (err error) {
+		shell.Fill(request, b.Len())
+		answer, err = handler(wire.With(ctx, b), request)
+		return err
+	})
+	if !kept {
 		in.body.Free()
+	}
+	if err != nil {
 		return nil, refusal(err).Err()
 	}
-	shell.Fill(request, b.Len())
-	answer, err := handler(wire.With(ctx, b), request)
-	if !b.Followed {
-		in.body.Free()
-	}
-	return answer, err
+	return answer, nil
 }
 
 // intoPdata decodes body into request.

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // oldTracePath is where SDKs posted spans until OTLP 0.5; the collector served
@@ -78,11 +79,8 @@ func (i *intake) serve(l *lane, req *http.Request) *status.Status {
 		}
 		return status.New(codes.InvalidArgument, err.Error())
 	}
-	b, err := l.read(*body, h)
-	if err == nil {
-		err = l.pass(req.Context(), b)
-	}
-	if (b == nil || !b.Followed) && cap(*body) <= maxIdleBody {
+	kept, err := l.read(*body, h, func(b *store.Batch) error { return l.pass(req.Context(), b) })
+	if !kept && cap(*body) <= maxIdle {
 		bodies.Put(body)
 	}
 	if err != nil {
@@ -91,16 +89,13 @@ func (i *intake) serve(l *lane, req *http.Request) *status.Status {
 	return nil
 }
 
-// bodies are the buffers of requests that were answered. Those of very large
-// ones are left to the garbage collector.
+// bodies are the buffers of requests that were answered.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
-
-const maxIdleBody = 8 << 20
 
 // readInto reads the body of a request to its end, as far as there is room.
 func readInto(b []byte, req *http.Request, h *hold) ([]byte, error) {
 	// The length is what a sender says: room for a lie is made as bytes come.
-	if n := min(req.ContentLength, maxIdleBody) + 1; n > int64(cap(b)) {
+	if n := min(req.ContentLength, maxIdle) + 1; n > int64(cap(b)) {
 		b = make([]byte, 0, n)
 	}
 	if !h.take(int64(cap(b))) {

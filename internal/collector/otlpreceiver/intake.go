@@ -3,6 +3,7 @@ package otlpreceiver
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
@@ -79,7 +80,8 @@ func (i *intake) laneAt(path string) *lane {
 
 // lane takes the requests of one signal as batches.
 type lane struct {
-	kind store.Kind
+	kind    store.Kind
+	readers sync.Pool // *ingest.Reader
 	// consume passes on what stands for a batch of n records.
 	consume func(ctx context.Context, n int) error
 	// begun and ended count what comes over HTTP. The receiver counts what comes
@@ -90,10 +92,28 @@ type lane struct {
 	done []byte
 }
 
-// read reads a request. The batch is made of parts of body.
-func (l *lane) read(body []byte, h *hold) (*store.Batch, error) {
-	return ingest.FromWireWithin(l.kind, body, func(bytes int) bool { return h.take(int64(bytes)) })
+// read reads a request and calls use with the batch, which is made of parts of
+// body and good until use returns. But when kept is true, a follower of the store
+// has it: body must stay as it is.
+func (l *lane) read(body []byte, h *hold, use func(*store.Batch) error) (kept bool, err error) {
+	r, ok := l.readers.Get().(*ingest.Reader)
+	if !ok {
+		r = new(ingest.Reader)
+	}
+	b, err := r.FromWire(l.kind, body, func(bytes int) bool { return h.take(int64(bytes)) })
+	if err == nil {
+		err = use(b)
+		kept = b.Followed
+	}
+	if !kept && r.Bytes() <= maxIdle {
+		l.readers.Put(r)
+	}
+	return kept, err
 }
+
+// maxIdle bounds the memory of a buffer that waits for the next request. Those of
+// very large ones are left to the garbage collector.
+const maxIdle = 8 << 20
 
 // pass passes a batch on. The sender is answered when it returns.
 func (l *lane) pass(ctx context.Context, b *store.Batch) error {

@@ -47,7 +47,7 @@ type slimming struct {
 // for, or td when it stands for none.
 func (c slimming) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 	if b := From(ctx, store.Spans); b != nil {
-		td = c.slim.Traces(b)
+		return c.slim.Give(b, func(td ptrace.Traces) error { return c.Traces.ConsumeTraces(ctx, td) })
 	}
 	return c.Traces.ConsumeTraces(ctx, td)
 }
