@@ -219,6 +219,35 @@ func TestEncodings(t *testing.T) {
 	}
 }
 
+// A reader goes back once, however often its body is closed, and then it is the
+// next request's.
+func TestClosedTwice(t *testing.T) {
+	for encoding, body := range squeezed(t, []byte("content")) {
+		open := func() io.ReadCloser {
+			r, err := inflaters[encoding](io.NopCloser(bytes.NewReader(body)), maxBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		first := open()
+		for range 2 {
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		second, third := open(), open()
+		if n, err := first.Read(make([]byte, 7)); n != 0 || err == nil {
+			t.Errorf("%s: got %d bytes of a closed body; want none", encoding, n)
+		}
+		for _, r := range []io.Reader{second, third} {
+			if got, err := io.ReadAll(r); string(got) != "content" || err != nil {
+				t.Errorf("%s: got %q, %v; want the content", encoding, got, err)
+			}
+		}
+	}
+}
+
 // allocated is how much memory was taken during a call, by all goroutines.
 func allocated(call func()) uint64 {
 	var before, after runtime.MemStats

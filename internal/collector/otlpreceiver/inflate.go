@@ -38,7 +38,7 @@ var inflaters = map[string]func(body io.ReadCloser, limit int64) (io.ReadCloser,
 	"snappy":          inflateSnappy,
 	"x-snappy-framed": inflateFrames,
 	"lz4": func(body io.ReadCloser, _ int64) (io.ReadCloser, error) {
-		return inflated{lz4.NewReader(body), nil}, nil
+		return &inflated{lz4.NewReader(body), nil}, nil
 	},
 }
 
@@ -48,13 +48,20 @@ type inflated struct {
 	done func() // gives the reader back; nil when nobody wants it
 }
 
-// Close gives the reader back.
-func (b inflated) Close() error {
+// Close gives the reader back, once: the next request has it then.
+func (b *inflated) Close() error {
 	if b.done != nil {
 		b.done()
 	}
+	b.Reader, b.done = closed{}, nil
 	return nil
 }
+
+// closed is what is left to read of a body that was closed.
+type closed struct{}
+
+// Read gives nothing.
+func (closed) Read([]byte) (int, error) { return 0, http.ErrBodyReadAfterClose }
 
 var (
 	gzipReaders sync.Pool // *gzip.Reader
@@ -71,7 +78,7 @@ func inflateGzip(body io.ReadCloser, _ int64) (io.ReadCloser, error) {
 		done()
 		return nil, fmt.Errorf("reading gzip: %w", err)
 	}
-	return inflated{r, done}, nil
+	return &inflated{r, done}, nil
 }
 
 func inflateZstd(body io.ReadCloser, _ int64) (io.ReadCloser, error) {
@@ -85,7 +92,7 @@ func inflateZstd(body io.ReadCloser, _ int64) (io.ReadCloser, error) {
 	if err := r.Reset(body); err != nil {
 		return nil, fmt.Errorf("reading zstd: %w", err)
 	}
-	return inflated{r, func() {
+	return &inflated{r, func() {
 		if r.Reset(nil) == nil {
 			zstdReaders.Put(r)
 		}
@@ -97,11 +104,11 @@ func inflateZlib(body io.ReadCloser, _ int64) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading zlib: %w", err)
 	}
-	return r, nil
+	return &inflated{r, nil}, nil
 }
 
 func inflateFrames(body io.ReadCloser, _ int64) (io.ReadCloser, error) {
-	return inflated{snappy.NewReader(body), nil}, nil
+	return &inflated{snappy.NewReader(body), nil}, nil
 }
 
 // frames is how a stream of snappy's frames begins. Collectors used to send them
@@ -115,12 +122,12 @@ func inflateSnappy(body io.ReadCloser, limit int64) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("reading snappy: %w", err)
 	}
 	if string(begin) == frames {
-		return inflated{snappy.NewReader(r), nil}, nil
+		return &inflated{snappy.NewReader(r), nil}, nil
 	}
 	if n, err := snappy.DecodedLen(begin); err != nil || int64(n) > limit {
 		return nil, errors.Join(err, errors.New("snappy: decoded size exceeds max request body size"))
 	}
-	return inflated{&snappyBlock{from: r}, nil}, nil
+	return &inflated{&snappyBlock{from: r}, nil}, nil
 }
 
 // snappyBlock reads a block, which can only be decoded whole.
