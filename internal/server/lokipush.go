@@ -108,7 +108,7 @@ func (s *Server) keep(r *http.Request, batch *store.Batch) error {
 	}
 	err := s.deps.Appender.Append(r.Context(), batch)
 	var overload *store.OverloadError
-	if errors.As(err, &overload) && !overload.Full() {
+	if errors.As(err, &overload) && !overload.DiskFull() {
 		p := problemOf(err)
 		p.Status = http.StatusTooManyRequests
 		return p

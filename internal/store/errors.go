@@ -33,9 +33,6 @@ type OverloadError struct {
 	RetryAfter time.Duration
 }
 
-// Full reports whether the disk is full: waiting alone does not help.
-func (e *OverloadError) Full() bool { return e.Reason == reasonDiskFull }
-
 func (e *OverloadError) Error() string {
 	return fmt.Sprintf("refused, send again in %s: %s", e.RetryAfter, e.Reason)
 }
