@@ -111,7 +111,7 @@ func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, err
 		q.Report = &part
 		n := 0
 		for l, err := range r.reader.Logs(bounded, q) {
-			if n++; err == nil && n%1024 == 0 {
+			if n++; err == nil && n%1024 == 1 {
 				err = bounded.Err()
 			}
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
