@@ -1,6 +1,7 @@
 package server
 
 import (
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -54,10 +55,12 @@ func cpuTime(b *testing.B) int64 {
 	return u.Utime.Nano() + u.Stime.Nano()
 }
 
-// BenchmarkServicePage asks what the page about services asks, again and again,
-// on 2 million spans in two hours.
+// benchHours is how many hours BenchmarkServicePage has, a million spans each.
+var benchHours = flag.Int("hours", 2, "hours of spans of BenchmarkServicePage")
+
+// BenchmarkServicePage asks what the page about services asks, again and again.
 func BenchmarkServicePage(b *testing.B) {
-	const hours = 2
+	hours := *benchHours
 	st, end := filledStore(b, hours)
 	s := New(Deps{Reader: st, Catalog: st, Logger: slog.New(slog.DiscardHandler)})
 	ask := func(name, path string, length, step time.Duration) {
@@ -83,7 +86,7 @@ func BenchmarkServicePage(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)*95/100])/1e6, "p95-ms")
 		})
 	}
-	for _, length := range []time.Duration{time.Hour, hours * time.Hour} {
+	for _, length := range []time.Duration{time.Hour, time.Duration(hours) * time.Hour} {
 		ask("services", "services?", length, length/60)
 		ask("services-minutes", "services?", length, time.Minute)
 		ask("operations", "services/service-07/operations?", length, length/60)
