@@ -70,10 +70,12 @@ func newQueryTraces() *cobra.Command {
 		Use:   "traces [CONDITION]",
 		Short: "List traces, newest first",
 		Long: `Traces lists the newest traces with a span that fulfils the condition; without
-one, the newest traces. See signalbox query --help for conditions.`,
+one, the newest traces. See signalbox query --help for conditions. What is more
+than a condition on one span is read as TraceQL.`,
 		Example: `  signalbox query traces
   signalbox query traces 'resource.service.name = "checkout" && status = error' --since 24h
-  signalbox query traces '.http.route = "/cart"' --min-duration 500ms -o json`,
+  signalbox query traces '.http.route = "/cart"' --min-duration 500ms -o json
+  signalbox query traces '{ resource.service.name = "checkout" } >> { status = error }'`,
 		Args: optionalCondition,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			v := f.rangeQuery(url.Values{"limit": {strconv.Itoa(limit)}})
