@@ -116,7 +116,7 @@ func (in *lokiInputs) instant(name string, otherwise time.Time) time.Time {
 // lokiTime reads whole numbers and floats as Loki does, and else what our own API
 // reads: RFC 3339, or relative to now.
 func lokiTime(text string, now time.Time) (time.Time, error) {
-	at := time.Time{}
+	var at time.Time
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		if at = time.Unix(0, n); len(text) <= 10 {
 			at = time.Unix(n, 0)

@@ -50,7 +50,6 @@ type row struct {
 	stream *stream
 	labels []rowLabel // filled by expand
 	full   bool       // labels are filled
-	seen   []string   // keys that the parser at work has found
 	err    string
 	detail string
 }
@@ -161,6 +160,20 @@ func (r *row) remove(name string) {
 	if i := r.index(name); i >= 0 {
 		r.labels = slices.Delete(r.labels, i, i+1)
 	}
+}
+
+// rename gives a label another name; it stays what it was otherwise.
+func (r *row) rename(from, to string) {
+	r.expand()
+	i := r.index(from)
+	if i < 0 || from == to {
+		return
+	}
+	l := r.labels[i]
+	l.Name = to
+	r.remove(from)
+	r.remove(to)
+	r.labels = append(r.labels, l)
 }
 
 // fail marks the row; the first error stays.

@@ -141,7 +141,8 @@ func compileParser(p *Parser) (step, error) {
 	return nil, errors.New("unknown parser")
 }
 
-// extract sets a label that a parser found. What the stream says stays.
+// extract sets a label that a parser found. What the stream says stays, and what
+// an earlier key, stage or parser made.
 func (r *row) extract(name, value string) {
 	if name == "" {
 		return
@@ -149,7 +150,10 @@ func (r *row) extract(name, value string) {
 	if r.inStream(name) {
 		name += extracted
 	}
-	r.set(name, value)
+	r.expand()
+	if i := r.index(name); i < 0 || r.labels[i].from != fromParser {
+		r.set(name, value)
+	}
 }
 
 func compileJSON(p *Parser) (step, error) {
@@ -157,8 +161,7 @@ func compileJSON(p *Parser) (step, error) {
 		return func(r *row) bool {
 			w := jsonWalker{s: r.line}
 			w.space()
-			take := r.extractOnce(nil)
-			if err := w.paths(nil, func(path []string, value string) { take(labelOf(path), value) }); err != nil {
+			if err := w.paths(nil, func(path []string, value string) { r.extract(labelOf(path), value) }); err != nil {
 				r.fail(jsonError, err)
 			}
 			return true
@@ -193,25 +196,6 @@ func compileJSON(p *Parser) (step, error) {
 	}, nil
 }
 
-// extractOnce is extract for a parser that may see a key again: the first value
-// of a key counts. only, when not nil, gives the labels of the keys to take.
-func (r *row) extractOnce(only map[string][]string) func(name, value string) {
-	r.seen = r.seen[:0]
-	return func(name, value string) {
-		if slices.Contains(r.seen, name) {
-			return
-		}
-		r.seen = append(r.seen, name)
-		if only == nil {
-			r.extract(name, value)
-			return
-		}
-		for _, label := range only[name] {
-			r.extract(label, value)
-		}
-	}
-}
-
 func compileLogfmt(p *Parser) step {
 	var only map[string][]string
 	if len(p.Take) > 0 {
@@ -221,15 +205,16 @@ func compileLogfmt(p *Parser) step {
 		}
 	}
 	return func(r *row) bool {
-		take := r.extractOnce(only)
 		err := walkLogfmt(r.line, p.Strict, func(key, value string) {
-			if value == "" && !p.KeepEmpty {
-				return
+			switch {
+			case value == "" && !p.KeepEmpty:
+			case only == nil:
+				r.extract(sanitize(key, true), value)
+			default:
+				for _, label := range only[key] {
+					r.extract(label, value)
+				}
 			}
-			if only == nil {
-				key = sanitize(key, true)
-			}
-			take(key, value)
 		})
 		if err != nil {
 			r.fail(logfmtError, err)
@@ -284,7 +269,7 @@ func compileFilter(f LabelFilter) (step, error) {
 		return func(r *row) bool {
 			v, ok := r.get(f.Name)
 			if r.err != "" || !ok {
-				return r.err != "" || f.Negate
+				return r.err != ""
 			}
 			a, err := netip.ParseAddr(v)
 			if err != nil {
@@ -389,10 +374,7 @@ func compileLabelFormat(s *LabelFormat) (step, error) {
 	return func(r *row) bool {
 		for i, f := range s.Formats {
 			if templates[i] == nil {
-				if v, ok := r.get(f.From); ok && f.From != f.Name {
-					r.set(f.Name, v)
-					r.remove(f.From)
-				}
+				r.rename(f.From, f.Name)
 				continue
 			}
 			if v, err := templates[i].execute(r); err != nil {
