@@ -107,7 +107,7 @@ type oneWay struct {
 	grpc, http, scrape string
 }
 
-func startOneWay(t *testing.T, straight bool) *oneWay {
+func startOneWay(t *testing.T, straight bool, limitMiB int) *oneWay {
 	t.Helper()
 	w := &oneWay{recorder: &recorder{samples: map[string]int{}}, grpc: freePort(t), http: freePort(t), scrape: freePort(t)}
 	bend := ""
@@ -117,7 +117,7 @@ func startOneWay(t *testing.T, straight bool) *oneWay {
 	host, port, _ := strings.Cut(w.scrape, ":")
 	config := fmt.Sprintf(`
 receivers: {otlp: {protocols: {grpc: {endpoint: %q, max_recv_msg_size_mib: 1}, http: {endpoint: %q, max_request_body_size: 1048576}}}}
-processors: {memory_limiter: {check_interval: 1s, limit_mib: 100000}}
+processors: {memory_limiter: {check_interval: 10ms, limit_mib: %d}}
 exporters: {store: , nop: }
 extensions: {recorder: }
 connectors:
@@ -131,7 +131,7 @@ service:
     logs: {receivers: [otlp], processors: [memory_limiter], exporters: [%sstore]}
     metrics: {receivers: [span_metrics, service_graph], exporters: [store]}
     metrics/sent: {receivers: [otlp], exporters: [nop]}
-`, w.grpc, w.http, host, port, bend, bend)
+`, w.grpc, w.http, limitMiB, host, port, bend, bend)
 	c, err := newRunning(t.Context(), Settings{
 		ConfigURIs:     []string{"yaml:" + config},
 		Version:        "v0.0.0-test",
@@ -271,7 +271,7 @@ func compressed(t *testing.T, encoding string, body []byte) []byte {
 // A request gives the same records, answers, counters and metrics whether it
 // goes straight to the store or through pdata.
 func TestBothWaysAreTheSame(t *testing.T) {
-	straight, round := startOneWay(t, true), startOneWay(t, false)
+	straight, round := startOneWay(t, true, 100_000), startOneWay(t, false, 100_000)
 	for _, r := range bothWaysRequests(t) {
 		for _, over := range []string{"http", "grpc"} {
 			if over == "grpc" && (r.path != "" || r.contentType != "") {
@@ -312,6 +312,25 @@ func TestBothWaysAreTheSame(t *testing.T) {
 	}
 	// What connectors make comes later.
 	await(t, "metrics of spans", func() bool { return len(round.made()) > 4 && gocmp.Equal(round.made(), straight.made()) })
+}
+
+// The memory limiter refuses what goes straight, too, and it is counted.
+func TestMemoryLimiterRefusesStraight(t *testing.T) {
+	w := startOneWay(t, true, 1)
+	r := request{body: mustFrame(1, mustFrame(2, mustFrame(2, mustFrame(5, []byte("a")))))}
+	var answer string
+	await(t, "a refusal", func() bool { answer = w.post(t, r); return !strings.HasPrefix(answer, "200") })
+	if !strings.HasPrefix(answer, "503") || !strings.Contains(answer, "high memory usage") {
+		t.Errorf("got %s; want 503 because of memory", answer)
+	}
+	if got := w.call(t, r); !strings.HasPrefix(got, "Unavailable") {
+		t.Errorf("over gRPC: got %s; want Unavailable", got)
+	}
+	for i, want := range []string{"receiver otlp refused memory_limit ", "processor memory_limiter refused memory_limit "} {
+		if got := lost(w.running); len(got) != 2 || !strings.HasPrefix(got[i], want) {
+			t.Errorf("got %q; want %q", got, want)
+		}
+	}
 }
 
 // made are the metrics that connectors have made.

@@ -93,10 +93,15 @@ func FuzzLogsFromWire(f *testing.F) {
 }
 
 // full are requests that use all the memory of a Reader.
-var full = map[store.Kind][]byte{
-	store.Spans: must((&ptrace.ProtoMarshaler{}).MarshalTraces(usual())),
-	store.Logs:  must((&plog.ProtoMarshaler{}).MarshalLogs(usualLogs())),
-}
+var full = func() map[store.Kind][]byte {
+	all := map[store.Kind][]byte{}
+	for seed := range uint64(30) { // requests behind each other are one
+		r := newRandom(seed)
+		all[store.Spans] = append(all[store.Spans], must((&ptrace.ProtoMarshaler{}).MarshalTraces(r.traces()))...)
+		all[store.Logs] = append(all[store.Logs], must((&plog.ProtoMarshaler{}).MarshalLogs(r.logs()))...)
+	}
+	return all
+}()
 
 func must(payload []byte, err error) []byte {
 	if err != nil {

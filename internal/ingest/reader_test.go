@@ -43,7 +43,7 @@ func TestReaderUsedAgain(t *testing.T) {
 
 // Nothing is taken for which there is no room, and what is taken was asked for.
 func TestReaderAsksForMemory(t *testing.T) {
-	payload := full[store.Spans]
+	payload := must((&ptrace.ProtoMarshaler{}).MarshalTraces(usual()))
 	for bound := 0; ; bound += 100 << 10 {
 		var r ingest.Reader
 		asked := 0
