@@ -39,8 +39,12 @@ type valueCount struct {
 	counts []float64 // by step
 }
 
-// maxCompared is how many values of one field are counted.
-const maxCompared = 1000
+// maxCompared is how many values of one field are counted; valueCells is what one
+// takes beside its counts, in numbers.
+const (
+	maxCompared = 1000
+	valueCells  = 16
+)
 
 // compared counts the spans for compare, whole.
 func (e *Engine) compared(ctx context.Context, r Range, c *collector, n *Numbers) error {
@@ -109,7 +113,7 @@ func (cc *comparisonCounts) value(f field, group, step int, v Value) {
 		for g := range counted.groups {
 			counted.groups[g], counted.totals[g] = map[Value]*valueCount{}, make([]float64, cc.c.steps)
 		}
-		cc.cells += 2 * cc.c.steps
+		cc.cells += 2 * (cc.c.steps + valueCells)
 		cc.fields[f] = counted
 	}
 	counted.totals[group][step]++
@@ -119,7 +123,7 @@ func (cc *comparisonCounts) value(f field, group, step int, v Value) {
 			counted.full = true
 			return
 		}
-		cc.cells += cc.c.steps
+		cc.cells += cc.c.steps + valueCells
 		n = &valueCount{counts: make([]float64, cc.c.steps)}
 		counted.groups[group][v] = n
 	}

@@ -229,6 +229,12 @@ func TestBudgets(t *testing.T) {
 	if _, _, err := search(gone, query.Limits{}, Search{Query: none, Limit: 1000}); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("client gone: got %v", err)
 	}
+	for src, want := range map[string]int{`{} | count_over_time() by (trace:id, span:id)`: maxSeries, `{} | quantile_over_time(duration, .5) by (trace:id)`: maxSketches / 600} {
+		n, err := engineOver(b, query.Limits{}).Metrics(t.Context(), Range{Query: mustParse(t, src), Start: at(0), End: at(10 * time.Minute), Step: time.Second})
+		if err != nil || len(n.Series) < want || len(n.Series) > want+1 || n.Stopped != stoppedSeries {
+			t.Errorf("%s: got %d series, %q, %v; want %d and %q", src, len(n.Series), n.Stopped, err, want, stoppedSeries)
+		}
+	}
 	_, err := engineOver(b, query.Limits{}).Metrics(t.Context(), Range{Query: mustParse(t, "{} | rate()"), Start: at(0), End: at(24 * time.Hour), Step: time.Second})
 	var tooMany *TooManyStepsError
 	if !errors.As(err, &tooMany) {

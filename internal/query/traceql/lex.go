@@ -76,7 +76,9 @@ func lex(src string) ([]token, error) {
 	l := &lexer{src: src}
 	var tokens []token
 	for {
-		l.i += len(src[l.i:]) - len(strings.TrimLeftFunc(src[l.i:], unicode.IsSpace))
+		if err := l.space(); err != nil {
+			return nil, err
+		}
 		t, err := l.next()
 		if err != nil {
 			return nil, err
@@ -84,6 +86,31 @@ func lex(src string) ([]token, error) {
 		tokens = append(tokens, t)
 		if t.kind == tokenEnd {
 			return tokens, nil
+		}
+	}
+}
+
+// space passes over spaces and comments, which are Go's.
+func (l *lexer) space() error {
+	for {
+		l.i += len(l.src[l.i:]) - len(strings.TrimLeftFunc(l.src[l.i:], unicode.IsSpace))
+		end, size := "", 0
+		switch {
+		case strings.HasPrefix(l.src[l.i:], "//"):
+			end = "\n"
+		case strings.HasPrefix(l.src[l.i:], "/*"):
+			end, size = "*/", 2
+		default:
+			return nil
+		}
+		length := strings.Index(l.src[l.i+size:], end)
+		switch {
+		case length >= 0:
+			l.i += size + length + len(end)
+		case size > 0:
+			return l.fail(l.i, "the closing */ of this comment is missing")
+		default:
+			l.i = len(l.src)
 		}
 	}
 }

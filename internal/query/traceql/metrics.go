@@ -51,9 +51,10 @@ type Numbers struct {
 
 // Bounds of one answer.
 const (
-	maxSteps  = 11_000
-	maxSeries = 1000
-	maxCells  = 1_000_000 // numbers of all series
+	maxSteps    = 11_000
+	maxSeries   = 1000
+	maxCells    = 1_000_000 // numbers of all series
+	maxSketches = 50_000    // distributions of all series
 )
 
 const stoppedSeries = "series limit"
@@ -295,13 +296,14 @@ func (c *collector) seriesOf(labels []Value) *series {
 	if s != nil {
 		return s
 	}
-	if len(c.series) >= maxSeries || len(c.series)*c.steps >= maxCells {
+	sketches := c.m.name == metricQuantile || c.m.name == metricHistogram
+	if cells := len(c.series) * c.steps; len(c.series) >= maxSeries || cells >= maxCells || sketches && cells >= maxSketches {
 		stop(c.report, stoppedSeries)
 		return nil
 	}
 	s = &series{key: string(c.key), labels: slices.Clone(labels)}
-	switch c.m.name {
-	case metricQuantile, metricHistogram:
+	switch {
+	case sketches:
 		s.sketches = make([]sketch, c.steps)
 	default:
 		s.count = make([]float64, c.steps)

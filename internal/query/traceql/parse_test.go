@@ -22,6 +22,7 @@ func TestParseWritesBack(t *testing.T) {
 	}
 	f("", "{ }")
 	f(`{.a="x"}`, `{ .a = "x" }`)
+	f("{ .a = 1 /* one */ && // and\n .b = 2 } // end", `{ .a = 1 && .b = 2 }`)
 	f("{ span:name = `x` }", `{ name = "x" }`)
 	f(`{ trace:rootService = "a" && trace:duration > 1h30m }`, `{ rootServiceName = "a" && traceDuration > 1h30m0s }`)
 	f(`{ span."my attr" = 1 && parent.resource.x = 1.50 && parent."resource.x" = -2 }`, `{ span."my attr" = 1 && parent.resource.x = 1.5 && parent."resource.x" = -2 }`)
@@ -76,6 +77,7 @@ func TestSyntaxErrors(t *testing.T) {
 	f(`{ !duration = 1s }`, 2, "!(...)")
 	f(`{ .a = 'x' }`, 7, "double quotes")
 	f(`{ .a = }`, 7, "a field or a value is missing")
+	f(`{ .a = 1 } /* x`, 11, "closing */")
 	f(`{ .a = 1`, 8, "the closing } is missing")
 	f(`.a = 1`, 0, "conditions are put into braces: { .a = 1 }")
 	f(`{} | coutn() > 1`, 5, "did you mean count?")
