@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -27,7 +26,7 @@ func (s *Server) lokiLabels(w http.ResponseWriter, r *http.Request) error {
 		}
 		return writeLoki(w, names)
 	}
-	values, err := s.lokiLabelSets(r.Context(), matchers, start, end)
+	values, err := s.logql.LabelSets(r.Context(), matchers, uint64(start.UnixNano()), uint64(end.UnixNano()))
 	if err != nil {
 		return err
 	}
@@ -54,32 +53,11 @@ func (s *Server) lokiValues(w http.ResponseWriter, r *http.Request) error {
 		}
 		return writeLoki(w, values)
 	}
-	all, err := s.lokiLabelSets(r.Context(), matchers, start, end)
+	all, err := s.logql.LabelSets(r.Context(), matchers, uint64(start.UnixNano()), uint64(end.UnixNano()))
 	if err != nil {
 		return err
 	}
 	return writeLoki(w, append([]string{}, all[name]...))
-}
-
-// lokiLabelSets gives the values of each label that streams have.
-func (s *Server) lokiLabelSets(ctx context.Context, matchers []*logql.Matcher, start, end time.Time) (map[string][]string, error) {
-	q := logql.StreamQuery{Start: uint64(start.UnixNano()), End: uint64(end.UnixNano())}
-	if matchers != nil {
-		q.Selectors = [][]*logql.Matcher{matchers}
-	}
-	found, err := s.logql.Streams(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string][]string{}
-	for _, stream := range found.Streams {
-		for _, l := range stream.Labels {
-			if at, there := slices.BinarySearch(out[l.Name], l.Value); !there {
-				out[l.Name] = slices.Insert(out[l.Name], at, l.Value)
-			}
-		}
-	}
-	return out, nil
 }
 
 func (s *Server) lokiSeries(w http.ResponseWriter, r *http.Request) error {
@@ -252,7 +230,7 @@ func (s *Server) lokiDetectedLabels(w http.ResponseWriter, r *http.Request) erro
 	if in.err != nil {
 		return in.err
 	}
-	values, err := s.lokiLabelSets(r.Context(), matchers, start, end)
+	values, err := s.logql.LabelSets(r.Context(), matchers, uint64(start.UnixNano()), uint64(end.UnixNano()))
 	if err != nil {
 		return err
 	}

@@ -96,3 +96,31 @@ func BenchmarkQueries(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStreams lists the streams of an hour, as completion in Grafana does
+// for a selection.
+func BenchmarkStreams(b *testing.B) {
+	s := benchStore(b)
+	e := New(s, s, Limits{})
+	for _, size := range []bool{false, true} {
+		b.Run(fmt.Sprintf("bytes=%v", size), func(b *testing.B) {
+			for b.Loop() {
+				found, err := e.Streams(b.Context(), StreamQuery{Start: uint64(base.UnixNano()), End: uint64(base.Add(time.Hour).UnixNano()), Bytes: size})
+				if err != nil || len(found.Streams) != 100 {
+					b.Fatalf("got %d streams, %v", len(found.Streams), err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkLabelSets(b *testing.B) {
+	s := benchStore(b)
+	e := New(s, s, Limits{})
+	for b.Loop() {
+		found, err := e.LabelSets(b.Context(), nil, uint64(base.UnixNano()), uint64(base.Add(time.Hour).UnixNano()))
+		if err != nil || len(found["k8s_pod_name"]) != 100 {
+			b.Fatalf("got %v, %v", found, err)
+		}
+	}
+}

@@ -167,3 +167,46 @@ func TestCountsAsDefined(t *testing.T) {
 		}
 	}
 }
+
+// TestLabelSetsAgree compares what columns tell about labels with what records do.
+func TestLabelSetsAgree(t *testing.T) {
+	type records struct{ query.Reader } // hides that the store has columns
+	for name, open := range backends {
+		b := open(t)
+		ld := plog.NewLogs()
+		for i := range 40 {
+			rl := ld.ResourceLogs().AppendEmpty()
+			if i%4 > 0 {
+				rl.Resource().Attributes().PutStr("service.name", fmt.Sprintf("s%d", i%4))
+			}
+			if i%5 > 0 {
+				rl.Resource().Attributes().PutStr("k8s.pod.name", fmt.Sprintf("p%d", i%5))
+			}
+			rl.Resource().Attributes().PutStr("host.name", "h")
+			rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty().SetTimestamp(pcommon.NewTimestampFromTime(base.Add(time.Duration(i) * time.Second)))
+		}
+		load(t, b, ld)
+		if err := b.loaded(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		reader := b.Reader
+		for _, src := range []string{`{}`, `{service_name="s1"}`, `{service_name=~"s.*", k8s_pod_name="p1"}`, `{k8s_pod_name!="p1"}`, `{service_name="unknown_service"}`, `{k8s_pod_name=""}`, `{host_name="h"}`} {
+			matchers, err := ParseMatchers(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			start, end := uint64(base.UnixNano()), uint64(base.Add(30*time.Second).UnixNano())
+			got, err := New(reader, b.Catalog, Limits{}).LabelSets(t.Context(), matchers, start, end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := New(records{reader}, b.Catalog, Limits{}).LabelSets(t.Context(), matchers, start, end)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", name, src, diff)
+			}
+		}
+	}
+}
