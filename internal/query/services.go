@@ -108,7 +108,7 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	if q.Step > 0 {
 		a.First, a.Step, steps = serviceGrid.steps(a.Start, a.End, q.Step)
 	}
-	rows, err := e.redRows(ctx, q, a)
+	rows, whole, err := e.redRows(ctx, q, a)
 	if err != nil {
 		return nil, err
 	}
@@ -119,29 +119,40 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 		return cmp.Or(cmp.Compare(y.Total, x.Total), cmp.Compare(x.Service, y.Service),
 			cmp.Compare(x.Operation, y.Operation), cmp.Compare(x.Kind, y.Kind))
 	})
-	for i, r := range rows[:min(len(rows), e.limit(q.Limit, 1000))] {
-		if i < maxSeries {
-			r.series(steps)
+	rows = rows[:min(len(rows), e.limit(q.Limit, 1000))]
+	first := rows[:min(len(rows), maxSeries)]
+	if !whole {
+		if err := e.redSteps(ctx, q, a, first); err != nil {
+			return nil, err
 		}
+	}
+	for _, r := range first {
+		r.series(steps)
+	}
+	for _, r := range rows {
 		a.Rows = append(a.Rows, r.RED)
 	}
 	return a, nil
 }
 
-// redRows adds up what q asks for.
-func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) ([]*redRow, error) {
+// sumQuery asks for what q asks for.
+func (q *ServiceSearch) sumQuery(a *Services) store.SumQuery {
 	sums := store.SumQuery{Start: q.Start, End: q.End, First: a.First, Step: uint64(a.Step), Service: q.Service, ByOperation: q.ByOperation}
 	if q.Operation != "" || q.Kind != 0 {
 		sums.Keep = func(_, operation string, kind int32) bool {
 			return (q.Operation == "" || operation == q.Operation) && (q.Kind == 0 || kind == q.Kind)
 		}
 	}
-	var rows []*redRow
+	return sums
+}
+
+// redRows adds up what q asks for. The rows have their steps if there are few
+// enough of them; whole says so.
+func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (rows []*redRow, whole bool, err error) {
 	var row *redRow
-	var seconds float64 // of the step
-	step := -1
-	err := e.sums(ctx, sums, &a.Report, func(s *store.OperationSum) {
-		if row == nil || row.Service != s.Service || row.Operation != s.Operation || row.Kind != s.SpanKind {
+	stats := e.stepStats(a)
+	err = e.sums(ctx, q.sumQuery(a), &a.Report, func(s *store.OperationSum) {
+		if row == nil || row.key() != keyOf(s) {
 			row = &redRow{RED: RED{Service: s.Service, Operation: s.Operation, Kind: s.SpanKind}}
 			row.Entry = s.Entry && !q.ByOperation && q.Kind == 0
 			rows = append(rows, row)
@@ -149,17 +160,62 @@ func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) ([]*
 		row.Count += s.Count
 		row.Errors += s.Errors
 		row.durations.Merge(s.Durations)
-		if a.Step == 0 {
-			return
+		switch {
+		case a.Step == 0:
+		case len(rows) <= maxSeries:
+			row.steps = append(row.steps, stats(s))
+		case len(rows) == maxSeries+1: // they would be in memory for nothing
+			for _, r := range rows {
+				r.steps = nil
+			}
 		}
+	})
+	return rows, a.Step == 0 || len(rows) <= maxSeries, err
+}
+
+// redSteps gives rows their steps.
+func (e *Engine) redSteps(ctx context.Context, q ServiceSearch, a *Services, rows []*redRow) error {
+	byKey := map[redKey]*redRow{}
+	for _, r := range rows {
+		byKey[r.key()] = r
+	}
+	sums := q.sumQuery(a)
+	keep := sums.Keep
+	if q.ByOperation {
+		sums.Keep = func(service, operation string, kind int32) bool {
+			return byKey[redKey{service, operation, kind}] != nil && (keep == nil || keep(service, operation, kind))
+		}
+	}
+	stats := e.stepStats(a)
+	// What this read is in the report already.
+	return e.sums(ctx, sums, &store.Report{}, func(s *store.OperationSum) {
+		if r := byKey[keyOf(s)]; r != nil {
+			r.steps = append(r.steps, stats(s))
+		}
+	})
+}
+
+// redKey is what a row is about.
+type redKey struct {
+	service, operation string
+	kind               int32
+}
+
+func keyOf(s *store.OperationSum) redKey { return redKey{s.Service, s.Operation, s.SpanKind} }
+
+func (r *redRow) key() redKey { return redKey{r.Service, r.Operation, r.Kind} }
+
+// stepStats makes statistics of sums of a's steps.
+func (e *Engine) stepStats(a *Services) func(*store.OperationSum) redStep {
+	step, seconds := -1, 0.0
+	return func(s *store.OperationSum) redStep {
 		if s.Cell != step {
 			step = s.Cell
 			begin := a.First + uint64(step)*uint64(a.Step)
 			seconds = e.elapsed(max(begin, a.Start), min(begin+uint64(a.Step), a.End))
 		}
-		row.steps = append(row.steps, redStep{step, statsOf(s.Count, s.Errors, s.Durations, seconds)})
-	})
-	return rows, err
+		return redStep{step, statsOf(s.Count, s.Errors, s.Durations, seconds)}
+	}
 }
 
 // series gives the row its series of n steps.

@@ -16,9 +16,8 @@ var sumLevels = [...]uint64{1, 5, 30, 120, 720, 8640, 86400, 864000}
 const (
 	// maxSumBytes bounds the memory of the nodes that are kept.
 	maxSumBytes = 24 << 20
-	// maxSumNames bounds the operations that are known by number: beyond, all
-	// that is kept is forgotten.
-	maxSumNames = 20_000
+	// maxBatchSums is how many sums the nodes made at a time may have together.
+	maxBatchSums = 100_000
 	// fewBlocks is up to how many blocks are added up one by one rather than
 	// as shorter nodes.
 	fewBlocks = 32
@@ -66,7 +65,7 @@ func newSumCache() *sumCache {
 func (c *sumCache) current() *sumNames {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.names.len() > maxSumNames {
+	if c.names.len() >= maxNames {
 		c.names, c.nodes, c.used, c.bytes = newSumNames(), map[sumStretch]*list.Element{}, list.New(), 0
 	}
 	return c.names
@@ -146,7 +145,7 @@ func (b *sumBuilding) cells(ctx context.Context, q *SumQuery, out *[]cellNode) e
 		return err
 	}
 	for i, n := range nodes {
-		if len(n.ops) > 0 {
+		if len(n.services) > 0 {
 			*out = append(*out, cellNode{cells[i], n})
 		}
 	}
@@ -218,7 +217,7 @@ func (h *head) minuteNodes(names *sumNames) ([]minuteNode, error) {
 		if builders[at] == nil {
 			builders[at] = newSumBuilder(names)
 		}
-		builders[at].add(names.id(c.operationName), c)
+		builders[at].add(c)
 	}
 	h.sums = headSums{names: names, rows: h.counts.rows}
 	for at, builder := range builders {
@@ -331,7 +330,16 @@ type newNode struct {
 	builder *sumBuilder
 	files   []string // the blocks that are to be in it
 	lacks   []int    // of them, by number, those that are not yet
+	old     *sumNode // nil, or what has the others
 	into    **sumNode
+}
+
+// restart gives the node a builder with what is known of it.
+func (n *newNode) restart(names *sumNames) {
+	n.builder = newSumBuilder(names)
+	if n.old != nil {
+		n.builder.addNode(n.old)
+	}
 }
 
 func (n *newNode) done() bool { return len(n.lacks) == 0 }
@@ -339,7 +347,8 @@ func (n *newNode) done() bool { return len(n.lacks) == 0 }
 // begin starts a node, from what is kept of its stretch if that has only blocks
 // that it needs.
 func (b *sumBuilding) begin(s sumStretch) *newNode {
-	n := &newNode{sumStretch: s, builder: newSumBuilder(b.names), lacks: b.in(s)}
+	n := &newNode{sumStretch: s, lacks: b.in(s)}
+	defer n.restart(b.names)
 	for _, i := range n.lacks {
 		n.files = append(n.files, b.blocks[i].(*block).file)
 	}
@@ -358,8 +367,7 @@ func (b *sumBuilding) begin(s sumStretch) *newNode {
 		}
 	}
 	if len(n.lacks)-len(more) == len(old.blocks) {
-		n.lacks = more
-		n.builder.addNode(old)
+		n.lacks, n.old = more, old
 	}
 	return n
 }
@@ -367,6 +375,7 @@ func (b *sumBuilding) begin(s sumStretch) *newNode {
 // finish makes the node and keeps it.
 func (b *sumBuilding) finish(n *newNode) *sumNode {
 	node := n.builder.node(n.files)
+	n.builder = nil
 	b.cache.put(b.names, n.sumStretch, node, b.version)
 	return node
 }
@@ -390,8 +399,9 @@ func (b *sumBuilding) shorter(n *newNode) []sumStretch {
 	return parts
 }
 
-// read makes nodes, which ascend, of the blocks that they lack. ok is false
-// after an error, or when a block could not be read and was left out.
+// read makes nodes, which ascend, of the blocks that they lack: half of them at a
+// time when they have too many sums. ok is false after an error, or when a block
+// could not be read and was left out.
 func (b *sumBuilding) read(ctx context.Context, batch []*newNode) (ok bool, err error) {
 	lacking := map[int][]*newNode{}
 	for _, n := range batch {
@@ -425,8 +435,17 @@ func (b *sumBuilding) read(ctx context.Context, batch []*newNode) (ok bool, err 
 				}
 				at = into[n]
 			}
-			at.builder.add(b.names.id(c.operationName), c)
+			at.builder.add(c)
 		})
+		if half := len(batch) / 2; half > 0 && sumsOf(batch) > maxBatchSums {
+			for _, n := range batch {
+				n.restart(b.names)
+			}
+			if ok, err := b.read(ctx, batch[:half]); !ok {
+				return false, err
+			}
+			return b.read(ctx, batch[half:])
+		}
 		if err != nil {
 			if b.view.unreadable(b.report, err) {
 				b.blocks = slices.Delete(slices.Clone(b.blocks), i, i+1)
@@ -440,4 +459,12 @@ func (b *sumBuilding) read(ctx context.Context, batch []*newNode) (ok bool, err 
 		*n.into = b.finish(n)
 	}
 	return true, nil
+}
+
+// sumsOf is the number of sums of nodes being made.
+func sumsOf(batch []*newNode) (n int) {
+	for _, node := range batch {
+		n += node.builder.sums()
+	}
+	return n
 }

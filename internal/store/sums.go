@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"math"
@@ -134,6 +135,12 @@ func (v *view) summer(ctx context.Context, q SumQuery) (*summer, error) {
 	}
 	slices.SortStableFunc(s.nodes, func(a, b cellNode) int { return a.cell - b.cell })
 	s.rows = make([][]sumRow, len(s.nodes))
+	apart := q.ByOperation || q.Keep != nil
+	for _, n := range s.nodes {
+		if n.incomplete || apart && len(n.rest) > 0 {
+			q.Report.Stopped = cmp.Or(q.Report.Stopped, valueLimit)
+		}
+	}
 	return s, nil
 }
 

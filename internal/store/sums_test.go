@@ -166,3 +166,43 @@ func TestSums(t *testing.T) {
 		}
 	}
 }
+
+// Operations without number are not told apart beyond a bound, and the answer
+// says so; what is asked about services is right nevertheless.
+func TestSumsOfTooManyOperations(t *testing.T) {
+	const spans = 30_000
+	from := uint64(1_790_000_000_000_000_000)
+	batch := &store.Batch{Kind: store.Spans}
+	for i := range spans {
+		start := from + uint64(i)*uint64(time.Millisecond)
+		batch.Spans = append(batch.Spans, store.Span{Resource: &store.Resource{Attrs: []store.Attr{{Key: "service.name", Value: store.StringValue(pick(newRandom(uint64(i)), "a", "b"))}}},
+			Scope: &store.Scope{}, Name: fmt.Sprint("GET /", i), Kind: int32(i%5) + 1, Start: start, End: start + uint64(i)})
+	}
+	ctx := context.Background()
+	for name, seal := range map[string]bool{"head": false, "block": true} {
+		h := newHistory(t)
+		h.append(batch)
+		if seal {
+			h.seal(store.Spans)
+		}
+		view := h.snapshot()
+		for _, step := range []uint64{0, uint64(time.Minute)} {
+			services, ops := &store.Report{}, &store.Report{}
+			h.checkSums(view, store.SumQuery{Step: step, First: from - from%uint64(time.Minute), Report: services})
+			n, count := 0, uint64(0)
+			for s, err := range view.Sums(ctx, store.SumQuery{Step: step, First: from - from%uint64(time.Minute), ByOperation: true, Report: ops}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+				count += s.Count
+			}
+			if step == 0 && (n >= spans || n < spans/2 || ops.Stopped == "" || count >= spans) {
+				t.Errorf("%s: got %d operations with %d spans, stopped by %q; want a bound", name, n, count, ops.Stopped)
+			}
+			if services.Partial() {
+				t.Errorf("%s: sums of services are partial: %+v", name, services)
+			}
+		}
+	}
+}
