@@ -108,8 +108,8 @@ func (e *parquetExport) file(ctx context.Context, sel *Selection, k store.Kind, 
 
 // writeRows writes the records of one file and returns how many there were.
 func writeRows[T, R any](e *parquetExport, out io.Writer, k store.Kind, records iter.Seq2[*T, error], row func(*T) (R, error), foreign func(*R) bool) (n uint64, err error) {
-	w := parquet.NewGenericWriter[R](out, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.MaxRowsPerRowGroup(rowGroup),
-		parquet.BloomFilters(parquet.SplitBlockFilter(10, "trace_id")), parquet.CreatedBy("signalbox", "", ""))
+	w := parquet.NewGenericWriter[R](out, parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}), parquet.DataPageVersion(1), parquet.MaxRowsPerRowGroup(rowGroup),
+		parquet.BloomFilters(parquet.SplitBlockFilter(10, "trace_id")), parquet.CreatedBy("signalbox", "1", "store-export"))
 	var rows []R
 	flush := func() error {
 		if _, err := w.Write(rows); err != nil {
