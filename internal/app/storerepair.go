@@ -78,15 +78,16 @@ func printRepaired(w io.Writer, r *store.Repaired) error {
 			fmt.Fprintln(w, "     "+st.bad("lost: "+lossText(a.Lost)))
 		}
 	}
-	done := "repaired"
-	if r.DryRun {
-		done = "to repair; nothing was written"
-	}
 	if len(r.Actions) == 0 {
 		_, err := fmt.Fprintln(w, "nothing to repair")
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s %s, %s lost\n", plural(len(r.Actions), "file"), done, plural(r.Lost(), "record"))
+	files, lost := plural(len(r.Actions), "file"), plural(r.Lost(), "record")
+	if r.DryRun {
+		_, err := fmt.Fprintf(w, "%s to repair, %s lost by it; nothing was written\n", files, lost)
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s repaired, %s lost\n", files, lost)
 	return err
 }
 
