@@ -40,8 +40,8 @@ func isGRPC(r *http.Request) bool {
 	return r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 }
 
-// newGRPC makes the gRPC side of s: Jaeger's query service, health and
-// reflection.
+// newGRPC makes the gRPC side of s: Jaeger's query service, what Grafana asks of
+// Tempo's, health and reflection.
 func (s *Server) newGRPC() *grpc.Server {
 	g := grpc.NewServer(
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(grpcproto.Name)}),
@@ -50,6 +50,7 @@ func (s *Server) newGRPC() *grpc.Server {
 	)
 	jaegerv3.RegisterQueryServiceServer(g, &queryService{server: s})
 	api_v2.RegisterQueryServiceServer(g, &queryServiceV2{server: s})
+	g.RegisterService(&tempoStreams, &tempoStreaming{s})
 	healthv1.RegisterHealthServer(g, health.NewServer())
 	reflection.Register(g)
 	return g
@@ -121,7 +122,7 @@ func (s *Server) unaryCall(ctx context.Context, request any, info *grpc.UnarySer
 func (s *Server) streamCall(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	return s.watchCall(info.FullMethod, func() error {
 		switch srv.(type) {
-		case *queryService, *queryServiceV2:
+		case *queryService, *queryServiceV2, *tempoStreaming:
 		default:
 			return next(srv, stream)
 		}

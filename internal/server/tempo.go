@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -376,7 +377,18 @@ func tempoFoundOf(f *traceql.Found) tempoFound {
 const maxTempoTraces = 5000
 
 func (s *Server) tempoSearch(w http.ResponseWriter, r *http.Request) error {
-	in := s.tempoInputs(r)
+	found, stats, err := s.tempoFind(r.Context(), s.tempoInputs(r))
+	if err != nil {
+		return err
+	}
+	if stats.Partial() {
+		w.Header().Set("X-Signalbox-Partial", strings.Join(partialWarnings(&stats.Report), "; "))
+	}
+	return writeJSON(w, map[string]any{"traces": found, "metrics": tempoStatsOf(stats)})
+}
+
+// tempoFind searches for the traces that in asks for.
+func (s *Server) tempoFind(ctx context.Context, in *tempoInputs) ([]tempoFound, *traceql.Stats, error) {
 	search := traceql.Search{Limit: min(in.count("limit"), maxTempoTraces), Spans: in.count("spss"),
 		MinDuration: in.duration("minDuration"), MaxDuration: in.duration("maxDuration")}
 	if in.Get("spss") == "0" {
@@ -388,18 +400,15 @@ func (s *Server) tempoSearch(w http.ResponseWriter, r *http.Request) error {
 	}
 	search.Query = in.query(true)
 	if in.err != nil {
-		return in.err
+		return nil, nil, in.err
 	}
 	var stats traceql.Stats
 	found := []tempoFound{}
-	for f, err := range s.traceql.Search(r.Context(), search, &stats) {
+	for f, err := range s.traceql.Search(ctx, search, &stats) {
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		found = append(found, tempoFoundOf(f))
 	}
-	if stats.Partial() {
-		w.Header().Set("X-Signalbox-Partial", strings.Join(partialWarnings(&stats.Report), "; "))
-	}
-	return writeJSON(w, map[string]any{"traces": found, "metrics": tempoStatsOf(&stats)})
+	return found, &stats, nil
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"net/http"
 	"strconv"
@@ -44,9 +45,26 @@ type tempoNumbers struct {
 }
 
 func (s *Server) tempoQueryRange(w http.ResponseWriter, r *http.Request) error {
-	in := s.tempoInputs(r)
+	return writeTempoNumbers(w)(s.tempoRange(r.Context(), s.tempoInputs(r)))
+}
+
+func (s *Server) tempoQuery(w http.ResponseWriter, r *http.Request) error {
+	return writeTempoNumbers(w)(s.tempoInstant(r.Context(), s.tempoInputs(r)))
+}
+
+func writeTempoNumbers(w http.ResponseWriter) func(*tempoNumbers, error) error {
+	return func(n *tempoNumbers, err error) error {
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, n)
+	}
+}
+
+// tempoRange computes numbers over time.
+func (s *Server) tempoRange(ctx context.Context, in *tempoInputs) (*tempoNumbers, error) {
 	q := traceql.Range{Step: in.duration("step"), Exemplars: in.count("exemplars")}
-	return s.tempoNumbers(w, r, in, q, func(n *traceql.Numbers, series traceql.Series) (out tempoSeries) {
+	return s.tempoNumbers(ctx, in, q, func(n *traceql.Numbers, series traceql.Series) (out tempoSeries) {
 		for i, v := range series.Values {
 			if !math.IsNaN(v) && !math.IsInf(v, 0) {
 				end := n.Start + uint64(i+1)*uint64(n.Step)
@@ -62,8 +80,9 @@ func (s *Server) tempoQueryRange(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (s *Server) tempoQuery(w http.ResponseWriter, r *http.Request) error {
-	return s.tempoNumbers(w, r, s.tempoInputs(r), traceql.Range{Instant: true}, func(_ *traceql.Numbers, series traceql.Series) (out tempoSeries) {
+// tempoInstant computes one number of each series.
+func (s *Server) tempoInstant(ctx context.Context, in *tempoInputs) (*tempoNumbers, error) {
+	return s.tempoNumbers(ctx, in, traceql.Range{Instant: true}, func(_ *traceql.Numbers, series traceql.Series) (out tempoSeries) {
 		if v := series.Values[0]; !math.IsNaN(v) && !math.IsInf(v, 0) {
 			out.Value = &v
 		}
@@ -71,22 +90,22 @@ func (s *Server) tempoQuery(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// tempoNumbers answers with the numbers of q; fill makes an answer's series of
-// what was computed, without the labels.
-func (s *Server) tempoNumbers(w http.ResponseWriter, r *http.Request, in *tempoInputs, q traceql.Range,
-	fill func(*traceql.Numbers, traceql.Series) tempoSeries) error {
+// tempoNumbers computes the numbers of q; fill makes an answer's series of what
+// was computed, without the labels.
+func (s *Server) tempoNumbers(ctx context.Context, in *tempoInputs, q traceql.Range,
+	fill func(*traceql.Numbers, traceql.Series) tempoSeries) (*tempoNumbers, error) {
 	q.Start, q.End = in.span(time.Hour)
 	if q.Query = in.query(false); in.err != nil {
-		return in.err
+		return nil, in.err
 	}
 	if !q.Instant {
 		q.Exemplars = exemplarsOf(q)
 	}
-	n, err := s.traceql.Metrics(r.Context(), q)
+	n, err := s.traceql.Metrics(ctx, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a := tempoNumbers{Series: []tempoSeries{}, Metrics: tempoStatsOf(&n.Stats)}
+	a := &tempoNumbers{Series: []tempoSeries{}, Metrics: tempoStatsOf(&n.Stats)}
 	if n.Partial() {
 		a.Status, a.Message = "PARTIAL", strings.Join(partialWarnings(&n.Report), "; ")
 	}
@@ -95,7 +114,7 @@ func (s *Server) tempoNumbers(w http.ResponseWriter, r *http.Request, in *tempoI
 		out.Labels, out.PromLabels = tempoAttrs(series.Labels), promLabels(series.Labels)
 		a.Series = append(a.Series, out)
 	}
-	return writeJSON(w, a)
+	return a, nil
 }
 
 // maxExemplars is how many examples an answer has, and how many when the client
