@@ -57,11 +57,10 @@ func TestFacts(t *testing.T) {
 // decoded gives the batches of a source.
 func decoded(t *testing.T, from source) func(func(*store.Batch) bool) {
 	return func(yield func(*store.Batch) bool) {
-		for {
-			var buffer []byte
-			body, _, err := from(&buffer)
+		for request := from(); request != nil; request = from() {
+			body, err := request.body(nil)
 			if err != nil {
-				return
+				t.Fatal(err)
 			}
 			b, err := ingest.TracesFromWire(body)
 			if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -53,20 +52,22 @@ func send(ctx context.Context, s otlp.Signal, from source, connections []otlp.Co
 			var buffer []byte
 			for {
 				mu.Lock()
-				body, records, err := from(&buffer)
+				request := from()
 				mu.Unlock()
-				if errors.Is(err, io.EOF) {
+				if request == nil {
 					return nil
 				}
+				body, err := request.body(buffer)
 				if err != nil {
 					return err
 				}
+				buffer = body
 				rejected, took, refused, err := deliver(ctx, c, s, body)
 				if err != nil {
 					return fmt.Errorf("sending: %w", err)
 				}
 				mu.Lock()
-				d.acknowledged += records - rejected
+				d.acknowledged += request.records - rejected
 				d.refused += refused
 				d.took = append(d.took, took)
 				mu.Unlock()

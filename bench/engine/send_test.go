@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,11 +32,11 @@ func (*reluctant) Close() error { return nil }
 func TestSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := 2
-		from := func(*[]byte) ([]byte, int, error) {
+		from := func() *outgoing {
 			if left--; left < 0 {
-				return nil, 0, io.EOF
+				return nil
 			}
-			return []byte("request"), 100, nil
+			return &outgoing{100, nothing}
 		}
 		d, err := send(t.Context(), otlp.Traces, from, []otlp.Connection{&reluctant{after: time.Second}})
 		if err != nil {
@@ -55,12 +54,14 @@ func TestSend(t *testing.T) {
 // What a receiver turns down for good ends the run.
 func TestSendRefused(t *testing.T) {
 	want := errors.New("400 Bad Request")
-	from := func(*[]byte) ([]byte, int, error) { return nil, 1, nil }
+	from := func() *outgoing { return &outgoing{1, nothing} }
 	_, err := send(t.Context(), otlp.Traces, from, []otlp.Connection{refusing{want}})
 	if !errors.Is(err, want) {
 		t.Errorf("got error %v; want %v", err, want)
 	}
 }
+
+func nothing(buffer []byte) ([]byte, error) { return buffer, nil }
 
 // refusing takes nothing.
 type refusing struct{ err error }

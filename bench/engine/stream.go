@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -129,38 +129,42 @@ func marshal(b *store.Batch) ([]byte, error) {
 	return new(ptrace.ProtoMarshaler).MarshalTraces(ingest.ToTraces(spans))
 }
 
-// source gives requests one after the other, to several senders; io.EOF is the
-// end. A body is valid until the next call with the same buffer.
-type source func(buffer *[]byte) (body []byte, records int, err error)
+// source gives requests one after the other; nil is the end. Senders call it one
+// at a time, what it gives all at once.
+type source func() *outgoing
 
-// read gives the first requests of the stream. It may be called by one sender at
-// a time; send sees to that.
+// outgoing is a request that is about to be sent.
+type outgoing struct {
+	records int
+	// body may use the buffer, which the sender keeps for its next request.
+	body func(buffer []byte) ([]byte, error)
+}
+
+// read gives the first requests of the stream.
 func (s *stream) read(requests int) source {
 	next := 0
-	return func(buffer *[]byte) ([]byte, int, error) {
+	return func() *outgoing {
 		if next == requests {
-			return nil, 0, io.EOF
+			return nil
 		}
 		r := s.requests[next]
 		next++
-		if cap(*buffer) < r.size {
-			*buffer = make([]byte, r.size*5/4)
-		}
-		body := (*buffer)[:r.size]
-		_, err := s.file.ReadAt(body, r.offset)
-		return body, r.records, err
+		return &outgoing{r.records, func(buffer []byte) ([]byte, error) {
+			body := slices.Grow(buffer[:0], r.size)[:r.size]
+			_, err := s.file.ReadAt(body, r.offset)
+			return body, err
+		}}
 	}
 }
 
 // live makes spans while they are sent: more than a file should have.
 func live(w maker, n int) source {
-	return func(*[]byte) ([]byte, int, error) {
+	return func() *outgoing {
 		if n <= 0 {
-			return nil, 0, io.EOF
+			return nil
 		}
 		b := w.Batch()
 		n -= b.Len()
-		body, err := marshal(b)
-		return body, b.Len(), err
+		return &outgoing{b.Len(), func([]byte) ([]byte, error) { return marshal(b) }}
 	}
 }
