@@ -271,13 +271,17 @@ func tracesOf(ctx context.Context, p part, ids []TraceID, need Need, rep *Report
 	all = slices.Compact(all) // an id may be asked for twice
 	own.Blocks++
 	x.traces(len(ids), len(all))
+	fill := snap.spans
+	if len(ids) == 1 {
+		fill = snap.spansInHalves // of several, other parts are filled meanwhile
+	}
 	for rows := range slices.Chunk(all, traceWindow) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		own.Rows += len(rows)
 		own.Matched += len(rows)
-		spans, err := snap.spans(rows, need)
+		spans, err := fill(rows, need)
 		if err != nil {
 			return err // some are not filled
 		}

@@ -185,3 +185,19 @@ func TestColumnsStop(t *testing.T) {
 		t.Errorf("got %d dots and report %+v; want 500 and the row limit", n, report)
 	}
 }
+
+// TestTraceOfManyGroups reads traces whose spans are all over a block.
+func TestTraceOfManyGroups(t *testing.T) {
+	const seed = 29
+	t.Logf("seed %d", seed)
+	r, h := newRandom(seed), newHistory(t)
+	h.append(r.batch(store.Spans, 20_000))
+	h.seal(store.Spans)
+	if n := h.parts[0].Groups(); n < 5 {
+		t.Fatalf("got %d groups; want more", n)
+	}
+	h.checkTrace(store.TraceID{})
+	for range 10 {
+		h.checkTrace(r.traceID())
+	}
+}

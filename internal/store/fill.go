@@ -51,6 +51,64 @@ func (s *snapshot) spans(rows []uint32, need Need) ([]*Span, error) {
 	return out, err
 }
 
+// fewGroups is the number of groups up to which one goroutine fills the rows.
+const fewGroups = 3
+
+// spansInHalves is spans with the work divided between two processors: the spans
+// of a trace are in a group for each service and operation, and each group costs
+// as much as hundreds of its spans would.
+func (s *snapshot) spansInHalves(rows []uint32, need Need) ([]*Span, error) {
+	pages, ok := s.pages.(*blockPages)
+	half := s.middle(rows)
+	if !ok || half == 0 {
+		return s.spans(rows, need)
+	}
+	type filled struct {
+		spans []*Span
+		err   error
+	}
+	twin := pages.block.snapshot()
+	var out []*Span
+	for _, f := range inParallel(context.Background(), 2, func(_ context.Context, i int) (f filled) {
+		if i == 0 {
+			f.spans, f.err = s.spans(rows[:half], need)
+		} else {
+			f.spans, f.err = twin.spans(rows[half:], need)
+		}
+		return f
+	}) {
+		if f.err != nil {
+			return nil, f.err
+		}
+		out = append(out, f.spans...)
+	}
+	n, bytes := twin.read()
+	pages.pagesRead += n
+	pages.bytesRead += bytes
+	return out, nil
+}
+
+// middle divides rows between groups, so that about half of the groups are on
+// each side; 0: they are too few to be divided.
+func (s *snapshot) middle(rows []uint32) int {
+	var first []int // of each group
+	end := uint32(0)
+	for i, row := range rows {
+		if row < end {
+			continue
+		}
+		g := s.groupOf(row)
+		if g == len(s.groups) {
+			return 0
+		}
+		first, end = append(first, i), s.groups[g].hi
+	}
+	if len(first) <= fewGroups {
+		return 0
+	}
+	return first[len(first)/2]
+}
+
 // logs fills the log records of rows, ascending.
 func (s *snapshot) logs(rows []uint32, need Need) ([]*Log, error) {
 	all := make([]Log, len(rows))
