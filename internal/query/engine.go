@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/store"
@@ -118,11 +119,15 @@ func within[T any](ctx context.Context, limit time.Duration, report *store.Repor
 	}
 }
 
+// lastEnd is the end of ranges that are divided into steps, in the year 2262:
+// beyond it the end of the last step could not be said.
+const lastEnd = math.MaxInt64 - uint64(1000*24*time.Hour)
+
 // until gives the end of a range that may be open: a minute after now, so that
 // records of senders whose clock is ahead are in it.
 func (e *Engine) until(end uint64) uint64 {
 	if end != 0 {
-		return end
+		return min(end, lastEnd)
 	}
 	return uint64(e.now().Add(time.Minute).UnixNano())
 }

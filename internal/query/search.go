@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -57,8 +58,11 @@ type ServiceCount struct {
 	Errors  int
 }
 
-// Duration is the time from the start of the first span to the end of the last.
-func (t *TraceSummary) Duration() time.Duration { return time.Duration(t.End - t.Start) }
+// Duration is the time from the start of the first span to the end of the last;
+// 292 years when senders' clocks make it longer.
+func (t *TraceSummary) Duration() time.Duration {
+	return time.Duration(min(t.End-t.Start, math.MaxInt64))
+}
 
 // SearchTraces yields the traces that q asks for, those with the newest (or
 // longest) matching span first. The report is filled while the answer is read.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"math"
 	"strconv"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
@@ -80,7 +81,7 @@ type spanCore struct {
 
 func coreOf(s *store.Span) spanCore {
 	c := spanCore{SpanID: s.SpanID.String(), Service: s.Resource.ServiceName(), Name: s.Name,
-		Kind: query.KindWord(s.Kind), Status: query.StatusWord(s.StatusCode), Start: nanos(s.Start), Duration: s.Duration()}
+		Kind: query.KindWord(s.Kind), Status: query.StatusWord(s.StatusCode), Start: nanos(s.Start), Duration: min(s.Duration(), math.MaxInt64)}
 	if s.ParentID != (store.SpanID{}) {
 		c.ParentID = s.ParentID.String()
 	}
@@ -234,7 +235,7 @@ type summaryAnswer struct {
 }
 
 func listedTrace(t *query.TraceSummary) summaryAnswer {
-	a := summaryAnswer{TraceID: t.ID.String(), Start: nanos(t.Start), Duration: t.End - t.Start,
+	a := summaryAnswer{TraceID: t.ID.String(), Start: nanos(t.Start), Duration: uint64(t.Duration()),
 		RootService: t.Root.Resource.ServiceName(), RootName: t.Root.Name, RootMissing: t.RootMissing, Spans: t.Spans, Errors: t.Errors}
 	for _, c := range t.Services {
 		a.Services = append(a.Services, serviceCount(c))
