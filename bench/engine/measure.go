@@ -159,7 +159,10 @@ func (b *bench) ingest(ctx context.Context, c contender, l load, protocol, dir s
 	if err != nil {
 		return err
 	}
-	key := words[l.kind] + " " + protocol + " "
+	key := "logs sent "
+	if l.kind == store.Spans {
+		key = "spans " + protocol + " "
+	}
 	cpu := (after - before).Seconds()
 	b.figures.add(c.name, key+"cpu", cpu/float64(d.acknowledged)*1e6)
 	b.figures.add(c.name, key+"per cpu", float64(d.acknowledged)/cpu)
@@ -284,11 +287,12 @@ func (b *bench) startFull(ctx context.Context, c contender, l load, dir string) 
 	if err := b.started(ctx, c, again, "start full", b.questionsFor(c, l)[0]); err != nil {
 		return err
 	}
-	held, err := again.count(ctx, store.Spans)
+	found, err := again.recount(ctx, store.Spans, l.begin.Add(-time.Minute), time.Now())
 	if err != nil {
 		return err
 	}
-	b.progress("  it has %d spans", held)
+	b.figures.add(c.name, "full spans", float64(found))
+	b.progress("  %d spans found", found)
 	if err := b.askFull(ctx, c, l, again); err != nil {
 		return err
 	}

@@ -102,21 +102,27 @@ func (a api) count(ctx context.Context, k store.Kind) (int, error) {
 }
 
 // recount looks at all records: the histogram of log records and the heatmap of
-// spans count them.
-func (a api) recount(ctx context.Context, k store.Kind, start, end time.Time) (int, error) {
+// spans count them. It asks for one hour after the other, as a question must be
+// answered in 10 s.
+func (a api) recount(ctx context.Context, k store.Kind, start, end time.Time) (sum int, err error) {
 	path := "traces/heatmap"
 	if k == store.Logs {
 		path = "logs/volume"
 	}
-	var counted struct {
-		Total  int
-		Report struct{ Partial bool }
+	for ; start.Before(end); start = start.Add(time.Hour) {
+		var counted struct {
+			Total  int
+			Report struct{ Partial bool }
+		}
+		if _, err := askJSON(ctx, a.base+path+"?"+between(start, start.Add(time.Hour)).Encode(), &counted); err != nil {
+			return 0, err
+		}
+		if counted.Report.Partial {
+			return 0, fmt.Errorf("the answer to %s is not whole", path)
+		}
+		sum += counted.Total
 	}
-	_, err := askJSON(ctx, a.base+path+"?"+between(start, end).Encode(), &counted)
-	if err == nil && counted.Report.Partial {
-		err = fmt.Errorf("the answer to %s is not whole", path)
-	}
-	return counted.Total, err
+	return sum, nil
 }
 
 // between are the parameters of a time range.
