@@ -161,6 +161,21 @@ func TestGrafanaLokiDataSource(t *testing.T) {
 	f("canonical form", "format_query", url.Values{"query": {"{ a = `b` }|json"}}, `{"data":"{a=\"b\"} | json","status":"success"}`)
 }
 
+// Grafana reads an answer from its beginning to its end: what says how the result
+// is to be read must come before it.
+func TestLokiOrderOfFields(t *testing.T) {
+	s, _ := lokiServer(t)
+	body := get(t, s, lokiPrefix+"query_range?"+lokiSpan(url.Values{"query": {`{service_name="cart"}`}}).Encode(), "X-Loki-Response-Encoding-Flags", "categorize-labels").Body.String()
+	last := -1
+	for _, name := range []string{`"status"`, `"resultType"`, `"encodingFlags"`, `"result"`, `"stats"`} {
+		at := strings.Index(body, name)
+		if at < last || at < 0 {
+			t.Errorf("%s is at %d of %s; want it behind %d", name, at, body, last)
+		}
+		last = at
+	}
+}
+
 func TestLokiTakesForms(t *testing.T) {
 	s, _ := lokiServer(t)
 	r := httptest.NewRequest("POST", lokiPrefix+"query_range", strings.NewReader(lokiSpan(url.Values{"query": {`sum(count_over_time({service_name="shop"}[1h]))`}, "step": {"1h"}}).Encode()))
