@@ -46,7 +46,7 @@ func (m *Matcher) compile(e Expr) error {
 	case Not:
 		return m.compile(e.Expr)
 	case Cond:
-		if e.Op < Eq || e.Op > Exists {
+		if e.Op < Eq || e.Op > HasType {
 			return fmt.Errorf("unknown operator %d on %s", e.Op, e.Field.Name)
 		}
 		if e.Op == Regexp {
@@ -124,6 +124,8 @@ func (c Cond) holds(v Value, re *regexp.Regexp) bool {
 	switch c.Op {
 	case Exists:
 		return true
+	case HasType:
+		return v.Type == c.Value.Type
 	case Contains:
 		return textual(v) && strings.Contains(v.str, c.Value.str)
 	case ContainsFold:

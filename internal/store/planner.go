@@ -150,6 +150,9 @@ func (p *planner) hiddenPredicates(c Cond, holds func(Value) bool) ([]predicate,
 // type's zero value does.
 func (p *planner) columnPredicate(col *columnInfo, c Cond, holds func(Value) bool, zero bool) (predicate, error) {
 	zero = zero && holds(Value{Type: col.key.typ})
+	if c.Op == HasType && c.Value.Type != col.key.typ && !zero {
+		return nil, nil
+	}
 	if !col.key.textual() {
 		if !numComparable(col.key.typ, c) {
 			return nil, nil
@@ -197,6 +200,8 @@ func numComparable(typ ValueType, c Cond) bool {
 		return true
 	case Contains, ContainsFold, Regexp:
 		return false
+	case HasType:
+		return typ == c.Value.Type
 	}
 	_, ok := compare(Value{Type: typ}, Value{Type: c.Value.Type})
 	return ok

@@ -139,7 +139,7 @@ type Not struct{ Expr Expr }
 type Cond struct {
 	Field Field
 	Op    Op
-	Value Value // ignored by Exists
+	Value Value // ignored by Exists; of HasType only the type counts
 }
 
 func (And) isExpr()  {}
@@ -162,6 +162,7 @@ const (
 	ContainsFold // substring, letter case ignored (Unicode simple folding)
 	Regexp       // RE2, anchored at both ends as in PromQL and TraceQL
 	Exists
+	HasType // of the same type as Value, whatever its content
 )
 
 // Place says where a field lives.
@@ -201,7 +202,7 @@ const (
 	FieldEventName     = "event.name"    // String: names of a span's events; a log record's event name
 	FieldSeverity      = "severity"      // Int: OTLP SeverityNumber
 	FieldSeverityText  = "severityText"  // String
-	FieldBody          = "body"          // the body's Value; Array and Map match only Exists, Contains, ContainsFold and Regexp, on their encoding
+	FieldBody          = "body"          // the body's Value; Array and Map match only Exists and HasType, and Contains, ContainsFold and Regexp on their encoding
 )
 
 // FieldQuery asks for the attribute keys in use, or for the values of one.

@@ -189,7 +189,7 @@ func (r *random) field() store.Field {
 }
 
 func (r *random) cond() store.Cond {
-	c := store.Cond{Field: r.field(), Op: store.Op(1 + r.IntN(10)), Value: r.value()}
+	c := store.Cond{Field: r.field(), Op: store.Op(1 + r.IntN(11)), Value: r.value()}
 	switch c.Field.Name {
 	case store.FieldTraceID:
 		c.Value = store.StringValue(r.traceID().String())
