@@ -181,8 +181,13 @@ func textCondition(text string, op store.Op) store.Expr {
 	case safeText(text):
 		return contains(text)
 	}
-	structured := store.Not{Expr: store.Cond{Field: bodyField, Op: store.Ge, Value: store.StringValue("")}}
-	all := store.And{store.Or{contains(text), structured}}
+	some := store.Or{contains(text)}
+	for _, other := range []store.Value{
+		store.MapValue(""), store.ArrayValue(""), store.BytesValue(""), store.IntValue(0), store.DoubleValue(0), store.BoolValue(false),
+	} {
+		some = append(some, store.Cond{Field: bodyField, Op: store.HasType, Value: other})
+	}
+	all := store.And{some}
 	for _, part := range strings.FieldsFunc(text, punctuation) {
 		if len(part) > 1 && safeText(part) {
 			all = append(all, contains(part))
