@@ -40,7 +40,8 @@ func partOfID(logs []store.Log) string {
 	return ""
 }
 
-// TestBodySearch looks for parts of bodies that are in a head and in blocks.
+// TestBodySearch looks for parts of bodies that are in a head and in blocks, and
+// in a block that was made of others.
 func TestBodySearch(t *testing.T) {
 	h, l := newHistory(t), workload.NewLogs(workloadStart)
 	rare := ""
@@ -52,6 +53,16 @@ func TestBodySearch(t *testing.T) {
 		h.seal(store.Logs)
 	}
 	h.append(l.Batch())
+	checkBodySearches(t, h, rare)
+	h.merge(newRandom(1), store.Logs)
+	if len(h.parts) != 1 {
+		t.Fatalf("got %d blocks; want one made of two", len(h.parts))
+	}
+	checkBodySearches(t, h, rare)
+}
+
+func checkBodySearches(t *testing.T, h *history, rare string) {
+	t.Helper()
 	for _, p := range h.parts {
 		if p.Grams() == 0 {
 			t.Error("a block of log records without gram filters")
