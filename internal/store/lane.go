@@ -48,7 +48,7 @@ type lane struct {
 	fill   atomic.Int64 // of the generation being written, in thousandths
 	held   atomic.Int64 // bytes of the batches that are held back
 
-	mergeAfter time.Time // of goroutine maintain: not to merge before
+	mergeAfter time.Time // not to merge before; guarded by the store's merging
 
 	// refusing is the reason (string) why batches are refused, "" while they
 	// are not.

@@ -99,6 +99,8 @@ func (b *block) attrColumns() int { return len(b.common.attrs) }
 // mergeSmall merges small blocks until there is nothing to merge. It gives way
 // to sealing.
 func (s *Store) mergeSmall() {
+	s.merging.Lock()
+	defer s.merging.Unlock()
 	for _, l := range s.lanes {
 		for time.Now().After(l.mergeAfter) && l.behind.Load() == nil && !s.closed.Load() && !s.diskLow() {
 			from, release := l.mergeable()

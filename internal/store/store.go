@@ -32,7 +32,8 @@ type Store struct {
 
 	seals       chan *lane // lanes with a frozen generation: at most all of them
 	expireMu    sync.Mutex
-	clock       wallClock // under expireMu
+	merging     sync.Mutex // held while blocks are merged: once at a time
+	clock       wallClock  // under expireMu
 	quarantined atomic.Int64
 
 	closeOnce    sync.Once
