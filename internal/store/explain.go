@@ -145,7 +145,7 @@ func (x *partExplain) skip(why string) {
 // traces notes that rows of traces are read by id.
 func (x *partExplain) traces(ids, rows int) {
 	if x != nil {
-		x.part.Steps = []ExplainStep{{How: "trace index: " + strconv.Itoa(ids) + " ids", In: x.part.Rows, Out: rows}}
+		x.part.Steps = []ExplainStep{{How: "trace index: ids wanted: " + strconv.Itoa(ids), In: x.part.Rows, Out: rows}}
 	}
 }
 

@@ -251,6 +251,9 @@ func (s *searcher) collect(ctx context.Context) error {
 	}
 	if !slices.ContainsFunc(s.parts[1:], func(p part) bool { return s.overlaps(p.timeRange()) }) {
 		s.report.BlocksSkipped += len(s.parts) - 1
+		for _, p := range s.parts[1:] {
+			explainPart(ctx, p).skip(s.notNeeded(p))
+		}
 		return nil
 	}
 	for hits, err := range eachPart(ctx, s, func(ctx context.Context, s *searcher, i int) ([]hit, error) {
