@@ -37,6 +37,10 @@ func (s *Server) lokiRoutes() []route {
 	add("GET POST", "patterns", "forms of lines over time", s.lokiPatterns)
 	add("GET POST", "format_query", "a query in its canonical form", s.lokiFormat)
 	add("GET", "status/buildinfo", "version", s.lokiBuild)
+	add("GET", "rules", "alerting rules, of which there are none", s.lokiRules)
+	all = append(all,
+		route{method: "GET", pattern: "/prometheus/api/v1/rules", doc: "Loki: alerting rules, as Prometheus answers them", handle: s.lokiNoRules, fail: writeLokiError, light: true},
+		route{method: "GET", pattern: "/loki/", doc: "Loki: what it has and we have not", handle: s.lokiUnknown, fail: writeLokiError, light: true})
 	all = append(all, route{method: "GET", pattern: lokiPrefix + "tail", doc: "Loki: lines as they arrive, over a WebSocket", handle: s.lokiTail, fail: writeLokiError, endless: true})
 	push := func(pattern, doc string, h handler) {
 		all = append(all, route{method: "POST", pattern: pattern, doc: "Loki: " + doc, handle: h, fail: writeLokiError, changes: true, push: true})
@@ -227,6 +231,20 @@ func (s *Server) lokiFormat(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return writeLoki(w, e.String())
+}
+
+// lokiRules answers as Loki does when nobody has made a rule.
+func (s *Server) lokiRules(http.ResponseWriter, *http.Request) error {
+	return &problem{Status: http.StatusNotFound, Kind: "not_found", Message: "no rule groups found"}
+}
+
+func (s *Server) lokiNoRules(w http.ResponseWriter, _ *http.Request) error {
+	return writeLoki(w, map[string]any{"groups": []any{}})
+}
+
+// lokiUnknown keeps clients that ask for more from taking the page for an answer.
+func (s *Server) lokiUnknown(http.ResponseWriter, *http.Request) error {
+	return &problem{Status: http.StatusNotFound, Kind: "not_found", Message: "there is no such path in the API for logs"}
 }
 
 // lokiBuildInfo is what Loki says about itself.

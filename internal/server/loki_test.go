@@ -207,6 +207,23 @@ func TestLokiErrors(t *testing.T) {
 	f("patterns", nil, "parameter query")
 }
 
+func TestLokiHasNoRules(t *testing.T) {
+	s, _ := lokiServer(t)
+	for target, want := range map[string]string{
+		"/loki/api/v1/rules":            "404 no rule groups found",
+		"/prometheus/api/v1/rules":      `200 {"status":"success","data":{"groups":[]}}`,
+		"/loki/api/v1/drilldown-limits": "404 there is no such path in the API for logs",
+	} {
+		w := get(t, s, target)
+		if got := fmt.Sprint(w.Code, " ", strings.TrimSpace(w.Body.String())); got != want {
+			t.Errorf("%s: got %s; want %s", target, got, want)
+		}
+	}
+	if w := get(t, s, lokiPrefix+"status/buildinfo"); !strings.Contains(w.Body.String(), `"version":"1.2.3"`) {
+		t.Errorf("build: got %s", w.Body)
+	}
+}
+
 func TestLokiTimes(t *testing.T) {
 	f := func(text string, want time.Time) {
 		t.Helper()
