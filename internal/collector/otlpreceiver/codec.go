@@ -77,7 +77,7 @@ func (c codec) decode(ctx context.Context, request any, _ *grpc.UnaryServerInfo,
 		return handler(ctx, request)
 	}
 	if in.body == nil {
-		return nil, noRoom().Err()
+		return nil, c.intake.refused.count(ctx, noRoom()).Err()
 	}
 	defer in.hold.give()
 	var l *lane
@@ -91,12 +91,12 @@ func (c codec) decode(ctx context.Context, request any, _ *grpc.UnaryServerInfo,
 		err := c.intoPdata(in.body, request)
 		in.body.Free()
 		if err != nil {
-			return nil, status.Error(codes.InvalidArgument, err.Error())
+			return nil, c.intake.refused.count(ctx, status.New(codes.InvalidArgument, err.Error())).Err()
 		}
 		return handler(ctx, request)
 	}
 	var answer any
-	kept, err := l.read(slices.Clip(in.body.ReadOnlyData()), in.hold, func(b *store.Batch) (err error) {
+	kept, err := c.intake.read(ctx, l, slices.Clip(in.body.ReadOnlyData()), in.hold, func(b *store.Batch) (err error) {
 		shell.Fill(request, b.Len())
 		answer, err = handler(wire.With(ctx, b), request)
 		return err

@@ -42,7 +42,10 @@ func newFactory(all *intakes) receiver.Factory {
 			if err != nil {
 				return nil, err
 			}
-			i := all.intake(cfg)
+			i, err := all.intake(set, cfg)
+			if err != nil {
+				return nil, err
+			}
 			if all.goesStraight(set, pipeline.SignalTraces) {
 				if i.spans, err = newSpanLane(set, next); err != nil {
 					return nil, err
@@ -52,14 +55,21 @@ func newFactory(all *intakes) receiver.Factory {
 		}, theirs.TracesStability()),
 		receiver.WithMetrics(func(ctx context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
 			r, err := theirs.CreateMetrics(ctx, set, withLegacy(cfg), next)
-			return hosted{r, all.intake(cfg)}, err
+			if err != nil {
+				return nil, err
+			}
+			i, err := all.intake(set, cfg)
+			return hosted{r, i}, err
 		}, theirs.MetricsStability()),
 		receiver.WithLogs(func(ctx context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
 			r, err := theirs.CreateLogs(ctx, set, withLegacy(cfg), next)
 			if err != nil {
 				return nil, err
 			}
-			i := all.intake(cfg)
+			i, err := all.intake(set, cfg)
+			if err != nil {
+				return nil, err
+			}
 			if all.goesStraight(set, pipeline.SignalLogs) {
 				if i.logs, err = newLogLane(set, next); err != nil {
 					return nil, err
@@ -86,16 +96,22 @@ func newIntakes(straight Straight) *intakes {
 }
 
 // intake is that of the receiver with a configuration.
-func (a *intakes) intake(cfg component.Config) *intake {
+func (a *intakes) intake(set receiver.Settings, cfg component.Config) (*intake, error) {
 	c := cfg.(*otlpreceiver.Config)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	key := weak.Make(c)
-	if a.of[key] == nil {
-		a.of[key] = newIntake(c, a.room)
-		runtime.AddCleanup(c, a.forget, key)
+	if i := a.of[key]; i != nil {
+		return i, nil
 	}
-	return a.of[key]
+	refused, err := newRefusals(set)
+	if err != nil {
+		return nil, err
+	}
+	i := newIntake(c, a.room, refused)
+	a.of[key] = i
+	runtime.AddCleanup(c, a.forget, key)
+	return i, nil
 }
 
 func (a *intakes) forget(key weak.Pointer[otlpreceiver.Config]) {

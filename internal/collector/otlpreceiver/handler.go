@@ -41,7 +41,7 @@ func (i *intake) wrap(_ context.Context, next http.Handler) (http.Handler, error
 			req.URL.Path, req.URL.RawPath = i.spanPath, ""
 		}
 		if err := i.inflate(w, req); err != nil {
-			refuse(w, req, status.New(codes.InvalidArgument, err.Error()))
+			refuse(w, req, i.refused.count(req.Context(), status.New(codes.InvalidArgument, err.Error())))
 			return
 		}
 		defer req.Body.Close()
@@ -74,12 +74,13 @@ func (i *intake) serve(l *lane, req *http.Request) *status.Status {
 	var err error
 	if *body, err = readInto((*body)[:0], req, h); err != nil {
 		bodies.Put(body)
+		why := status.New(codes.InvalidArgument, err.Error())
 		if errors.Is(err, ingest.ErrNoRoom) {
-			return noRoom()
+			why = noRoom()
 		}
-		return status.New(codes.InvalidArgument, err.Error())
+		return i.refused.count(req.Context(), why)
 	}
-	kept, err := l.read(*body, h, func(b *store.Batch) error { return l.pass(req.Context(), b) })
+	kept, err := i.read(req.Context(), l, *body, h, func(b *store.Batch) error { return l.pass(req.Context(), b) })
 	if !kept && cap(*body) <= maxIdle {
 		bodies.Put(body)
 	}

@@ -12,8 +12,11 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/signalbox-otel/signalbox/internal/collector/wire"
 	"github.com/signalbox-otel/signalbox/internal/ingest"
@@ -36,6 +39,7 @@ type intake struct {
 	encodings []string
 	maxBody   int64
 	room      *room
+	refused   refusals
 }
 
 // defaultMaxBody is the limit of the collector's server if none is configured.
@@ -43,8 +47,8 @@ const defaultMaxBody = 20 << 20
 
 // newIntake makes the intake of a receiver, and takes from its server what is
 // done here.
-func newIntake(c *otlpreceiver.Config, r *room) *intake {
-	i := &intake{room: r}
+func newIntake(c *otlpreceiver.Config, r *room, refused refusals) *intake {
+	i := &intake{room: r, refused: refused}
 	if c.Protocols.HTTP.HasValue() {
 		http := c.Protocols.HTTP.Get()
 		i.spanPath, i.metricPath, i.logPath = string(http.TracesURLPath), string(http.MetricsURLPath), string(http.LogsURLPath)
@@ -57,6 +61,35 @@ func newIntake(c *otlpreceiver.Config, r *room) *intake {
 		}
 	}
 	return i
+}
+
+// refusals counts requests that were refused before anybody knew how many records
+// they have; the collector counts records only.
+type refusals struct {
+	counter metric.Int64Counter
+	byCode  map[codes.Code]metric.MeasurementOption
+}
+
+func newRefusals(set receiver.Settings) (refusals, error) {
+	c, err := ofAllSignals(set.TelemetrySettings).MeterProvider.Meter("github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver").Int64Counter(
+		"signalbox_otlp_refused_requests_total",
+		metric.WithDescription("Requests that an otlp receiver refused without reading what they hold."),
+		metric.WithUnit("{requests}"))
+	if err != nil {
+		return refusals{}, fmt.Errorf("making the counter of refused requests of receiver %s: %w", set.ID, err)
+	}
+	reason := func(text string) metric.MeasurementOption {
+		return metric.WithAttributeSet(attribute.NewSet(attribute.String("receiver", set.ID.String()), attribute.String("reason", text)))
+	}
+	return refusals{c, map[codes.Code]metric.MeasurementOption{codes.Unavailable: reason("no_room"), codes.InvalidArgument: reason("unreadable")}}, nil
+}
+
+// count counts a request that was refused with s, and returns s.
+func (r refusals) count(ctx context.Context, s *status.Status) *status.Status {
+	if why, ok := r.byCode[s.Code()]; ok {
+		r.counter.Add(ctx, 1, why)
+	}
+	return s
 }
 
 // lane is the lane of a kind of records, nil when there is none.
@@ -95,13 +128,15 @@ type lane struct {
 // read reads a request and calls use with the batch, which is made of parts of
 // body and good until use returns. But when kept is true, a follower of the store
 // has it: body must stay as it is.
-func (l *lane) read(body []byte, h *hold, use func(*store.Batch) error) (kept bool, err error) {
+func (i *intake) read(ctx context.Context, l *lane, body []byte, h *hold, use func(*store.Batch) error) (kept bool, err error) {
 	r, ok := l.readers.Get().(*ingest.Reader)
 	if !ok {
 		r = new(ingest.Reader)
 	}
 	b, err := r.FromWire(l.kind, body, func(bytes int) bool { return h.take(int64(bytes)) })
-	if err == nil {
+	if err != nil {
+		err = i.refused.count(ctx, refusal(err)).Err()
+	} else {
 		err = use(b)
 		kept = b.Followed
 	}
