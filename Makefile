@@ -11,7 +11,7 @@ RACE := ./internal/collector/standby/... ./internal/store/... ./internal/ingest/
 
 # Packages that staticcheck reads. It reads all that they import too, which for
 # the collector's components takes longer than compiling them.
-LIGHT := . ./api/... ./web ./bench/... ./internal/buildcache ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/query/... ./internal/server/... ./e2e/kube/... ./e2e/runtimes ./e2e/ctl ./e2e/app ./e2e/pause ./images/...
+LIGHT := . ./api/... ./web ./bench/... ./internal/buildcache ./internal/demo/... ./internal/load/... ./internal/migrate/... ./internal/store/... ./internal/ingest/... ./internal/archive ./internal/query/... ./internal/server/... ./e2e/kube/... ./e2e/runtimes ./e2e/ctl ./e2e/app ./e2e/pause ./images/...
 
 .DEFAULT_GOAL := help
 .PHONY: help

@@ -150,6 +150,9 @@ func (s *exportSettings) run(cmd *cobra.Command, args []string) error {
 		e.Unreadable = append(e.Unreadable, c.Error())
 	}
 	s.report(cmd.ErrOrStderr(), e, time.Since(start))
+	for _, l := range src.Lost {
+		fmt.Fprintf(cmd.ErrOrStderr(), "missing since earlier, as the directory has been damaged: %s of %s\n", plural(l.Records, "record"), l.File)
+	}
 	if len(e.Unreadable) > 0 {
 		return errPartial
 	}

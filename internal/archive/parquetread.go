@@ -48,7 +48,7 @@ func (r *reader) parquet(f *os.File) error {
 			return ingest.Logs(ingest.ToLogs(logs))
 		})
 	}
-	return errors.New("Parquet with other columns than those of 'signalbox store export'")
+	return errors.New("its columns are not those of the Parquet of 'signalbox store export'")
 }
 
 // openParquet reads the footer. The library panics on some that are damaged.

@@ -20,9 +20,17 @@ type ReadOnly struct {
 	// Unreadable are the files, or parts of the log, that were found damaged
 	// when they were opened: what they held is missing.
 	Unreadable []*CorruptionError
+	// Lost are blocks, or records of them, that were found damaged earlier.
+	Lost []LostRecords
 
 	parts [len(kinds)][]part
 	files []io.Closer
+}
+
+// LostRecords are records of a block that could not be read and was set aside.
+type LostRecords struct {
+	File    string
+	Records int
 }
 
 // OpenReadOnly opens what a directory holds. Of the options it uses FS and
@@ -67,6 +75,9 @@ func (r *ReadOnly) load(dir string, o Options, m *manifest, names []string) erro
 			if err := r.open(dir, o, i, e.File); err != nil {
 				return err
 			}
+		}
+		for _, e := range of.Lost {
+			r.Lost = append(r.Lost, LostRecords{e.File, e.Rows})
 		}
 		h := newHead(k)
 		l := logReader{fs: o.FS, dir: dir, kind: k, store: m.logID(), sealed: of.Sealed,
