@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
@@ -47,7 +48,8 @@ func killOptions() Options {
 }
 
 // appendUntilKilled appends batches of two records with four senders and
-// prints the first id of each that was acknowledged.
+// prints the first id of each that was acknowledged. Blocks are made again and
+// again before they are full, and merged.
 func appendUntilKilled(dir string, from int) error {
 	s, err := Open(dir, killOptions())
 	if err != nil {
@@ -56,6 +58,14 @@ func appendUntilKilled(dir string, from int) error {
 	var mu sync.Mutex
 	next := from
 	failed := make(chan error)
+	go func() {
+		for range time.Tick(3 * time.Millisecond) {
+			if err := s.Flush(context.Background()); err != nil {
+				failed <- err
+			}
+			s.mergeSmall()
+		}
+	}()
 	for range 4 {
 		go func() {
 			for {
@@ -151,7 +161,22 @@ func checkAfterKill(t *testing.T, dir string, acked map[int]bool) {
 			t.Errorf("record %d was acknowledged but is lost", id)
 		}
 	}
+	t.Logf("%d blocks, of which %d have more than 10 batches", s.Stats().Blocks, largeBlocks(s))
 	if got := s.Stats().Quarantined; got != 0 {
 		t.Errorf("%d files set aside; a kill is no corruption", got)
 	}
+}
+
+// largeBlocks is the number of blocks with more than 10 batches: heads are sealed
+// every few milliseconds, so most of them were merged.
+func largeBlocks(s *Store) (n int) {
+	l := s.lane(Spans)
+	l.view.RLock()
+	defer l.view.RUnlock()
+	for _, b := range l.blocks {
+		if b.entry.Last-b.entry.First > 10 {
+			n++
+		}
+	}
+	return n
 }
