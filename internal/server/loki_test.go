@@ -372,7 +372,7 @@ func TestRefusedPushes(t *testing.T) {
 	good := []byte(`{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}`)
 	f := func(appender Appender, body []byte, contentType, coding string, status int, message string) {
 		t.Helper()
-		s := newTestServer(t, Deps{Appender: appender, Limits: Limits{PushBytes: 1 << 16}})
+		s := newTestServer(t, Deps{Appender: appender, Limits: Limits{PushBytes: 1 << 16, PushParts: 100}})
 		w := push(s, lokiPrefix+"push", body, "Content-Type", contentType, "Content-Encoding", coding)
 		if w.Code != status || !strings.Contains(w.Body.String(), message) {
 			t.Errorf("%.80q: got %d %s; want %d %s", body, w.Code, w.Body, status, message)
@@ -393,6 +393,10 @@ func TestRefusedPushes(t *testing.T) {
 	f(memory, snappy.Encode(nil, field(1, field(1, []byte(`{a=~"b"}`)))), "application/x-protobuf", "", 400, "one value each")
 	f(memory, snappy.Encode(nil, make([]byte, 1<<17)), "application/x-protobuf", "", 413, "too large")
 	f(memory, make([]byte, 1<<17), "application/json", "", 413, "too large")
+	f(memory, []byte(`{"streams":{}}`), "application/json", "", 400, "expected [")
+	f(memory, []byte(`{"other":[1],"streams":[{"values":[["1","x"]],"stream":{"a":"b"}}]}`), "application/json", "", 204, "")
+	f(memory, snappy.Encode(nil, bytes.Repeat(field(1, field(1, []byte(`{a="b"}`))), 101)), "application/x-protobuf", "", 413, "more than 100")
+	f(memory, snappy.Encode(nil, field(1, field(1, []byte(`{a="b"}`)), bytes.Repeat(field(2, field(1, number(1, 1))), 100))), "application/x-protobuf", "", 413, "more than 100")
 	f(memory, good, "text/plain", "", 415, "content type")
 	f(memory, good, "application/json", "br", 415, "gzip and snappy")
 	f(nil, good, "application/json", "", 503, "takes no data")
@@ -467,7 +471,7 @@ func FuzzPush(f *testing.F) {
 	f.Add([]byte(`{"streams":[{"stream":{"a":"b"},"values":[["1","x",{"c":"d"}]]}]}`), true)
 	f.Add(snappy.Encode(nil, field(1, field(1, []byte(`{a="b"}`)), field(2, field(1, number(1, 5)), field(2, []byte("x"))))), false)
 	f.Fuzz(func(t *testing.T, body []byte, isJSON bool) {
-		p := pusher{logs: plog.NewLogs(), now: lokiNow}
+		p := pusher{logs: plog.NewLogs(), now: lokiNow, most: 1000}
 		var err error
 		if isJSON {
 			err = p.json(body)

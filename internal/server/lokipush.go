@@ -40,7 +40,7 @@ func (s *Server) lokiPush(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := pusher{logs: plog.NewLogs(), now: s.deps.Now()}
+	p := pusher{logs: plog.NewLogs(), now: s.deps.Now(), most: s.deps.Limits.PushParts}
 	if isJSON {
 		err = p.json(body)
 	} else {
@@ -94,7 +94,8 @@ func (s *Server) lokiOTLP(w http.ResponseWriter, r *http.Request) error {
 // badPush says that a body cannot be understood, or is too large.
 func badPush(err error) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	var known *problem
+	if errors.As(err, &tooLarge) || errors.As(err, &known) {
 		return err
 	}
 	return &problem{Status: http.StatusBadRequest, Kind: "bad_request", Message: err.Error()}
@@ -153,43 +154,95 @@ func (s *Server) pushed(r *http.Request) (body []byte, isJSON bool, err error) {
 type pusher struct {
 	logs plog.Logs
 	now  time.Time
+	// parts are the streams and lines so far. They are bounded because small ones
+	// take many times more memory than they have bytes.
+	parts, most int
 }
 
-// pushedJSON is the body of a push in JSON. A value is a list of time, line and,
-// when there is metadata, an object.
-type pushedJSON struct {
-	Streams []struct {
-		Stream map[string]string   `json:"stream"`
-		Values [][]json.RawMessage `json:"values"`
-	} `json:"streams"`
-}
-
-func (p *pusher) json(body []byte) error {
-	var request pushedJSON
-	if err := json.Unmarshal(body, &request); err != nil {
-		return fmt.Errorf("reading JSON: %w", err)
+// room reports whether n more parts are too many.
+func (p *pusher) room(n int) error {
+	if p.parts+n > p.most {
+		return &problem{Status: http.StatusRequestEntityTooLarge, Kind: "too_large",
+			Message: fmt.Sprintf("there are more than %d streams and lines in one push; send several", p.most)}
 	}
-	for _, stream := range request.Streams {
-		labels := make(logql.Labels, 0, len(stream.Stream))
-		for name, value := range stream.Stream {
-			labels = append(labels, logql.Label{Name: name, Value: value})
-		}
-		slices.SortFunc(labels, func(a, b logql.Label) int { return strings.Compare(a.Name, b.Name) })
-		add, err := p.stream(labels)
+	return nil
+}
+
+// part counts a stream or a line.
+func (p *pusher) part() error {
+	p.parts++
+	return p.room(0)
+}
+
+// pushedStream is one stream of a push in JSON. Values are lists of time, line
+// and, when there is metadata, an object; they are taken one by one.
+type pushedStream struct {
+	Stream map[string]string `json:"stream"`
+	Values json.RawMessage   `json:"values"`
+}
+
+// json reads an object with a list of streams.
+func (p *pusher) json(body []byte) error {
+	err := eachJSON(body, '{', func(dec *json.Decoder) error {
+		key, err := dec.Token()
 		if err != nil {
 			return err
 		}
-		for _, value := range stream.Values {
-			at, line, metadata, err := pushedValue(value)
-			if err != nil {
-				return err
-			}
-			if err := add(at, line, metadata); err != nil {
-				return err
-			}
+		var content json.RawMessage
+		if err := dec.Decode(&content); err != nil || key != "streams" {
+			return err
+		}
+		return eachJSON(content, '[', p.jsonStream)
+	})
+	var known *problem
+	if err != nil && !errors.As(err, &known) {
+		return fmt.Errorf("reading JSON: %w", err)
+	}
+	return err
+}
+
+// eachJSON calls item at each element of a list, or at each key of an object.
+func eachJSON(text []byte, open json.Delim, item func(*json.Decoder) error) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	if t, err := dec.Token(); err != nil {
+		return err
+	} else if t != open {
+		return fmt.Errorf("%v is not expected here; expected %v", t, open)
+	}
+	for dec.More() {
+		if err := item(dec); err != nil {
+			return err
 		}
 	}
-	return nil
+	_, err := dec.Token()
+	return err
+}
+
+func (p *pusher) jsonStream(dec *json.Decoder) error {
+	var stream pushedStream
+	if err := dec.Decode(&stream); err != nil {
+		return err
+	}
+	labels := make(logql.Labels, 0, len(stream.Stream))
+	for name, value := range stream.Stream {
+		labels = append(labels, logql.Label{Name: name, Value: value})
+	}
+	slices.SortFunc(labels, func(a, b logql.Label) int { return strings.Compare(a.Name, b.Name) })
+	add, err := p.stream(labels)
+	if err != nil || stream.Values == nil {
+		return err
+	}
+	return eachJSON(stream.Values, '[', func(dec *json.Decoder) error {
+		var value []json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return err
+		}
+		at, line, metadata, err := pushedValue(value)
+		if err != nil {
+			return err
+		}
+		return add(at, line, metadata)
+	})
 }
 
 // pushedValue reads ["time in nanoseconds", "line", {metadata}].
@@ -242,7 +295,10 @@ func (p *pusher) protoStream(b []byte) error {
 	var entries [][]byte
 	err := protoFields(b, map[protowire.Number]func([]byte) error{
 		1: func(v []byte) error { text = string(v); return nil },
-		2: func(v []byte) error { entries = append(entries, v); return nil },
+		2: func(v []byte) error {
+			entries = append(entries, v)
+			return p.room(len(entries))
+		},
 	}, nil)
 	if err != nil {
 		return err
@@ -336,6 +392,9 @@ var serviceLabels = []string{
 
 // stream begins the records of one stream; what it returns adds one.
 func (p *pusher) stream(labels logql.Labels) (add func(at int64, line string, metadata logql.Labels) error, err error) {
+	if err := p.part(); err != nil {
+		return nil, err
+	}
 	if len(labels) == 0 {
 		return nil, errors.New("error at least one label pair is required per stream")
 	}
@@ -365,6 +424,9 @@ func (p *pusher) stream(labels logql.Labels) (add func(at int64, line string, me
 	}
 	records := rl.ScopeLogs().AppendEmpty().LogRecords()
 	return func(at int64, line string, metadata logql.Labels) error {
+		if err := p.part(); err != nil {
+			return err
+		}
 		if at <= 0 {
 			return fmt.Errorf("stream %s has a line without a time", labels)
 		}

@@ -78,8 +78,9 @@ type Limits struct {
 	Timeout    time.Duration // of a request that is not a tail; 30 s
 	URLBytes   int           // 64 KiB
 	BodyBytes  int64         // 1 MiB
-	PushBytes  int64         // of a body that brings data, before and after decompression; 32 MiB
-	Pushes     int           // bodies that bring data taken in at the same time; 8
+	PushBytes  int64         // of a body that brings data, before and after decompression; 16 MiB
+	PushParts  int           // streams and lines of one push; 200,000
+	Pushes     int           // bodies that bring data taken in at the same time; 4
 	Concurrent int           // questions answered at the same time, the others wait; 20
 	Tails      int           // open live tails; 100
 	Heartbeat  time.Duration // between signs of life of a quiet tail; 15 s
@@ -90,8 +91,9 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Timeout, 30*time.Second)
 	set(&l.URLBytes, 64<<10)
 	set(&l.BodyBytes, 1<<20)
-	set(&l.PushBytes, 32<<20)
-	set(&l.Pushes, 8)
+	set(&l.PushBytes, 16<<20)
+	set(&l.PushParts, 200_000)
+	set(&l.Pushes, 4)
 	set(&l.Concurrent, 20)
 	set(&l.Tails, 100)
 	set(&l.Heartbeat, 15*time.Second)
