@@ -396,3 +396,42 @@ func TestReadErrorsSetNothingAside(t *testing.T) {
 		s.Close()
 	}
 }
+
+// brokenBlock is a disk that does not open one file.
+type brokenBlock struct {
+	*vfs.Mem
+	name string
+}
+
+func (d *brokenBlock) Open(name string) (vfs.File, error) {
+	if name == "data/"+d.name {
+		return nil, syscall.EIO
+	}
+	return d.Mem.Open(name)
+}
+
+// A block that the disk does not read at the start keeps nobody from the others,
+// and is there again when the disk reads it.
+func TestBlockThatTheDiskDoesNotOpen(t *testing.T) {
+	mem := vfs.NewMem(1)
+	o := testOptions(mem)
+	s := mustOpen(t, o)
+	for id := 1; id <= 3; id++ {
+		mustAppend(t, s, testBatch(Spans, testDay, id))
+		mustFlush(t, s)
+	}
+	s.Close()
+	o.FS = &brokenBlock{mem, blockName(Spans, 2, 2)}
+	s = mustOpen(t, o)
+	if got, rep := reportOfSpans(t, s, Query{}); !slices.Equal(got, []int{1, 3}) || !rep.Partial() {
+		t.Errorf("got spans %v, partial %v; want 1 and 3, partial", got, rep.Partial())
+	}
+	mustAppend(t, s, testBatch(Spans, testDay, 4))
+	mustFlush(t, s) // writes the manifest
+	s.Close()
+	o.FS = mem
+	s = mustOpen(t, o)
+	if got, rep := reportOfSpans(t, s, Query{}); !slices.Equal(got, upTo(4)) || rep.Partial() {
+		t.Errorf("when the disk reads it again: got spans %v, partial %v; want all", got, rep.Partial())
+	}
+}
