@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,5 +66,29 @@ func TestDocumentedBytes(t *testing.T) {
 		}}
 	if last := scan.run(); last != 7 {
 		t.Errorf("got last record %d; want 7", last)
+	}
+}
+
+// TestReleasedFormatsVerify: what earlier releases wrote is not called damaged.
+func TestReleasedFormatsVerify(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.block")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d blocks, %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := openBlock(bytes.NewReader(data), int64(len(data)), file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := &blockCheck{block: b, read: func(int64) {}, found: func(offset int64, problem string) {
+			t.Errorf("%s at %d: %s", file, offset, problem)
+		}}
+		if err := check.run(context.Background()); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
