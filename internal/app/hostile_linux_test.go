@@ -44,9 +44,15 @@ func field(number int, content []byte) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(content))), content...)
 }
 
+// hostileRequest makes the body of a request.
+type hostileRequest struct {
+	name string
+	make func() []byte
+}
+
 // hostileRequests are requests for traces that cost a careless receiver much
 // more memory than they have bytes. Each call makes other bytes.
-func hostileRequests(random *rand.Rand) map[string]func() []byte {
+func hostileRequests(random *rand.Rand) []hostileRequest {
 	const size = 16 << 20 // the receiver takes 32 MiB
 	spans := func(each func(i int) []byte, n int) []byte {
 		var all []byte
@@ -75,28 +81,28 @@ func hostileRequests(random *rand.Rand) map[string]func() []byte {
 		}
 		return v
 	}
-	return map[string]func() []byte{
-		"empty spans":      func() []byte { return spans(func(int) []byte { return nil }, 8<<20) },
-		"empty scopes":     func() []byte { return field(1, bytes.Repeat([]byte{2<<3 | 2, 0}, size/2)) },
-		"empty resources":  func() []byte { return bytes.Repeat([]byte{1<<3 | 2, 0}, size/2) },
-		"names of 1 MB":    func() []byte { return spans(func(int) []byte { return field(5, noise(random, 1<<20)) }, 20) },
-		"a value of 20 MB": func() []byte { return spans(func(int) []byte { return attr("k", string(noise(random, 20<<20))) }, 1) },
-		"keys without end": func() []byte {
+	return []hostileRequest{
+		{"empty spans", func() []byte { return spans(func(int) []byte { return nil }, 8<<20) }},
+		{"empty scopes", func() []byte { return field(1, bytes.Repeat([]byte{2<<3 | 2, 0}, size/2)) }},
+		{"empty resources", func() []byte { return bytes.Repeat([]byte{1<<3 | 2, 0}, size/2) }},
+		{"names of 1 MB", func() []byte { return spans(func(int) []byte { return field(5, noise(random, 1<<20)) }, 20) }},
+		{"a value of 20 MB", func() []byte { return spans(func(int) []byte { return attr("k", string(noise(random, 20<<20))) }, 1) }},
+		{"keys without end", func() []byte {
 			return spans(func(int) []byte { return many(200, func(int) []byte { return attr(fmt.Sprint(random.Uint64()), "v") }) }, 2000)
-		},
-		"services without end": func() []byte {
+		}},
+		{"services without end", func() []byte {
 			return many(100_000, func(int) []byte {
 				resource := field(1, field(1, append(field(1, []byte("service.name")), field(2, field(1, fmt.Append(nil, random.Uint64())))...)))
 				return field(1, append(resource, field(2, field(2, field(5, []byte("op"))))...))
 			})
-		},
-		"operations without end": func() []byte {
+		}},
+		{"operations without end", func() []byte {
 			return spans(func(int) []byte { return field(5, fmt.Append(nil, random.Uint64())) }, 300_000)
-		},
-		"events without end": func() []byte { return spans(func(int) []byte { return bytes.Repeat(field(11, nil), 1<<20) }, 10) },
-		"nesting without end": func() []byte {
+		}},
+		{"events without end", func() []byte { return spans(func(int) []byte { return bytes.Repeat(field(11, nil), 1<<20) }, 10) }},
+		{"nesting without end", func() []byte {
 			return spans(func(int) []byte { return field(9, append(field(1, []byte("k")), field(2, deep())...)) }, 1)
-		},
+		}},
 	}
 }
 
@@ -122,7 +128,7 @@ func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 	s.env = []string{"GOMEMLIMIT=1GiB"} // as in a container of 1.1 GiB
 	s.start()
 	rounds := number(t, "SIGNALBOX_TEST_HOSTILE", 1)
-	for name := range hostileRequests(nil) {
+	for n, request := range hostileRequests(nil) {
 		var senders sync.WaitGroup
 		var mu sync.Mutex
 		codes := map[int]int{}
@@ -130,9 +136,9 @@ func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 			random := rand.New(rand.NewPCG(uint64(i), 1))
 			senders.Go(func() {
 				for range rounds {
-					code, _, err := s.post(t.Context(), "traces", hostileRequests(random)[name]())
+					code, _, err := s.post(t.Context(), "traces", hostileRequests(random)[n].make())
 					if err != nil {
-						t.Errorf("%s: %v", name, err)
+						t.Errorf("%s: %v", request.name, err)
 						return
 					}
 					mu.Lock()
@@ -142,7 +148,7 @@ func TestMemoryIsBoundedWhateverIsSent(t *testing.T) {
 			})
 		}
 		senders.Wait()
-		t.Logf("%-22s answers %v, peak %d MiB", name, codes, peakMemory(t, s.cmd.Process.Pid))
+		t.Logf("%-22s answers %v, peak %d MiB", request.name, codes, peakMemory(t, s.cmd.Process.Pid))
 	}
 	bombs(t, s)
 	honest(t, s)

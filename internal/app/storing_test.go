@@ -40,7 +40,7 @@ receivers:
 processors:
   memory_limiter: {check_interval: 100ms, limit_mib: 768, spike_limit_mib: 192}
 connectors:
-  span_metrics: {aggregation_cardinality_limit: 2000, metrics_flush_interval: 15s}
+  span_metrics: {aggregation_cardinality_limit: 2000, metrics_flush_interval: 2s}
   service_graph: {metrics_flush_interval: 15s, store: {ttl: 10s, max_items: 50000}}
 exporters:
   store:

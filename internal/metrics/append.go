@@ -232,22 +232,27 @@ func reasonOf(err error) string {
 // errTooManySeries is why a sample of a new series is dropped at Options.MaxSeries.
 var errTooManySeries = errors.New("there are too many series for a new one")
 
-// seriesLimit is non-nil while the head has as many series as it may have. It
-// then returns the reference of a series that exists, and false for a new one.
-type seriesLimit func(app any, ls labels.Labels) (storage.SeriesRef, bool)
+// seriesLimit says for a sample whether its series may be written to: any while
+// there is room for new ones, and then those that exist. It returns the reference
+// to write with. It is nil without a limit.
+type seriesLimit func(app any, ref storage.SeriesRef, ls labels.Labels) (storage.SeriesRef, bool)
 
-// seriesLimit looks at the number of series once per batch: a batch may exceed
-// the limit by what it brings.
+// seriesLimit looks at the number of series for each sample: one batch may bring
+// any number of new ones.
 func (db *DB) seriesLimit() seriesLimit {
-	if db.opts.MaxSeries == 0 || db.tsdb.Head().NumSeries() < db.opts.MaxSeries {
+	if db.opts.MaxSeries == 0 {
 		return nil
 	}
-	return func(app any, ls labels.Labels) (storage.SeriesRef, bool) {
+	head := db.tsdb.Head()
+	return func(app any, ref storage.SeriesRef, ls labels.Labels) (storage.SeriesRef, bool) {
+		if head.NumSeries() < db.opts.MaxSeries {
+			return ref, true
+		}
 		g, ok := app.(storage.GetRef)
 		if !ok {
 			return 0, false
 		}
-		ref, _ := g.GetRef(ls, ls.Hash())
+		ref, _ = g.GetRef(ls, ls.Hash())
 		return ref, ref != 0
 	}
 }
@@ -292,7 +297,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 func (a *appender) append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AOptions) (storage.SeriesRef, error) {
 	if a.limit != nil {
 		var known bool
-		if ref, known = a.limit(a.AppenderV2, ls); !known {
+		if ref, known = a.limit(a.AppenderV2, ref, ls); !known {
 			return 0, errTooManySeries
 		}
 	}

@@ -163,6 +163,21 @@ func TestImpossibleTimesOfEveryKind(t *testing.T) {
 	}
 }
 
+// A batch begins as many series as there is room for, whatever it brings.
+func TestSeriesLimitWithinABatch(t *testing.T) {
+	o := testOptions()
+	o.MaxSeries = 10
+	db := open(t, t.TempDir(), o)
+	md := pmetric.NewMetrics()
+	for i := range 100 {
+		gauge(t, map[string]any{"service.name": fmt.Sprint(i)}, "queue", now, 1).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	}
+	appendAll(t, db, md)
+	if stats, err := db.Stats(); err != nil || stats.Series != 10 {
+		t.Errorf("got %d series, %v; want 10", stats.Series, err)
+	}
+}
+
 // At the limit known series go on and new ones are dropped, on every way in.
 func TestSeriesLimit(t *testing.T) {
 	o := testOptions()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -25,7 +26,8 @@ type Options struct {
 	MaxExemplars int64
 	// MaxSeries bounds the series of the last hours, which are in memory: about
 	// 3 kB each. Samples of further ones are dropped and counted. Zero means no
-	// bound.
+	// bound. The default is a million, or what a quarter of the memory has room
+	// for that the process may take (GOMEMLIMIT).
 	MaxSeries uint64
 	// MinFreeBytes is the room on disk below which batches are refused with an
 	// UnavailableError, so that the block being written still fits. Zero
@@ -69,13 +71,17 @@ type Build struct {
 	Version, Revision, Branch, User, Date string
 }
 
+// seriesBytes is about what a series takes in memory, with its samples of the
+// last hours and its labels.
+const seriesBytes = 3 << 10
+
 // NewDefaultOptions returns the defaults.
 func NewDefaultOptions() Options {
 	return Options{
 		MaxAge:             15 * 24 * time.Hour,
 		OutOfOrderWindow:   3 * time.Hour,
 		MaxExemplars:       100_000,
-		MaxSeries:          1_000_000,
+		MaxSeries:          uint64(min(1_000_000, debug.SetMemoryLimit(-1)/4/seriesBytes)),
 		MinFreeBytes:       256 << 20,
 		PromotedAttributes: slices.Clone(promotedAttributes),
 		DeltaMaxStale:      time.Hour,

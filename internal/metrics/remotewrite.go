@@ -114,7 +114,7 @@ func (a *remoteAppender) admit(ref storage.SeriesRef, l labels.Labels) (storage.
 	if a.limit == nil {
 		return ref, nil
 	}
-	ref, known := a.limit(a.Appender, l)
+	ref, known := a.limit(a.Appender, ref, l)
 	if !known {
 		// The library's handler takes this one for the sender's fault.
 		return 0, fmt.Errorf("%w: %w", storage.ErrOutOfBounds, errTooManySeries)
