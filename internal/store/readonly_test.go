@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"sync/atomic"
 	"testing"
 
@@ -69,4 +71,44 @@ func TestReadingBesideAStore(t *testing.T) {
 		}
 	}
 	<-done
+}
+
+// listing is a file system that lists a file which has gone by then.
+type listing struct {
+	vfs.FS
+	gone  string
+	times int
+}
+
+func (l *listing) List(dir string) ([]string, error) {
+	names, err := l.FS.List(dir)
+	if l.times > 0 {
+		l.times--
+		names = append(names, l.gone)
+	}
+	return names, err
+}
+
+// A segment whose records are in blocks may go between the listing and the
+// reading of it, after the manifest was written.
+func TestReadingWhileASegmentGoes(t *testing.T) {
+	mem := vfs.NewMem(1)
+	o := testOptions(mem)
+	s := mustOpen(t, o)
+	mustAppend(t, s, testBatch(Spans, testDay, 1))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.FS = &listing{FS: mem, gone: segmentName(Logs, 99), times: 1}
+	r, err := OpenReadOnly("data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.of(Spans)) != 1 || len(r.Unreadable) > 0 {
+		t.Errorf("got %d parts, %v unreadable; want one part", len(r.of(Spans)), r.Unreadable)
+	}
+	o.FS = &listing{FS: mem, gone: segmentName(Logs, 99), times: 5000}
+	if _, err := OpenReadOnly("data", o); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a segment that is listed for ever: got %v; want %v", err, fs.ErrNotExist)
+	}
 }
