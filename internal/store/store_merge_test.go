@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -264,13 +265,14 @@ func TestMergingACorruptBlock(t *testing.T) {
 type hooked struct {
 	*vfs.Mem
 	name string
-	hook func()
+	hook atomic.Pointer[func()]
 }
 
 func (f *hooked) Create(name string) (vfs.File, error) {
-	if strings.Contains(name, f.name) && f.hook != nil {
-		f.hook()
-		f.hook = nil
+	if strings.Contains(name, f.name) {
+		if hook := f.hook.Swap(nil); hook != nil {
+			(*hook)()
+		}
 	}
 	return f.Mem.Create(name)
 }
@@ -283,13 +285,14 @@ func TestExpiryDuringMerging(t *testing.T) {
 		o.MaxAge = 90 * 24 * time.Hour
 		s := withSmallBlocks(t, o, 6)
 		expired := false
-		disk.hook = func() {
+		hook := func() {
 			clock.set(testDay.Add(200 * 24 * time.Hour))
 			s.expire()
 			<-time.After(2 * clockHold)
 			s.expire()
 			expired = s.Stats().Spans.Blocks == 0
 		}
+		disk.hook.Store(&hook)
 		tick()
 		<-time.After(4 * clockHold)
 		synctest.Wait()
