@@ -86,6 +86,11 @@ func ended(pid int) error {
 	if i := bytes.LastIndexByte(stat, ')'); !bytes.HasPrefix(stat[i+1:], []byte(" Z")) {
 		return fmt.Errorf("process %d is still there", pid)
 	}
+	// The first thread may have ended before the others, which hold the files.
+	threads, err := os.ReadDir(procFile(pid, "task"))
+	if err == nil && len(threads) > 1 {
+		return fmt.Errorf("process %d still has %d threads", pid, len(threads))
+	}
 	return nil
 }
 
