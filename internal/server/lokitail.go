@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -40,13 +39,11 @@ func (s *Server) lokiTail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case s.tails <- struct{}{}:
-		defer func() { <-s.tails }()
-	default:
-		return &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 10,
-			Message: fmt.Sprintf("there are %d live tails already; close one", cap(s.tails))}
+	release, err := s.admitTail()
+	if err != nil {
+		return err
 	}
+	defer release()
 	// Following begins before the past is read, so that nothing is between them.
 	t, err := s.engine.Tail(store.Logs, filter.Where)
 	if err != nil {

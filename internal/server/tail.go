@@ -23,6 +23,17 @@ func (s *Server) tailLogs(w http.ResponseWriter, r *http.Request) error {
 	return s.tail(w, r, store.Logs)
 }
 
+// admitTail takes one of the places for live tails; release must follow.
+func (s *Server) admitTail() (release func(), err error) {
+	select {
+	case s.tails <- struct{}{}:
+		return func() { <-s.tails }, nil
+	default:
+		return nil, &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 10,
+			Message: fmt.Sprintf("there are %d live tails already; close one", cap(s.tails))}
+	}
+}
+
 // tail sends matching records as they arrive, as server-sent events: span or
 // log for a record, missed for those that the client was too slow for, end when
 // the store closes, and a comment as a sign of life.
@@ -32,13 +43,11 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request, kind store.Kind) e
 	if err := in.check(); err != nil {
 		return err
 	}
-	select {
-	case s.tails <- struct{}{}:
-		defer func() { <-s.tails }()
-	default:
-		return &problem{Status: http.StatusServiceUnavailable, Kind: "unavailable", RetryAfter: 10,
-			Message: fmt.Sprintf("there are %d live tails already; close one", cap(s.tails))}
+	release, err := s.admitTail()
+	if err != nil {
+		return err
 	}
+	defer release()
 	t, err := s.engine.Tail(kind, where)
 	if err != nil {
 		return err

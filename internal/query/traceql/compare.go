@@ -63,21 +63,7 @@ func (e *Engine) compared(ctx context.Context, r Range, c *collector, n *Numbers
 			}
 		}, c.report)
 	}
-	for spans, err := range e.traces(ctx, p, 1000, maxTraces, c.report) {
-		if err != nil {
-			return err
-		}
-		n.Traces++
-		t := newTree(spans)
-		for _, s := range r.Query.pipeline.run(t, t.whole()) {
-			for _, i := range s.spans {
-				if at := t.spans[i].Start; at >= r.Start && at < r.End {
-					c.compared.add(t, int(i))
-				}
-			}
-		}
-	}
-	return nil
+	return e.eachOfTraces(ctx, p, r, n, c.compared.add, c.report)
 }
 
 // add counts span i of t.

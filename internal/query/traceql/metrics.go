@@ -189,7 +189,13 @@ func (e *Engine) fromTraces(ctx context.Context, r Range, c *collector, n *Numbe
 	if err != nil {
 		return err
 	}
-	for spans, err := range e.traces(ctx, p, 1000, maxTraces, c.report) {
+	return e.eachOfTraces(ctx, p, r, n, c.span, c.report)
+}
+
+// eachOfTraces calls visit with each span of r's time that the pipeline leaves of
+// whole traces, which it counts in n.
+func (e *Engine) eachOfTraces(ctx context.Context, p plan, r Range, n *Numbers, visit func(t *tree, i int), report *store.Report) error {
+	for spans, err := range e.traces(ctx, p, 1000, maxTraces, report) {
 		if err != nil {
 			return err
 		}
@@ -198,7 +204,7 @@ func (e *Engine) fromTraces(ctx context.Context, r Range, c *collector, n *Numbe
 		for _, s := range r.Query.pipeline.run(t, t.whole()) {
 			for _, i := range s.spans {
 				if at := t.spans[i].Start; at >= r.Start && at < r.End {
-					c.span(t, int(i))
+					visit(t, int(i))
 				}
 			}
 		}
