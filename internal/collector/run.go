@@ -121,7 +121,7 @@ func newRunning(ctx context.Context, s Settings) (*running, error) {
 	standBy(c.factories)
 	c.showIn(c.factories.Extensions)
 	c.goStraight(c.factories.Receivers)
-	wire.Connect(c.factories.Connectors)
+	wire.Connect(c.factories.Connectors, takesBatches)
 	c.ledger.Watch(&c.factories)
 	c.factories.Telemetry = withMetrics(c.factories.Telemetry, c.register)
 	config, err := load(ctx, s, c.factories)

@@ -80,7 +80,7 @@ func bend(cfg *otelcol.Config, effective *confmap.Conf, id pipeline.ID, p *pipel
 	for _, c := range p.Exporters {
 		if _, ok := cfg.Exporters[c].(*storeexporter.Config); ok {
 			stores = true
-		} else if wire.Reads(cfg.Connectors[c]) == nil {
+		} else if !takesBatches(cfg.Connectors[c]) {
 			return fmt.Sprintf("pipeline %s has exporter %s", id, c)
 		}
 	}
@@ -88,4 +88,11 @@ func bend(cfg *otelcol.Config, effective *confmap.Conf, id pipeline.ID, p *pipel
 		return fmt.Sprintf("pipeline %s does not end in the store", id)
 	}
 	return ""
+}
+
+// takesBatches says whether the connector of a configuration takes batches,
+// which is known before it is made. The configuration is nil for what is no
+// connector.
+func takesBatches(cfg component.Config) bool {
+	return wire.Reads(cfg) != nil
 }

@@ -11,33 +11,58 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// Connect lets connectors that factories make from now on take batches, where
-// Slim knows what they read.
-func Connect(factories map[component.Type]connector.Factory) {
+// SpanBatches is a connector that reads spans as the store has them. It is an
+// interface because connectors are made by factories that give no more than
+// connector.Traces. b is good until ConsumeSpans returns.
+type SpanBatches interface {
+	ConsumeSpans(ctx context.Context, b *store.Batch) error
+}
+
+// Connect lets connectors from spans to metrics that factories make from now on
+// take batches: those that are SpanBatches as they are, others where Slim knows
+// what they read. takes says of a configuration whether its connector can.
+func Connect(factories map[component.Type]connector.Factory, takes func(component.Config) bool) {
 	for t, f := range factories {
-		if Reads(f.CreateDefaultConfig()) != nil {
-			factories[t] = slimmed{f}
+		if takes(f.CreateDefaultConfig()) {
+			factories[t] = connecting{f}
 		}
 	}
 }
 
-// slimmed is a factory of connectors from spans to metrics that take batches.
-type slimmed struct{ connector.Factory }
+// connecting is a factory of connectors from spans to metrics that take batches.
+type connecting struct{ connector.Factory }
 
 // CreateTracesToMetrics implements connector.Factory.
-func (f slimmed) CreateTracesToMetrics(ctx context.Context, set connector.Settings, cfg component.Config, next consumer.Metrics) (connector.Traces, error) {
+func (f connecting) CreateTracesToMetrics(ctx context.Context, set connector.Settings, cfg component.Config, next consumer.Metrics) (connector.Traces, error) {
 	c, err := f.Factory.CreateTracesToMetrics(ctx, set, cfg, next)
 	if err != nil {
 		return nil, err
 	}
-	s := Reads(cfg)
-	if s == nil {
-		return c, nil
+	if batches, ok := c.(SpanBatches); ok {
+		return taking{c, batches}, nil
 	}
-	return slimming{c, s}, nil
+	if s := Reads(cfg); s != nil {
+		return slimming{c, s}, nil
+	}
+	return c, nil
 }
 
-// slimming is a connector that takes batches.
+// taking is a connector that takes batches as they are.
+type taking struct {
+	connector.Traces
+	batches SpanBatches
+}
+
+// ConsumeTraces gives the connector the batch that td stands for, or td when it
+// stands for none.
+func (c taking) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
+	if b := From(ctx, store.Spans); b != nil {
+		return c.batches.ConsumeSpans(ctx, b)
+	}
+	return c.Traces.ConsumeTraces(ctx, td)
+}
+
+// slimming is a connector that takes the pdata of batches.
 type slimming struct {
 	connector.Traces
 	slim *Slim
