@@ -7,7 +7,6 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/countconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/servicegraphconnector"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/spanmetricsconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/clickhouseexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/googlecloudexporter"
@@ -75,6 +74,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/collector/resourcedetection"
+	"github.com/signalbox-otel/signalbox/internal/collector/spanmetrics"
 	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
 )
 
@@ -158,7 +158,7 @@ func exporters() []listed[exporter.Factory] {
 func connectors() []listed[connector.Factory] {
 	return []listed[connector.Factory]{
 		{forwardconnector.NewFactory(), core + "connector/forwardconnector"},
-		{spanmetricsconnector.NewFactory(), contrib + "connector/spanmetricsconnector"},
+		{spanmetrics.NewFactory(), ours},
 		{servicegraphconnector.NewFactory(), contrib + "connector/servicegraphconnector"},
 		{countconnector.NewFactory(), contrib + "connector/countconnector"},
 		{routingconnector.NewFactory(), contrib + "connector/routingconnector"},
