@@ -32,6 +32,8 @@ type Reader interface {
 type Columnar interface {
 	// Dots yields start, duration and failure of the spans that q asks for.
 	Dots(ctx context.Context, q store.Query) iter.Seq2[*store.Dots, error]
+	// Ticks yields time and severity of the log records that q asks for.
+	Ticks(ctx context.Context, q store.Query) iter.Seq2[*store.Ticks, error]
 	// Slowest yields the q.Limit longest spans, longest first, of equally long
 	// ones the newest first; of each trace one when q.OnePerTrace.
 	Slowest(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error]

@@ -424,12 +424,37 @@ func (e *Engine) LogVolume(ctx context.Context, q VolumeSearch) (*Volume, error)
 	q.End = e.until(q.End)
 	start, step, n := volumeGrid.steps(q.Start, q.End, q.Step)
 	v := &Volume{Start: start, Step: step, Counts: make([][SeverityLevels]uint64, n)}
-	for l, err := range e.logs(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Need: store.NeedCore, Report: &v.Report}) {
+	for t, err := range e.ticks(ctx, store.Query{Start: q.Start, End: q.End, Where: q.Where, Report: &v.Report}) {
 		if err != nil {
 			return nil, fmt.Errorf("counting logs: %w", err)
 		}
-		v.Counts[(l.At()-start)/uint64(step)][SeverityLevel(l.SeverityNumber)]++
-		v.Total++
+		for i, at := range t.At {
+			v.Counts[(at-start)/uint64(step)][SeverityLevel(t.Severity[i])]++
+		}
+		v.Total += uint64(len(t.At))
 	}
 	return v, nil
+}
+
+// ticks reads time and severity of log records within the engine's budget and
+// reports into q.Report, which must be set.
+func (e *Engine) ticks(ctx context.Context, q store.Query) iter.Seq2[*store.Ticks, error] {
+	if e.columns != nil {
+		q.MaxRows = e.limits.MaxRows
+		return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Ticks, error] {
+			return e.columns.Ticks(ctx, q)
+		})
+	}
+	q.Need = store.NeedCore
+	return func(yield func(*store.Ticks, error) bool) {
+		for l, err := range e.logs(ctx, q) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(&store.Ticks{At: []uint64{l.At()}, Severity: []int32{l.SeverityNumber}}, nil) {
+				return
+			}
+		}
+	}
 }

@@ -87,6 +87,54 @@ func (d *Dots) add(s *snapshot, g int, sel bitmap) error {
 	return nil
 }
 
+// Ticks are log records as a histogram shows them, by column.
+type Ticks struct {
+	At       []uint64 // Log.At
+	Severity []int32  // Log.SeverityNumber
+}
+
+// ticks gives time and severity of the log records that q asks for, part by
+// part; its Limit does not count.
+func (v *view) ticks(ctx context.Context, q Query) iter.Seq2[*Ticks, error] {
+	m, err := NewMatcher(q.Where)
+	if err != nil {
+		return func(yield func(*Ticks, error) bool) { yield(nil, err) }
+	}
+	return eachPart(ctx, newSearcher(v, q, Logs, m, nil), func(ctx context.Context, s *searcher, i int) (*Ticks, error) {
+		t := &Ticks{}
+		err := s.scanPart(ctx, i, func(g int, sel bitmap) error { return t.add(s.snaps[i], g, sel) })
+		s.snaps[i] = nil // with what it decoded
+		return t, err
+	})
+}
+
+// add appends the rows of sel in group g.
+func (t *Ticks) add(s *snapshot, g int, sel bitmap) error {
+	if s.slots[slotTime] == nil {
+		return s.corrupt("log records without time")
+	}
+	times, err := s.chunk(s.slots[slotTime], g)
+	if err != nil {
+		return err
+	}
+	from, n := len(t.At), sel.len()
+	t.At = slices.Grow(t.At, n)[:from+n]
+	t.Severity = slices.Grow(t.Severity, n)[:from+n]
+	clear(t.At[from:])
+	clear(t.Severity[from:])
+	times.among(sel, func(n, i int) { t.At[from+n] = times.num(i) })
+	c := s.slots[slotSeverity]
+	if c == nil {
+		return nil
+	}
+	severities, err := s.chunk(c, g)
+	if err != nil {
+		return err
+	}
+	severities.among(sel, func(n, i int) { t.Severity[from+n] = int32(severities.num(i) ^ bias) })
+	return nil
+}
+
 // lengths fills start and duration of the rows of sel in group g.
 func (s *snapshot) lengths(g int, sel bitmap, start, duration []uint64) error {
 	if s.slots[slotTime] == nil || s.slots[slotDuration] == nil {

@@ -57,6 +57,20 @@ func (h *history) checkLogColumns(q store.Query, fields []store.Field) {
 	unlimited := q
 	unlimited.Limit, unlimited.OnePerTrace = 0, false
 	all := collect(h.t, h.memory.Logs(context.Background(), unlimited))
+
+	var got, want []string
+	for _, t := range collect(h.t, h.snapshot().Ticks(context.Background(), q)) {
+		for i := range t.At {
+			got = append(got, fmt.Sprint(t.At[i], t.Severity[i]))
+		}
+	}
+	for _, l := range all {
+		want = append(want, fmt.Sprint(l.At(), l.SeverityNumber))
+	}
+	if !slices.Equal(sorted(got), sorted(want)) {
+		h.t.Errorf("ticks %+v: %s", q, firstDifference(got, want))
+	}
+
 	h.checkTally(store.Logs, q, fields, len(all), func(i int, f store.Field, each func(store.Value) bool) { store.LogValues(all[i], f, each) })
 }
 

@@ -137,6 +137,11 @@ func (v *TestView) Dots(ctx context.Context, q Query) iter.Seq2[*Dots, error] {
 	return v.v.dots(ctx, q)
 }
 
+// Ticks is view.ticks.
+func (v *TestView) Ticks(ctx context.Context, q Query) iter.Seq2[*Ticks, error] {
+	return v.v.ticks(ctx, q)
+}
+
 // Slowest is view.slowest.
 func (v *TestView) Slowest(ctx context.Context, q Query) iter.Seq2[*Span, error] {
 	return v.v.slowest(ctx, q)

@@ -383,6 +383,12 @@ func (s *Store) Slowest(ctx context.Context, q Query) iter.Seq2[*Span, error] {
 	return readView(s, Spans, func(v *view) iter.Seq2[*Span, error] { return v.slowest(ctx, q) })
 }
 
+// Ticks returns time and severity of the log records that q asks for; its Limit
+// does not count.
+func (s *Store) Ticks(ctx context.Context, q Query) iter.Seq2[*Ticks, error] {
+	return readView(s, Logs, func(v *view) iter.Seq2[*Ticks, error] { return v.ticks(ctx, q) })
+}
+
 // Tally counts the values of fields among the records of a kind that q asks
 // for, in several parts; its Limit and OnePerTrace do not count. The texts of a
 // part are valid until the next one is asked for.

@@ -62,6 +62,7 @@ func TestLeavingEndsAQuestion(t *testing.T) {
 		},
 		"logs":    func(s *Store, ctx context.Context) error { return drain(s.Logs(ctx, Query{})) },
 		"dots":    func(s *Store, ctx context.Context) error { return drain(s.Dots(ctx, Query{})) },
+		"ticks":   func(s *Store, ctx context.Context) error { return drain(s.Ticks(ctx, Query{})) },
 		"slowest": func(s *Store, ctx context.Context) error { return drain(s.Slowest(ctx, Query{Limit: 9000})) },
 		"tally": func(s *Store, ctx context.Context) error {
 			return drain(s.Tally(ctx, Spans, Query{}, []Field{{Name: FieldName}}))
@@ -82,7 +83,7 @@ func TestLeavingEndsAQuestion(t *testing.T) {
 			o := testOptions(disk)
 			s := mustOpen(t, o)
 			for i := range blocks {
-				mustAppend(t, s, testBatch(Spans, testDay.Add(time.Duration(i)*25*time.Hour), 3*i, 3*i+1, 3*i+2), testBatch(Logs, testDay.Add(time.Duration(i)*25*time.Hour), i))
+				mustAppend(t, s, testBatch(Spans, testDay.Add(time.Duration(i)*25*time.Hour), 3*i, 3*i+1, 3*i+2), testBatch(Logs, testDay.Add(time.Duration(i)*25*time.Hour), 3*i, 3*i+1, 3*i+2))
 				mustFlush(t, s)
 			}
 			synctest.Wait()
