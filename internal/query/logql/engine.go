@@ -97,7 +97,12 @@ func (e *Engine) newRun() *run {
 // read yields the records that q asks for, within what is left of the query's
 // budget. When that is used up it ends without an error, and the report says why.
 func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, error] {
-	return func(yield func(*store.Log, error) bool) {
+	return limited(ctx, r, q, r.reader.Logs)
+}
+
+// limited is read for what ask gives of the records that q asks for.
+func limited[T any](ctx context.Context, r *run, q store.Query, ask func(context.Context, store.Query) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		if q.MaxRows = r.limits.MaxRows - r.report.Rows; q.MaxRows <= 0 {
 			r.stop(stoppedRows)
 		}
@@ -110,7 +115,7 @@ func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, err
 		defer func() { r.report.Add(&part) }()
 		q.Report = &part
 		n := 0
-		for l, err := range r.reader.Logs(bounded, q) {
+		for v, err := range ask(bounded, q) {
 			if n++; err == nil && n%1024 == 1 {
 				err = bounded.Err()
 			}
@@ -121,7 +126,7 @@ func (r *run) read(ctx context.Context, q store.Query) iter.Seq2[*store.Log, err
 			if err != nil {
 				err = fmt.Errorf("reading logs: %w", err)
 			}
-			if !yield(l, err) || err != nil {
+			if !yield(v, err) || err != nil {
 				return
 			}
 		}

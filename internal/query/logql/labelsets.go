@@ -2,8 +2,7 @@ package logql
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -44,13 +43,9 @@ func addValue(sets map[string][]string, name, value string) {
 func (e *Engine) tallySets(ctx context.Context, columns query.Columnar, matchers []*Matcher, start, end uint64) (sets map[string][]string, ok bool, err error) {
 	r := e.newRun()
 	p := &planner{run: r, ctx: ctx, start: start, end: end}
-	var all store.And
-	for _, m := range matchers {
-		cond, simple := p.matcher(m).(store.Cond)
-		if !simple || AttrOf(m.Name) == m.Name {
-			return nil, false, p.err
-		}
-		all = append(all, cond)
+	all, ok := p.exactly(matchers)
+	if !ok {
+		return nil, false, p.err
 	}
 	keys, known := p.keysIn(store.ResourceAttr)
 	if !known || slices.ContainsFunc(keys, func(k store.FieldKey) bool { return k.Field.Name == HintAttr }) {
@@ -62,16 +57,12 @@ func (e *Engine) tallySets(ctx context.Context, columns query.Columnar, matchers
 			fields = append(fields, k.Field)
 		}
 	}
-	bounded, cancel := context.WithDeadline(ctx, r.deadline)
-	defer cancel()
 	sets = map[string][]string{}
-	q := store.Query{Start: start, End: end, Where: all, MaxRows: r.limits.MaxRows, Report: &r.report}
-	for t, err := range columns.Tally(bounded, store.Logs, q, fields) {
-		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			break // what was found by then
-		}
+	for t, err := range limited(ctx, r, store.Query{Start: start, End: end, Where: all}, func(ctx context.Context, q store.Query) iter.Seq2[*store.Tally, error] {
+		return columns.Tally(ctx, store.Logs, q, fields)
+	}) {
 		if err != nil {
-			return nil, false, fmt.Errorf("counting labels: %w", err)
+			return nil, false, err
 		}
 		for i, f := range t.Fields {
 			for _, v := range f.Values {

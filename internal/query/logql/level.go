@@ -4,11 +4,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/signalbox-otel/signalbox/internal/query"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
-// levels are the words of detected_level by the level of an OTLP severity.
-var levels = [...]string{"unknown", "trace", "debug", "info", "warn", "error", "fatal"}
+// levels are the words of detected_level, by query.SeverityLevel.
+var levels = [query.SeverityLevels]string{"unknown", "trace", "debug", "info", "warn", "error", "fatal"}
 
 // LevelOf finds the severity number that a word like "WARNING" means; 0 when it
 // means none.
@@ -46,10 +47,7 @@ func detectedLevel(l *store.Log) string {
 			n = LevelOf(v.Str())
 		}
 	}
-	if n == 0 {
-		return levels[0]
-	}
-	return levels[(n-1)/4+1]
+	return levels[query.SeverityLevel(n)]
 }
 
 // levelBytes is how much of a line is looked at for a word that says how severe

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -168,9 +169,91 @@ func TestCountsAsDefined(t *testing.T) {
 	}
 }
 
+// records hides that a store has columns.
+type records struct{ query.Reader }
+
+// columns counts how many records a store gave whole.
+type columns struct {
+	*store.Store
+	whole *int
+}
+
+// Logs implements query.Reader.
+func (c columns) Logs(ctx context.Context, q store.Query) iter.Seq2[*store.Log, error] {
+	return func(yield func(*store.Log, error) bool) {
+		for l, err := range c.Store.Logs(ctx, q) {
+			if *c.whole++; !yield(l, err) {
+				return
+			}
+		}
+	}
+}
+
+// TestVolumesAgree compares what times and severities tell about counts with what
+// whole records do, and sees which are not read whole.
+func TestVolumesAgree(t *testing.T) {
+	for _, name := range []string{"head", "blocks"} {
+		b := backends[name](t)
+		ld := plog.NewLogs()
+		for i := range 300 {
+			rl := ld.ResourceLogs().AppendEmpty()
+			if i%4 > 0 {
+				rl.Resource().Attributes().PutStr("service.name", fmt.Sprintf("s%d", i%4))
+			}
+			rl.Resource().Attributes().PutStr("host.name", "h")
+			l := rl.ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+			l.SetTimestamp(pcommon.NewTimestampFromTime(base.Add(time.Duration(i) * time.Second)))
+			switch {
+			case i%10 == 0: // says it in an attribute
+				l.Attributes().PutStr("severity", "warn")
+			case i%10 == 1: // says nothing
+			case i%10 == 2:
+				l.SetSeverityNumber(99)
+			default:
+				l.SetSeverityNumber(plog.SeverityNumber(i % 25))
+			}
+		}
+		load(t, b, ld)
+		if err := b.loaded(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			src   string
+			whole int // records, of 300 in 5 minutes
+		}{
+			{`sum(count_over_time({service_name=~".+"}[1m]))`, 0},
+			{`sum(rate({service_name="s1"}[30s]))`, 0},
+			{`sum by (level) (count_over_time({service_name=~"s1|s2", host_name!="x"}[1m]))`, 300},
+			{`sum by (level, detected_level) (count_over_time({service_name=~".+"}[1m]))`, 100},
+			{`sum by (detected_level) (count_over_time({service_name=~"s[12]"}[2m] offset 30s))`, 50},
+			{`sum by (detected_level, severity) (count_over_time({service_name=~".+"}[1m]))`, 300},
+			{`sum by (detected_level, host_name) (count_over_time({service_name=~".+"}[1m]))`, 300},
+			{`sum by (service_name) (count_over_time({service_name=~".+"}[1m]))`, 300},
+			{`sum without (host_name) (count_over_time({service_name=~".+"}[1m]))`, 300},
+			{`sum(count_over_time({service_name=~".+"} | detected_level="info" [1m]))`, 300},
+			{`sum(bytes_over_time({service_name=~".+"}[1m]))`, 300},
+		} {
+			whole := 0
+			got, err := metric(t, New(columns{b.Reader.(*store.Store), &whole}, b.Catalog, Limits{}), c.src, 0, 6*time.Minute, 20*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := metric(t, New(records{b.Reader}, b.Catalog, Limits{}), c.src, 0, 6*time.Minute, 20*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(fmt.Sprint(want.Series), fmt.Sprint(got.Series)); diff != "" || len(got.Series) == 0 {
+				t.Errorf("%s: %s: got %d series (-want +got):\n%s", name, c.src, len(got.Series), diff)
+			}
+			if whole > c.whole {
+				t.Errorf("%s: %s: read %d records whole; want at most %d", name, c.src, whole, c.whole)
+			}
+		}
+	}
+}
+
 // TestLabelSetsAgree compares what columns tell about labels with what records do.
 func TestLabelSetsAgree(t *testing.T) {
-	type records struct{ query.Reader } // hides that the store has columns
 	for name, open := range backends {
 		b := open(t)
 		ld := plog.NewLogs()

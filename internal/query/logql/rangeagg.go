@@ -94,6 +94,9 @@ func (ev *evaluator) read(e *RangeAgg, g *Grouping, found map[string]*tally) err
 	if q.Where, err = ev.run.where(ev.ctx, &r.LogExpr, q.Start, q.End); err != nil {
 		return err
 	}
+	if done, err := in.fromColumns(&q); done || err != nil {
+		return err
+	}
 	for l, err := range ev.run.read(ev.ctx, q) {
 		if err == nil {
 			err = in.take(l)
@@ -105,12 +108,28 @@ func (ev *evaluator) read(e *RangeAgg, g *Grouping, found map[string]*tally) err
 	return ev.ctx.Err()
 }
 
-// take adds a record to the series that it belongs to. It counts at the instants
-// that it comes before, or is at, by less than the range.
+// instants are those that a record at a time counts at, from the first until
+// before the second: which it comes before, or is at, by less than the range.
+func (in *reading) instants(at int64) (from, to int) {
+	first := max(ceilDiv(at-in.first, in.step), 0)
+	end := min(ceilDiv(at-in.first+int64(in.agg.Range.Range), in.step), int64(in.n))
+	return int(min(first, end)), int(end)
+}
+
+// count adds to what the series has at instants.
+func (t *tally) count(v float64, from, to int) {
+	t.values[from] += v
+	t.lines[from]++
+	if to < len(t.values) {
+		t.values[to] -= v
+		t.lines[to]--
+	}
+}
+
+// take adds a record to the series that it belongs to.
 func (in *reading) take(l *store.Log) error {
 	at := int64(l.At())
-	from := max(ceilDiv(at-in.first, in.step), 0)
-	to := min(ceilDiv(at-in.first+int64(in.agg.Range.Range), in.step), int64(in.n))
+	from, to := in.instants(at)
 	if from >= to {
 		return nil
 	}
@@ -130,12 +149,7 @@ func (in *reading) take(l *store.Log) error {
 		t.samples = append(t.samples, sample{at, v})
 		return in.hold(2)
 	}
-	t.values[from] += v
-	t.lines[from]++
-	if to < int64(in.n) {
-		t.values[to] -= v
-		t.lines[to]--
-	}
+	t.count(v, from, to)
 	return nil
 }
 
@@ -166,6 +180,11 @@ func (in *reading) series(row *row) (*tally, error) {
 	if row.err != "" && labels.Get(preserveLabel) != "true" {
 		return nil, &EvalError{fmt.Sprintf("pipeline error: '%s' for series: '%s'. Use a label filter to intentionally skip this error. (e.g | __error__!=\"%s\")", row.err, labels, row.err)}
 	}
+	return in.seriesOf(labels)
+}
+
+// seriesOf is the series with these labels.
+func (in *reading) seriesOf(labels Labels) (*tally, error) {
 	k := labels.key()
 	if t := in.found[k]; t != nil {
 		return t, nil
