@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -12,7 +13,7 @@ import (
 // traces in an hour.
 func BenchmarkQuestions(b *testing.B) {
 	const traces, perTrace = 20_000, 5
-	back := openStore(b, nil)
+	back := backends[querytest.Blocks](b)
 	var spans []store.Span
 	for i := range traces {
 		for j := range perTrace {

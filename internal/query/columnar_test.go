@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -51,7 +52,7 @@ func TestListsOfManyTraces(t *testing.T) {
 		return out
 	}
 	for _, q := range []TraceSearch{{Slowest: true}, {}, {Limit: 2}, {Limit: 2, MinDuration: time.Millisecond}, {Spans: 1, Need: store.NeedCore, Slowest: true}, {Need: store.NeedCore}} {
-		want := list(backends["contract"](t), Limits{}, q)
+		want := list(backends[querytest.Contract](t), Limits{}, q)
 		if len(want) < 2 {
 			t.Fatalf("%+v: got %q; want traces", q, want)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
@@ -316,7 +317,7 @@ func TestTail(t *testing.T) {
 
 // TestTailOfStore follows the real store, which closes the channel itself.
 func TestTailOfStore(t *testing.T) {
-	b := backends["head"](t)
+	b := backends[querytest.Head](t)
 	e := New(b.Reader, b.Catalog, b.Follower, Limits{})
 	tail, err := e.Tail(store.Logs, nil)
 	if err != nil {

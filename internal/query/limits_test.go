@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
@@ -74,7 +75,7 @@ func TestFarTimesInAnswers(t *testing.T) {
 		b.Spans = append(b.Spans, store.Span{Resource: r, Scope: &store.Scope{}, TraceID: store.TraceID{1}, SpanID: store.SpanID{byte(i + 1)}, Name: "op",
 			Kind: kindServer, Start: start, End: start + uint64(i%2)})
 	}
-	s := openStore(t, nil)
+	s := backends[querytest.Blocks](t)
 	if err := s.append(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // logged gives an engine over log records with the bodies given, one a second.
 func logged(t *testing.T, bodies ...string) *Engine {
 	t.Helper()
-	b := backends["head"](t)
+	b := backends[querytest.Head](t)
 	batch := &store.Batch{Kind: store.Logs}
 	for i, body := range bodies {
 		batch.Logs = append(batch.Logs, scriptLog(t, fmt.Sprintf("api %ds 9 - | %s", i, "x")))

@@ -5,19 +5,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/signalbox-otel/signalbox/internal/ingest"
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
-	"github.com/signalbox-otel/signalbox/internal/store/storetest"
-	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
 
 // base is the instant that the times of scripts are counted from.
@@ -37,28 +31,30 @@ func at(d time.Duration) uint64 { return uint64(base.Add(d).UnixNano()) }
 // The same answers come from the contract in its simplest form, from the store's
 // memory and from its blocks.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, open := range backends {
-			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
-				got := runScript(t, string(src), open(t))
-				if name == "contract" && os.Getenv("UPDATE") != "" {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				} else if diff := cmp.Diff(string(src), got); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", file, diff)
+	querytest.Scripts(t, backends, func(t *testing.T, b backend) querytest.Line {
+		engine := New(b.Reader, b.Catalog, b.Follower, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
+		return func(word, rest string) (string, bool) {
+			var out strings.Builder
+			switch word {
+			case "span":
+				s := scriptSpan(t, strings.Fields(rest))
+				load(t, b, &store.Batch{Kind: store.Spans, Spans: []store.Span{s}})
+			case "log":
+				l := scriptLog(t, rest)
+				load(t, b, &store.Batch{Kind: store.Logs, Logs: []store.Log{l}})
+			case "eval":
+				if err := b.loaded(t.Context()); err != nil {
+					t.Fatal(err)
 				}
-			})
+				question, condition, _ := strings.Cut(rest, " ")
+				ask(t, &out, engine, question, condition)
+				return out.String(), true
+			default:
+				t.Fatalf("unknown word %q before %q", word, rest)
+			}
+			return "", false
 		}
-	}
+	})
 }
 
 // backend is what a script loads and asks.
@@ -70,68 +66,13 @@ type backend struct {
 	loaded func(context.Context) error // called before the first question
 }
 
-var backends = map[string]func(*testing.T) backend{
-	"contract": func(*testing.T) backend {
-		m := &storetest.Memory{}
-		return backend{m, m, nil, m.Append, func(context.Context) error { return nil }}
-	},
-	"head":   func(t *testing.T) backend { return openStore(t, func(context.Context) error { return nil }) },
-	"blocks": func(t *testing.T) backend { return openStore(t, nil) },
-}
-
-func openStore(t testing.TB, loaded func(context.Context) error) backend {
-	t.Helper()
-	o := store.NewDefaultOptions()
-	o.FS, o.Decode, o.MaxAge = vfs.NewMem(1), ingest.Decode, 0
-	s, err := store.Open("data", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if loaded == nil {
-		loaded = s.Flush
-	}
-	return backend{s, s, s, s.Append, loaded}
-}
-
-// runScript gives the script with the answers that it gets.
-func runScript(t *testing.T, src string, b backend) string {
-	engine := New(b.Reader, b.Catalog, b.Follower, Limits{}).WithClock(func() time.Time { return base.Add(10 * time.Minute) })
-	var out strings.Builder
-	answer := false
-	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {
-		if answer {
-			if answer = line != ""; answer {
-				continue
-			}
-		}
-		out.WriteString(line + "\n")
-		word, rest, _ := strings.Cut(line, " ")
-		switch word {
-		case "", "#":
-		case "span":
-			s := scriptSpan(t, strings.Fields(rest))
-			load(t, b, &store.Batch{Kind: store.Spans, Spans: []store.Span{s}})
-		case "log":
-			l := scriptLog(t, rest)
-			load(t, b, &store.Batch{Kind: store.Logs, Logs: []store.Log{l}})
-		case "eval":
-			if err := b.loaded(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			question, condition, _ := strings.Cut(rest, " ")
-			ask(t, &out, engine, question, condition)
-			answer = true
-		default:
-			t.Fatalf("line %d: unknown command %q", n+1, word)
-		}
-	}
-	return out.String()
-}
+var backends = querytest.Backends(func(s interface {
+	Reader
+	Catalog
+}, append func(context.Context, *store.Batch) error, loaded func(context.Context) error) backend {
+	f, _ := s.(Follower)
+	return backend{s, s, f, append, loaded}
+})
 
 // load appends a batch; nothing will replay the payload, of which the store wants
 // that no other batch has it.

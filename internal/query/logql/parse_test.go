@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
@@ -121,7 +122,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	}
-	b := backends["contract"](f)
+	b := backends[querytest.Contract](f)
 	loadScript(f, b)
 	engine := New(b.Reader, b.Catalog, Limits{})
 	f.Fuzz(func(t *testing.T, src string) {

@@ -3,23 +3,19 @@ package logql
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
-	"github.com/signalbox-otel/signalbox/internal/store/storetest"
-	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
 
 // base is the instant that the times of scripts are counted from.
@@ -43,28 +39,23 @@ var base = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 // The same answers come from the contract in its simplest form, from the store's
 // memory and from its blocks.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, open := range backends {
-			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
-				got := runScript(t, string(src), open(t))
-				if name == "contract" && os.Getenv("UPDATE") != "" {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				} else if diff := cmp.Diff(string(src), got); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", file, diff)
+	querytest.Scripts(t, backends, func(t *testing.T, b backend) querytest.Line {
+		engine := New(b.Reader, b.Catalog, Limits{Series: 6})
+		return func(word, rest string) (string, bool) {
+			switch word {
+			case "log":
+				load(t, b, scriptLog(t, rest))
+				return "", false
+			case "eval":
+				if err := b.loaded(t.Context()); err != nil {
+					t.Fatal(err)
 				}
-			})
+				return ask(t, engine, rest), true
+			}
+			t.Fatalf("unknown word %q before %q", word, rest)
+			return "", false
 		}
-	}
+	})
 }
 
 // backend is what a script loads and asks.
@@ -75,33 +66,12 @@ type backend struct {
 	loaded func(context.Context) error // called before the first question
 }
 
-var backends = map[string]func(testing.TB) backend{
-	"contract": func(testing.TB) backend {
-		m := &storetest.Memory{}
-		return backend{m, m, m.Append, func(context.Context) error { return nil }}
-	},
-	"head":   func(t testing.TB) backend { return openStore(t, func(context.Context) error { return nil }) },
-	"blocks": func(t testing.TB) backend { return openStore(t, nil) },
-}
-
-func openStore(t testing.TB, loaded func(context.Context) error) backend {
-	t.Helper()
-	o := store.NewDefaultOptions()
-	o.FS, o.Decode, o.MaxAge = vfs.NewMem(1), ingest.Decode, 0
-	s, err := store.Open("data", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if loaded == nil {
-		loaded = s.Flush
-	}
-	return backend{s, s, s.Append, loaded}
-}
+var backends = querytest.Backends(func(s interface {
+	query.Reader
+	query.Catalog
+}, append func(context.Context, *store.Batch) error, loaded func(context.Context) error) backend {
+	return backend{s, s, append, loaded}
+})
 
 func load(t testing.TB, b backend, ld plog.Logs) {
 	t.Helper()
@@ -112,38 +82,6 @@ func load(t testing.TB, b backend, ld plog.Logs) {
 	if err := b.append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// runScript gives the script with the answers that it gets.
-func runScript(t *testing.T, src string, b backend) string {
-	engine := New(b.Reader, b.Catalog, Limits{Series: 6})
-	var out strings.Builder
-	answer, asked := false, false
-	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {
-		if answer {
-			if answer = line != ""; answer {
-				continue
-			}
-		}
-		out.WriteString(line + "\n")
-		word, rest, _ := strings.Cut(line, " ")
-		switch word {
-		case "", "#":
-		case "log":
-			load(t, b, scriptLog(t, rest))
-		case "eval":
-			if !asked {
-				if err := b.loaded(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			asked, answer = true, true
-			out.WriteString(ask(t, engine, rest))
-		default:
-			t.Fatalf("line %d: unknown word %q", n+1, word)
-		}
-	}
-	return out.String()
 }
 
 func scriptTime(t testing.TB, s string) time.Time {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -13,7 +14,7 @@ import (
 // traces in an hour.
 func BenchmarkQueries(b *testing.B) {
 	const traces, perTrace = 20_000, 5
-	back := backends["blocks"](b)
+	back := backends[querytest.Blocks](b)
 	resources := make([]*store.Resource, 20)
 	for i := range resources {
 		resources[i] = &store.Resource{Attrs: []store.Attr{{Key: "service.name", Value: store.StringValue(fmt.Sprintf("service-%d", i))}}}

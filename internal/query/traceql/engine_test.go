@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 	"github.com/signalbox-otel/signalbox/internal/store/storetest"
 )
@@ -64,7 +65,7 @@ func randomSpans(r *rand.Rand, traces int) []store.Span {
 // with it and without.
 func TestPushdownLosesNothing(t *testing.T) {
 	const seed = 7
-	b := backends["blocks"](t)
+	b := backends[querytest.Blocks](t)
 	load(t, b, randomSpans(rand.New(rand.NewPCG(seed, 0)), 300)...)
 	if err := b.loaded(t.Context()); err != nil {
 		t.Fatal(err)
@@ -118,7 +119,7 @@ func TestPushdownLosesNothing(t *testing.T) {
 // The ways to count without looking at spans give the same numbers as the spans
 // themselves.
 func TestShortcutsAgree(t *testing.T) {
-	b := backends["blocks"](t)
+	b := backends[querytest.Blocks](t)
 	load(t, b, randomSpans(rand.New(rand.NewPCG(11, 0)), 500)...)
 	if err := b.loaded(t.Context()); err != nil {
 		t.Fatal(err)
@@ -170,7 +171,7 @@ func TestShortcutsAgree(t *testing.T) {
 }
 
 func TestExemplars(t *testing.T) {
-	b := backends["head"](t)
+	b := backends[querytest.Head](t)
 	load(t, b, randomSpans(rand.New(rand.NewPCG(3, 0)), 200)...)
 	e := engineOver(b, query.Limits{})
 	for _, src := range []string{`{ status = error } | rate() by (name)`, `{ span.n = 1 } | avg_over_time(duration) by (name)`, `{ } >> { kind = server } | count_over_time() by (name)`} {

@@ -3,21 +3,17 @@ package traceql
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/query"
+	"github.com/signalbox-otel/signalbox/internal/query/querytest"
 	"github.com/signalbox-otel/signalbox/internal/store"
-	"github.com/signalbox-otel/signalbox/internal/store/storetest"
-	"github.com/signalbox-otel/signalbox/internal/store/vfs"
 )
 
 // base is the instant that the times of scripts are counted from.
@@ -38,28 +34,28 @@ func at(d time.Duration) uint64 { return uint64(base.Add(d).UnixNano()) }
 // The same answers come from the contract in its simplest form, from the store's
 // memory and from its blocks.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	querytest.Scripts(t, backends, func(t *testing.T, b backend) querytest.Line {
+		engine := engineOver(b, query.Limits{})
+		return func(word, rest string) (string, bool) {
+			if word == "span" {
+				load(t, b, scriptSpan(t, strings.Fields(rest)))
+				return "", false
+			}
+			if err := b.loaded(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			switch word {
+			case "search":
+				search(t, &out, engine, rest)
+			case "metrics":
+				measure(t, &out, engine, rest)
+			default:
+				t.Fatalf("unknown word %q before %q", word, rest)
+			}
+			return out.String(), true
 		}
-		for name, open := range backends {
-			t.Run(filepath.Base(file)+"/"+name, func(t *testing.T) {
-				got := runScript(t, string(src), open(t))
-				if name == "contract" && os.Getenv("UPDATE") != "" {
-					if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				} else if diff := cmp.Diff(string(src), got); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", file, diff)
-				}
-			})
-		}
-	}
+	})
 }
 
 // backend is what a script loads and asks.
@@ -70,70 +66,15 @@ type backend struct {
 	loaded func(context.Context) error // called before the first question
 }
 
-var backends = map[string]func(testing.TB) backend{
-	"contract": func(testing.TB) backend {
-		m := &storetest.Memory{}
-		return backend{m, m, m.Append, func(context.Context) error { return nil }}
-	},
-	"head":   func(t testing.TB) backend { return openStore(t, func(context.Context) error { return nil }) },
-	"blocks": func(t testing.TB) backend { return openStore(t, nil) },
-}
-
-func openStore(t testing.TB, loaded func(context.Context) error) backend {
-	t.Helper()
-	o := store.NewDefaultOptions()
-	o.FS, o.Decode, o.MaxAge = vfs.NewMem(1), ingest.Decode, 0
-	s, err := store.Open("data", o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if loaded == nil {
-		loaded = s.Flush
-	}
-	return backend{s, s, s.Append, loaded}
-}
+var backends = querytest.Backends(func(s interface {
+	query.Reader
+	query.Catalog
+}, append func(context.Context, *store.Batch) error, loaded func(context.Context) error) backend {
+	return backend{s, s, append, loaded}
+})
 
 func engineOver(b backend, limits query.Limits) *Engine {
 	return New(query.New(b.Reader, b.Catalog, nil, limits).WithClock(func() time.Time { return base.Add(10 * time.Minute) }))
-}
-
-// runScript gives the script with the answers that it gets.
-func runScript(t *testing.T, src string, b backend) string {
-	engine := engineOver(b, query.Limits{})
-	var out strings.Builder
-	answer := false
-	for n, line := range strings.Split(strings.TrimSuffix(src, "\n"), "\n") {
-		if answer {
-			if answer = line != ""; answer {
-				continue
-			}
-		}
-		out.WriteString(line + "\n")
-		word, rest, _ := strings.Cut(line, " ")
-		switch word {
-		case "", "#":
-		case "span":
-			load(t, b, scriptSpan(t, strings.Fields(rest)))
-		case "search", "metrics":
-			if err := b.loaded(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if word == "search" {
-				search(t, &out, engine, rest)
-			} else {
-				measure(t, &out, engine, rest)
-			}
-			answer = true
-		default:
-			t.Fatalf("line %d: unknown command %q", n+1, word)
-		}
-	}
-	return out.String()
 }
 
 // load appends spans. Nothing will replay the payload that the store wants, but
