@@ -32,6 +32,7 @@ type sink struct {
 	lines  []string
 	counts map[string]int64 // last values of calls, by labels
 	most   int              // points at once
+	parts  int
 }
 
 // Capabilities implements consumer.Metrics.
@@ -42,6 +43,7 @@ func (s *sink) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.most = max(s.most, md.DataPointCount())
+	s.parts++
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {

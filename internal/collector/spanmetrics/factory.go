@@ -11,7 +11,8 @@
 //
 // Invariants: a batch is its sender's again when ConsumeSpans returns, so what is
 // kept of it are copies. Every span is counted in exactly one series, whatever is
-// reported at the time. A report is passed on in parts of bounded size.
+// reported at the time. A report is passed on in parts, none of them large beside
+// the series.
 package spanmetrics
 
 import (

@@ -11,9 +11,13 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/ingest"
 )
 
-// perPart is how many data points are passed on at once, about. All together
-// would need more memory than the series.
-const perPart = 1000
+// A report is passed on in parts: all of it at once would need more memory than
+// the series, and behind the connector each point of a duration is many series.
+// It has no more parts than a queue holds.
+const (
+	minPerPart = 200 // data points, about
+	maxParts   = 64
+)
 
 // scope is the instrumentation scope of the metrics: that of contrib, which
 // queries may look for.
@@ -26,6 +30,7 @@ func (c *connecting) report(ctx context.Context, last bool) {
 	p := part{plan: c.plan, at: time.Now(), last: last}
 	c.mu.Lock()
 	all := c.resources.take()
+	p.enough = max(minPerPart, points(all)/maxParts)
 	c.mu.Unlock()
 	var failed error
 	pass := func() {
@@ -43,7 +48,7 @@ func (c *connecting) report(ctx context.Context, last bool) {
 				c.mu.Lock()
 				from, more = p.add(r, &r.tables[i], from)
 				c.mu.Unlock()
-				if p.points >= perPart {
+				if p.points >= p.enough {
 					pass()
 				}
 			}
@@ -54,6 +59,24 @@ func (c *connecting) report(ctx context.Context, last bool) {
 	if failed != nil {
 		c.logger.Error("metrics of spans were refused", zap.Error(failed))
 	}
+}
+
+// points is how many data points a report of resources has.
+func points(list []*resource) (n int) {
+	for _, r := range list {
+		for i := range r.tables {
+			n += len(r.tables[i].all) * r.tables[i].shape.metrics()
+		}
+	}
+	return n
+}
+
+// metrics is how many metrics a table makes.
+func (s *shape) metrics() int {
+	if s.calls && s.durations {
+		return 2
+	}
+	return 1
 }
 
 // expire forgets what no span came for in a while.
@@ -74,8 +97,9 @@ func (c *connecting) expire(r *resource) {
 // part is a part of a report.
 type part struct {
 	*plan
-	at   time.Time
-	last bool
+	at     time.Time
+	last   bool
+	enough int // points
 
 	metrics pmetric.Metrics
 	points  int
@@ -88,7 +112,7 @@ func (p *part) add(r *resource, t *table, from int) (next int, more bool) {
 	if len(list) == 0 {
 		return from, false
 	}
-	if most := max(1, (perPart-p.points)/2); len(list) > most {
+	if most := max(1, (p.enough-p.points)/t.shape.metrics()); len(list) > most {
 		list = list[:most]
 	}
 	rm := p.metrics.ResourceMetrics().AppendEmpty()

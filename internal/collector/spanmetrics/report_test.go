@@ -41,21 +41,27 @@ func operations(service string, n int) ptrace.Traces {
 
 // A report is passed on in parts, which are all of it.
 func TestParts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, to := run(t, NewFactory(), config(t, func(c *spanmetricsconnector.Config) {}))
-		for i := range 50 {
-			consumeBatch(t, c, operations(fmt.Sprint("small-", i), 3))
-		}
-		consumeBatch(t, c, operations("large", 3*perPart))
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		if got, want := len(to.take()), 2*(50*3+3*perPart); got != want {
-			t.Errorf("got %d data points; want %d", got, want)
-		}
-		if to.most > perPart+1 {
-			t.Errorf("got %d data points at once; want at most %d", to.most, perPart)
-		}
-	})
+	for _, large := range []int{10, 5 * minPerPart, 4 * minPerPart * maxParts} {
+		synctest.Test(t, func(t *testing.T) {
+			c, to := run(t, NewFactory(), config(t, func(c *spanmetricsconnector.Config) {}))
+			for i := range 50 {
+				consumeBatch(t, c, operations(fmt.Sprint("small-", i), 3))
+			}
+			consumeBatch(t, c, operations("large", large))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			all := 2 * (50*3 + large)
+			if got := len(to.take()); got != all {
+				t.Errorf("got %d data points; want %d", got, all)
+			}
+			if want := max(minPerPart, all/maxParts) + 1; to.most > want {
+				t.Errorf("of %d data points: got %d at once; want at most %d", all, to.most, want)
+			}
+			if to.parts > maxParts+1 {
+				t.Errorf("of %d data points: got %d parts; want at most %d", all, to.parts, maxParts)
+			}
+		})
+	}
 }
 
 // What came since the last report is reported at the end, also of series that
@@ -103,7 +109,7 @@ func TestRefusedReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumeBatch(t, c, operations("a", 2*perPart))
+	consumeBatch(t, c, operations("a", 2*minPerPart))
 	if err := c.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
