@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -148,7 +149,7 @@ func consumeBatch(t testing.TB, c connector.Traces, td ptrace.Traces) {
 // Batches and pdata give the metrics that contrib's connector gives, report by
 // report, whatever the configuration.
 func TestSameAsContrib(t *testing.T) {
-	for seed := range uint64(120) {
+	for seed := range uint64(80) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			cfg := config(t, func(c *spanmetricsconnector.Config) { randomConfig(r, c) })
@@ -359,5 +360,14 @@ func TestTakes(t *testing.T) {
 	f(m{"include_instrumentation_scope": []any{"a"}}, false)
 	if Takes(nil) || Takes(&struct{}{}) {
 		t.Error("got a configuration of another connector taken")
+	}
+}
+
+// No interval is an error; contrib's connector panics.
+func TestNoInterval(t *testing.T) {
+	cfg := config(t, func(c *spanmetricsconnector.Config) { c.MetricsFlushInterval = 0 })
+	_, err := NewFactory().CreateTracesToMetrics(t.Context(), connectortest.NewNopSettings(NewFactory().Type()), cfg, &sink{})
+	if err == nil || !strings.Contains(err.Error(), "metrics_flush_interval") {
+		t.Errorf("got %v; want an error about metrics_flush_interval", err)
 	}
 }
