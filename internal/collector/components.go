@@ -6,7 +6,6 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/countconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/routingconnector"
-	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/servicegraphconnector"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/clickhouseexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/googlecloudexporter"
@@ -74,6 +73,7 @@ import (
 	"github.com/signalbox-otel/signalbox/internal/collector/otlpreceiver"
 	"github.com/signalbox-otel/signalbox/internal/collector/queryextension"
 	"github.com/signalbox-otel/signalbox/internal/collector/resourcedetection"
+	"github.com/signalbox-otel/signalbox/internal/collector/servicegraph"
 	"github.com/signalbox-otel/signalbox/internal/collector/spanmetrics"
 	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
 )
@@ -159,7 +159,7 @@ func connectors() []listed[connector.Factory] {
 	return []listed[connector.Factory]{
 		{forwardconnector.NewFactory(), core + "connector/forwardconnector"},
 		{spanmetrics.NewFactory(), ours},
-		{servicegraphconnector.NewFactory(), contrib + "connector/servicegraphconnector"},
+		{servicegraph.NewFactory(), ours},
 		{countconnector.NewFactory(), contrib + "connector/countconnector"},
 		{routingconnector.NewFactory(), contrib + "connector/routingconnector"},
 	}

@@ -12,9 +12,9 @@ import (
 	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/pipelines"
 
+	"github.com/signalbox-otel/signalbox/internal/collector/servicegraph"
 	"github.com/signalbox-otel/signalbox/internal/collector/spanmetrics"
 	"github.com/signalbox-otel/signalbox/internal/collector/storeexporter"
-	"github.com/signalbox-otel/signalbox/internal/collector/wire"
 )
 
 // straight decides which requests go to the store as they came, beside pdata
@@ -95,5 +95,5 @@ func bend(cfg *otelcol.Config, effective *confmap.Conf, id pipeline.ID, p *pipel
 // which is known before it is made. The configuration is nil for what is no
 // connector.
 func takesBatches(cfg component.Config) bool {
-	return spanmetrics.Takes(cfg) || wire.Reads(cfg) != nil
+	return spanmetrics.Takes(cfg) || servicegraph.Takes(cfg)
 }

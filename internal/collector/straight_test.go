@@ -64,17 +64,18 @@ connectors:
   span_metrics/events: {events: {enabled: true, dimensions: [{name: exception.type}]}}
   span_metrics/glob: {dimensions: [{glob: "http.*"}]}
   service_graph:
+  service_graph/exponential: {exponential_histogram_max_size: 160}
   count:
   forward:
 service:
   extensions: [query]
   pipelines:
-    metrics/made: {receivers: [span_metrics, span_metrics/events, span_metrics/glob, service_graph, count], exporters: [nop]}
+    metrics/made: {receivers: [span_metrics, span_metrics/events, span_metrics/glob, service_graph, service_graph/exponential, count], exporters: [nop]}
     traces/forwarded: {receivers: [forward], exporters: [nop]}
 `
 	// Connectors must have pipelines on both sides.
 	const others = `
-    traces/others: {receivers: [zipkin], exporters: [span_metrics, span_metrics/events, span_metrics/glob, service_graph, count, forward]}
+    traces/others: {receivers: [zipkin], exporters: [span_metrics, span_metrics/events, span_metrics/glob, service_graph, service_graph/exponential, count, forward]}
 `
 	f := func(pipelines string, want map[string]string) {
 		t.Helper()
@@ -92,6 +93,7 @@ service:
 	f("    traces: {receivers: [otlp], exporters: [store, count]}", one("pipeline traces has exporter count"))
 	f("    traces: {receivers: [otlp], exporters: [store, span_metrics/events]}", one("pipeline traces has exporter span_metrics/events"))
 	f("    traces: {receivers: [otlp], exporters: [store, span_metrics/glob]}", one("pipeline traces has exporter span_metrics/glob"))
+	f("    traces: {receivers: [otlp], exporters: [store, service_graph/exponential]}", one("pipeline traces has exporter service_graph/exponential"))
 	f("    traces: {receivers: [otlp], exporters: [span_metrics]}", one("pipeline traces does not end in the store"))
 	f("    traces: {receivers: [otlp], exporters: [store]}\n    traces/two: {receivers: [otlp], exporters: [nop]}", one("pipeline traces/two has exporter nop"))
 	f("    traces: {receivers: [otlp], exporters: [store]}\n    traces/two: {receivers: [otlp/two], exporters: [nop]}\n    logs: {receivers: [otlp/two], exporters: [store]}",

@@ -19,8 +19,8 @@ type SpanBatches interface {
 }
 
 // Connect lets connectors from spans to metrics that factories make from now on
-// take batches: those that are SpanBatches as they are, others where Slim knows
-// what they read. takes says of a configuration whether its connector can.
+// take batches, those that are SpanBatches. takes says of a configuration whether
+// its connector is one.
 func Connect(factories map[component.Type]connector.Factory, takes func(component.Config) bool) {
 	for t, f := range factories {
 		if takes(f.CreateDefaultConfig()) {
@@ -41,9 +41,6 @@ func (f connecting) CreateTracesToMetrics(ctx context.Context, set connector.Set
 	if batches, ok := c.(SpanBatches); ok {
 		return taking{c, batches}, nil
 	}
-	if s := Reads(cfg); s != nil {
-		return slimming{c, s}, nil
-	}
 	return c, nil
 }
 
@@ -58,21 +55,6 @@ type taking struct {
 func (c taking) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
 	if b := From(ctx, store.Spans); b != nil {
 		return c.batches.ConsumeSpans(ctx, b)
-	}
-	return c.Traces.ConsumeTraces(ctx, td)
-}
-
-// slimming is a connector that takes the pdata of batches.
-type slimming struct {
-	connector.Traces
-	slim *Slim
-}
-
-// ConsumeTraces gives the connector what it reads of the batch that td stands
-// for, or td when it stands for none.
-func (c slimming) ConsumeTraces(ctx context.Context, td ptrace.Traces) error {
-	if b := From(ctx, store.Spans); b != nil {
-		return c.slim.Give(b, func(td ptrace.Traces) error { return c.Traces.ConsumeTraces(ctx, td) })
 	}
 	return c.Traces.ConsumeTraces(ctx, td)
 }

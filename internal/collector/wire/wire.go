@@ -4,8 +4,8 @@
 // receiver feeds can do with a batch, package otlpreceiver therefore reads the
 // request's bytes itself: the batch travels in the context, and what goes from
 // component to component is a placeholder, which has as many records as the
-// request and nothing in them. The exporter `store` takes the batch; connectors
-// get as much pdata as their configuration reads (see Slim).
+// request and nothing in them. The exporter `store` takes the batch, and so do the
+// connectors that are SpanBatches.
 //
 // Which receivers do so is decided by package collector from the resolved
 // configuration, before anything is built.
