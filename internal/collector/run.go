@@ -189,8 +189,8 @@ func (c *running) start(ctx context.Context, config *loaded) error {
 	config.warnings.replay(srv.Logger().Core())
 	c.migrated.started(config.found, srv.Logger())
 	logGRPC(srv.Logger())
-	// service_graph keeps the context of its start for all that it sends; when
-	// that ended with ctx, what it sends last would be lost, and said so.
+	// Contrib's service_graph keeps the context of its start for all that it
+	// sends; when that ended with ctx, what it sends last would be lost, and said so.
 	if err := srv.Start(context.WithoutCancel(ctx)); err != nil {
 		return errors.Join(err, srv.Shutdown(context.WithoutCancel(ctx)))
 	}

@@ -202,25 +202,23 @@ func (f *fold) pdataSpan(s ptrace.Span) {
 // begin makes room for a half of a span of that kind, and says what to look for
 // in its attributes. It is nil for spans that are no end of a call.
 func (f *fold) begin(kind ptrace.SpanKind) (*half, *keys) {
-	var h half
-	wanted := &f.inCaller
-	switch kind {
-	case ptrace.SpanKindProducer:
-		h.kind = messaging
-	case ptrace.SpanKindClient:
-	case ptrace.SpanKindConsumer:
-		h.kind, h.called, wanted = messaging, true, &f.inCalled
-	case ptrace.SpanKindServer:
-		h.called, wanted = true, &f.inCalled
-	default:
+	if kind < ptrace.SpanKindServer || kind > ptrace.SpanKindConsumer {
 		return nil, nil
 	}
 	if len(f.halves) == perLock {
 		f.flush()
 	}
+	n := len(f.halves)
+	f.halves = f.halves[:n+1] // flush has cleared it
+	h := &f.halves[n]
 	h.service = f.resource[0].s
-	f.halves = append(f.halves, h)
-	return &f.halves[len(f.halves)-1], wanted
+	if kind == ptrace.SpanKindProducer || kind == ptrace.SpanKindConsumer {
+		h.kind = messaging
+	}
+	if h.called = kind == ptrace.SpanKindServer || kind == ptrace.SpanKindConsumer; h.called {
+		return h, &f.inCalled
+	}
+	return h, &f.inCaller
 }
 
 // end completes a half with what was found in the attributes. Those of the
