@@ -16,6 +16,7 @@ type block struct {
 	file   string
 	r      io.ReaderAt
 	footer *footer
+	kept   *dictCache  // nil: pages of dictionaries are kept for one snapshot only
 	common snapshot    // what snapshots begin as
 	hidden *columnInfo // nil when every attribute has a column
 	// hiddenPage is the first page of its dictionary, which nearly every query
@@ -124,6 +125,8 @@ type blockPages struct {
 	dicts  map[dictPageID]*dictEntries
 	traces map[int]*traceEntries
 	filter []byte // the gram filter that was read last
+	// mem is where pages are decoded; nil: each has memory of its own.
+	mem *pageMemory
 
 	pagesRead int
 	bytesRead int64
@@ -150,10 +153,10 @@ func (p *blockPages) corrupt(m pageMeta, reason string) error {
 
 func (p *blockPages) read() (pages int, bytes int64) { return p.pagesRead, p.bytesRead }
 
-// page returns the bytes of a page.
-func (p *blockPages) page(m pageMeta) ([]byte, error) {
+// page returns the bytes of a page in memory of mem.
+func (p *blockPages) page(m pageMeta, mem *pageMemory) ([]byte, error) {
 	p.count(m)
-	raw, reason, err := readPage(p.r, m)
+	raw, reason, err := readPage(p.r, m, mem)
 	if reason != "" || err != nil {
 		return nil, p.unread(m, reason, err)
 	}
@@ -187,11 +190,11 @@ func (p *blockPages) load(info *columnInfo, g int) (chunk, error) {
 	var raw []byte
 	if m.stored > 0 {
 		var err error
-		if raw, err = p.page(m); err != nil {
+		if raw, err = p.page(m, p.mem); err != nil {
 			return chunk{}, err
 		}
 	}
-	ch, list, ok := decodePage(raw, m, rows)
+	ch, list, ok := decodePage(raw, m, rows, p.mem)
 	if !ok || !p.attachStrips(c, g, &ch) {
 		return chunk{}, p.corrupt(m, "malformed page")
 	}
@@ -244,7 +247,7 @@ func (p *blockPages) strip(ch *chunk, n int) ([]byte, error) {
 	b := ch.strips.texts[n]
 	if b == nil && ch.strips.pages[n].stored > 0 {
 		var err error
-		if b, err = p.page(ch.strips.pages[n]); err != nil {
+		if b, err = p.page(ch.strips.pages[n], p.mem); err != nil {
 			return nil, err
 		}
 		ch.strips.texts[n] = b
@@ -280,11 +283,11 @@ func (p *blockPages) whole(c *blockColumn) (*wholeColumn, error) {
 	if w := p.wholes[c.info.index]; w != nil {
 		return w, nil
 	}
-	raw, err := p.page(c.pages[0])
+	raw, err := p.page(c.pages[0], p.mem)
 	if err != nil {
 		return nil, err
 	}
-	ch, list, ok := decodePage(raw, c.pages[0], int(p.footer.rows))
+	ch, list, ok := decodePage(raw, c.pages[0], int(p.footer.rows), p.mem)
 	if !ok || len(list) != ch.count || !p.attachStrips(c, 0, &ch) {
 		return nil, p.corrupt(c.pages[0], "malformed page")
 	}
@@ -323,7 +326,7 @@ func (p *blockPages) lookup(info *columnInfo, s string) (uint32, presence, error
 	if page >= len(c.bloom) {
 		return 0, maybe, p.corrupt(c.bloom[0], "malformed bloom filter")
 	}
-	raw, err := p.page(c.bloom[page])
+	raw, err := p.page(c.bloom[page], p.mem)
 	if err != nil {
 		return 0, maybe, err
 	}
@@ -368,29 +371,43 @@ func (p *blockPages) dictPage(c *blockColumn, page int) (*dictEntries, error) {
 	if e := p.dicts[id]; e != nil {
 		return e, nil
 	}
+	shared := p.kept != nil && len(c.dict) <= keptDictPages
+	if shared {
+		if e := p.kept.get(cachedDictID{p.block, id}); e != nil {
+			keep(&p.dicts, id, e)
+			return e, nil
+		}
+	}
+	mem := p.mem
+	if first || shared {
+		mem = nil // it is not for this snapshot alone
+	}
 	m := c.dict[page].pageMeta
-	raw, err := p.page(m)
+	raw, err := p.page(m, mem)
 	if err != nil {
 		return nil, err
 	}
-	e, ok := decodeDictPage(raw, int(m.count))
+	e, ok := decodeDictPage(raw, int(m.count), mem)
 	if !ok {
 		return nil, p.corrupt(m, "malformed dictionary page")
 	}
-	if first {
+	switch {
+	case first:
 		p.hiddenPage.Store(e)
+	case shared:
+		p.kept.put(cachedDictID{p.block, id}, e)
 	}
 	keep(&p.dicts, id, e)
 	return e, nil
 }
 
 // decodeDictPage decodes counts and texts of n entries.
-func decodeDictPage(raw []byte, n int) (*dictEntries, bool) {
-	d := pageDecoder{decoder: decoder{b: raw}, rows: n, count: n}
+func decodeDictPage(raw []byte, n int, mem *pageMemory) (*dictEntries, bool) {
+	d := pageDecoder{decoder: decoder{b: raw}, mem: mem, rows: n, count: n}
 	if n > len(raw) {
 		return nil, false
 	}
-	e := &dictEntries{counts: make([]uint64, n)}
+	e := &dictEntries{counts: mem.takeNums(n)}
 	for i := range e.counts {
 		e.counts[i] = d.uvarint()
 	}

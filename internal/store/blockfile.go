@@ -42,6 +42,7 @@ func (s *Store) openBlockFile(k Kind, e blockEntry) (*blockFile, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	b.kept = s.dicts
 	bf := &blockFile{s: s, entry: e, block: b, file: f}
 	bf.entry.Bytes = size
 	bf.entry.Rows = b.rows()
@@ -57,6 +58,7 @@ func (b *blockFile) release() {
 	if b.refs.Add(-1) > 0 {
 		return
 	}
+	b.s.dicts.forget(b.block)
 	if err := b.file.Close(); err != nil {
 		b.s.log.Warn("closing a block", "file", b.entry.File, "error", err)
 	}

@@ -292,6 +292,8 @@ const traceWindow = 4096
 func tracesOf(ctx context.Context, p part, ids []TraceID, need Need, rep *Report, take func([]*Span) bool) error {
 	x := explainPart(ctx, p)
 	snap := p.snapshot()
+	snap.borrow()
+	defer snap.release()
 	own := &Report{}
 	defer func() {
 		own.Pages, own.Bytes = snap.read()

@@ -81,6 +81,7 @@ func OpenTestBlock(r io.ReaderAt, size int64, name string) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	b.kept = newDictCache()
 	return Part{b}, nil
 }
 

@@ -28,7 +28,7 @@ func Forge(file []byte, part string, n int) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	raw, reason, _ := readPage(bytes.NewReader(b), *m)
+	raw, reason, _ := readPage(bytes.NewReader(b), *m, nil)
 	if reason != "" {
 		panic(reason)
 	}

@@ -68,6 +68,8 @@ func (s *snapshot) spansInHalves(rows []uint32, need Need) ([]*Span, error) {
 		err   error
 	}
 	twin := pages.block.snapshot()
+	twin.borrow()
+	defer twin.release()
 	var out []*Span
 	for _, f := range inParallel(context.Background(), 2, func(_ context.Context, i int) (f filled) {
 		if i == 0 {

@@ -108,6 +108,7 @@ func collect[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 		}
 		out = append(out, v)
 	}
+	store.ScribblePages()
 	return out
 }
 

@@ -74,7 +74,7 @@ func bestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, [
 		began := time.Now()
 		window := left[:min(size, len(left))]
 		left = left[len(window):]
-		found, err := fillHits(s, window, records)
+		found, err := fillHits(ctx, s, window, records)
 		if err != nil {
 			return err
 		}
@@ -94,8 +94,8 @@ func bestHits[T any](ctx context.Context, s *searcher, records func(*snapshot, [
 }
 
 // fillHits returns the records of hits, in their order; nil for those in parts
-// that cannot be read.
-func fillHits[T any](s *searcher, hits []hit, records func(*snapshot, []uint32, Need) ([]*T, error)) ([]*T, error) {
+// that cannot be read. Several parts are read at a time.
+func fillHits[T any](ctx context.Context, s *searcher, hits []hit, records func(*snapshot, []uint32, Need) ([]*T, error)) ([]*T, error) {
 	order := make([]int, len(hits))
 	for i := range order {
 		order[i] = i
@@ -103,29 +103,43 @@ func fillHits[T any](s *searcher, hits []hit, records func(*snapshot, []uint32, 
 	slices.SortFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(hits[a].part, hits[b].part), cmp.Compare(hits[a].row, hits[b].row))
 	})
+	var parts [][]int // the order of the hits of each
+	for i, at := range order {
+		switch last := len(parts) - 1; {
+		case s.failed[hits[at].part]:
+		case last >= 0 && hits[parts[last][0]].part == hits[at].part:
+			parts[last] = parts[last][:len(parts[last])+1]
+		default:
+			parts = append(parts, order[i:i+1])
+		}
+	}
 	out := make([]*T, len(hits))
-	for len(order) > 0 {
-		part, n := hits[order[0]].part, 0
-		var rows []uint32
-		for ; n < len(order) && hits[order[n]].part == part; n++ {
-			rows = append(rows, hits[order[n]].row)
-		}
-		if !s.failed[part] {
-			pages, bytes := s.snaps[part].read()
-			found, err := records(s.snaps[part], rows, s.query.Need)
-			pagesNow, bytesNow := s.snaps[part].read()
-			s.report.Add(&Report{Pages: pagesNow - pages, Bytes: bytesNow - bytes})
-			if err != nil {
-				if err = s.fail(part, err); err != nil {
-					return nil, err
-				}
-				found = make([]*T, n)
+	for i, filled := range inParallel(ctx, len(parts), func(_ context.Context, i int) partAnswer[[]*T] {
+		return fillPart(s.snaps[hits[parts[i][0]].part], hits, parts[i], s.query.Need, records)
+	}) {
+		s.report.Add(filled.report)
+		if filled.err != nil {
+			if err := s.fail(hits[parts[i][0]].part, filled.err); err != nil {
+				return nil, err
 			}
-			for i, r := range found {
-				out[order[i]] = r
-			}
+			continue
 		}
-		order = order[n:]
+		for n, r := range filled.answer {
+			out[parts[i][n]] = r
+		}
 	}
 	return out, nil
+}
+
+// fillPart fills the hits of one part, of which order lists the places.
+func fillPart[T any](snap *snapshot, hits []hit, order []int, need Need, records func(*snapshot, []uint32, Need) ([]*T, error)) (a partAnswer[[]*T]) {
+	rows := make([]uint32, len(order))
+	for n, at := range order {
+		rows[n] = hits[at].row
+	}
+	pages, bytes := snap.read()
+	a.answer, a.err = records(snap, rows, need)
+	pagesNow, bytesNow := snap.read()
+	a.report = &Report{Pages: pagesNow - pages, Bytes: bytesNow - bytes}
+	return a
 }

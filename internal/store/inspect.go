@@ -271,7 +271,7 @@ func (b *block) encodingOf(p pageRef, m pageMeta) string {
 		}
 		return "constant"
 	}
-	raw, reason, err := readPage(b.r, m)
+	raw, reason, err := readPage(b.r, m, nil)
 	if reason != "" || err != nil {
 		return "unreadable"
 	}

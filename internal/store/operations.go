@@ -291,7 +291,7 @@ func (b *block) operations(add func(*operationCount)) error {
 		}
 	}}
 	for _, m := range b.footer.operations {
-		raw, err := p.page(m)
+		raw, err := p.page(m, p.mem)
 		if err != nil {
 			return err
 		}

@@ -119,11 +119,11 @@ func readStored(r io.ReaderAt, m pageMeta, b []byte) (reason string, err error) 
 	return "", nil
 }
 
-// readPage reads, checks and decompresses a page; the results are those of
-// readStored.
-func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string, err error) {
+// readPage reads, checks and decompresses a page into memory of mem; the results
+// are those of readStored.
+func readPage(r io.ReaderAt, m pageMeta, mem *pageMemory) (raw []byte, reason string, err error) {
 	if m.raw == m.stored {
-		raw = make([]byte, m.stored)
+		raw = mem.takeBytes(int(m.stored))
 		reason, err = readStored(r, m, raw)
 		return raw, reason, err
 	}
@@ -138,7 +138,7 @@ func readPage(r io.ReaderAt, m pageMeta) (raw []byte, reason string, err error) 
 	if err != nil {
 		return nil, "", err
 	}
-	raw, err = dec.DecodeAll(b, make([]byte, 0, min(m.raw, 1<<20)))
+	raw, err = dec.DecodeAll(b, mem.takeBytes(int(min(m.raw, 1<<20)))[:0])
 	if err != nil {
 		return nil, "decompressing page: " + err.Error(), nil
 	}
@@ -188,9 +188,9 @@ func appendNums(b []byte, nums []uint64, base uint64, width int) []byte {
 	return b
 }
 
-// fromPlanes undoes appendNums with base 0.
-func fromPlanes(planes []byte, width, n int) []uint64 {
-	nums := make([]uint64, n)
+// fromPlanes undoes appendNums with base 0. nums begin as zeros.
+func fromPlanes(nums []uint64, planes []byte, width int) {
+	n := len(nums)
 	plane := func(w int) []byte { return planes[w*n:][:n] }
 	w := 0
 	for ; w+4 <= width; w += 4 {
@@ -205,7 +205,22 @@ func fromPlanes(planes []byte, width, n int) []uint64 {
 			nums[i] |= uint64(b) << shift
 		}
 	}
-	return nums
+}
+
+// endsFromPlanes gives where texts end whose lengths planes holds; ok is false
+// when that is beyond 32 bits.
+func endsFromPlanes(ends []uint32, planes []byte, width int) (end uint64, ok bool) {
+	n := len(ends)
+	for i := range ends {
+		for w := range width {
+			end += uint64(planes[w*n+i]) << (8 * w)
+		}
+		if end > math.MaxUint32 {
+			return end, false
+		}
+		ends[i] = uint32(end)
+	}
+	return end, true
 }
 
 // maxPackedBits is the widest number that one load of eight bytes can reach at
@@ -237,6 +252,7 @@ func unzigzag(z uint64) uint64 { return z>>1 ^ -(z & 1) }
 // pageDecoder decodes the content of a column's page.
 type pageDecoder struct {
 	decoder
+	mem   *pageMemory
 	rows  int // rows the page covers
 	count int
 	min   uint64
@@ -250,7 +266,8 @@ func (d *pageDecoder) presence() (set bitmap, list []uint32) {
 		d.check(d.count == d.rows)
 		return nil, nil
 	case presentBitmap:
-		set = newBitmap(d.rows)
+		set = d.mem.takeNums((d.rows + 63) / 64)
+		clear(set)
 		b := d.take(8 * len(set))
 		for i := 0; i < len(b); i += 8 {
 			set[i/8] = binary.LittleEndian.Uint64(b[i:])
@@ -305,7 +322,9 @@ func (d *pageDecoder) values() (v values) {
 	case encodePlanes:
 		d.check(len(d.b) == 0)
 	case encodeDeltas:
-		nums := fromPlanes(planes, width, d.count)
+		nums := d.mem.takeNums(d.count)
+		clear(nums)
+		fromPlanes(nums, planes, width)
 		last := d.min
 		for i, z := range nums {
 			last += unzigzag(z)
@@ -314,14 +333,11 @@ func (d *pageDecoder) values() (v values) {
 		v = values{nums: nums}
 		d.check(len(d.b) == 0)
 	case encodeTexts, encodeStrips:
-		ends := make([]uint32, d.count)
-		end := uint64(0)
-		for i, length := range fromPlanes(planes, width, d.count) {
-			if end += length; end > math.MaxUint32 {
-				d.fail()
-				return values{}
-			}
-			ends[i] = uint32(end)
+		ends := d.mem.takeEnds(d.count)
+		end, ok := endsFromPlanes(ends, planes, width)
+		if !ok {
+			d.fail()
+			return values{}
 		}
 		v = values{ends: ends, text: d.b}
 		if encoding == encodeStrips {
@@ -337,7 +353,7 @@ func (d *pageDecoder) values() (v values) {
 
 // decodePage decodes a page that covers rows rows. list holds the rows with a
 // value when the page says it so.
-func decodePage(raw []byte, m pageMeta, rows int) (c chunk, list []uint32, ok bool) {
+func decodePage(raw []byte, m pageMeta, rows int, mem *pageMemory) (c chunk, list []uint32, ok bool) {
 	c = chunk{rows: rows, count: int(m.count)}
 	if m.stored == 0 {
 		c.values = values{base: m.min}
@@ -346,7 +362,7 @@ func decodePage(raw []byte, m pageMeta, rows int) (c chunk, list []uint32, ok bo
 	if c.count > rows {
 		return c, nil, false
 	}
-	d := pageDecoder{decoder: decoder{b: raw}, rows: rows, count: c.count, min: m.min}
+	d := pageDecoder{decoder: decoder{b: raw}, mem: mem, rows: rows, count: c.count, min: m.min}
 	c.present, list = d.presence()
 	c.values = d.values()
 	return c, list, !d.bad

@@ -177,6 +177,10 @@ func (t *textPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	if t.search.worthwhile(c, sel) {
 		return t.evalStrips(s, c, sel, out)
 	}
+	if all, err := t.everyEntry(s, g); all || err != nil {
+		addPresent(c, sel, out)
+		return err
+	}
 	c.each(sel, func(row, i int) {
 		if err != nil {
 			return
@@ -192,6 +196,21 @@ func (t *textPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 		}
 	})
 	return err
+}
+
+// everyEntry reports that all dictionary entries pass that rows of group g can
+// have, when they are few.
+func (t *textPredicate) everyEntry(s *snapshot, g int) (bool, error) {
+	lo, hi, ok := s.bounds(t.col, g)
+	if !ok || hi-lo >= fewEntries || !t.col.dict {
+		return false, nil
+	}
+	for id := lo; id <= hi; id++ {
+		if ok, err := t.accepts(s, uint32(id)); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // acceptsText reports whether text i of a chunk without dictionary passes.
@@ -342,21 +361,32 @@ func (t *durationPredicate) ruledOut(s *snapshot, g int) (bool, error) {
 		return false, nil
 	}
 	lo, hi, ok := s.bounds(s.slots[slotDuration], g)
-	if !ok || hi >= bias || s.groups[g].max+hi < hi {
-		return false, nil // a span may end before its start
-	}
-	return hi|bias < t.lo || lo|bias > t.hi, nil
+	return ok && !s.wraps(g, hi) && (hi|bias < t.lo || lo|bias > t.hi), nil
+}
+
+// wraps reports that a span of group g may end before its start, when none is
+// longer than longest.
+func (s *snapshot) wraps(g int, longest uint64) bool {
+	return longest >= bias || s.groups[g].max+longest < longest
 }
 
 func (t *durationPredicate) eval(s *snapshot, g int, sel, out bitmap) error {
 	if s.slots[slotDuration] == nil || s.slots[slotTime] == nil {
 		return s.corrupt("spans without duration")
 	}
-	starts, err := s.chunk(s.slots[slotTime], g)
+	c, err := s.chunk(s.slots[slotDuration], g)
 	if err != nil {
 		return err
 	}
-	c, err := s.chunk(s.slots[slotDuration], g)
+	if _, hi, ok := s.bounds(s.slots[slotDuration], g); ok && t.bounded && !s.wraps(g, hi) {
+		c.each(sel, func(row, i int) {
+			if d := c.num(i) | bias; d >= t.lo && d <= t.hi {
+				out.set(row)
+			}
+		})
+		return nil
+	}
+	starts, err := s.chunk(s.slots[slotTime], g)
 	if err != nil {
 		return err
 	}

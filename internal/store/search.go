@@ -51,6 +51,8 @@ type searcher struct {
 	floor *atomic.Uint64
 	rows  *atomic.Int64 // examined, by all that work on the query
 	spent bool          // the row limit is reached
+	// borrows says that nobody looks at what was decoded of a part after done.
+	borrows bool
 	// groups gives the order in which the groups of a part are looked at, and
 	// skip says which need not be.
 	groups func(*snapshot) []int
@@ -144,13 +146,17 @@ func searchBest[T any](ctx context.Context, begin func(broken map[part]bool) *se
 	broken := map[part]bool{}
 	for {
 		s := begin(broken)
-		if err := collect(s, ctx); err != nil {
-			return err
+		err := collect(s, ctx)
+		if err == nil && len(s.failed) == 0 {
+			err = bestHits(ctx, s, records, yield)
+		} else if err == nil {
+			err = errAgain
 		}
-		if len(s.failed) == 0 {
-			if err := bestHits(ctx, s, records, yield); err != errAgain {
-				return err
-			}
+		for i := range s.snaps {
+			s.done(i)
+		}
+		if err != errAgain {
+			return err
 		}
 		for i := range s.failed {
 			broken[s.parts[i]] = true
@@ -244,6 +250,7 @@ func (s *searcher) collect(ctx context.Context) error {
 	if len(s.parts) == 0 {
 		return nil
 	}
+	s.borrows = true
 	if err := s.collectPart(ctx, 0); err != nil {
 		if err = s.fail(0, err); err != nil {
 			return err
@@ -279,10 +286,18 @@ func (s *searcher) collect(ctx context.Context) error {
 func (s *searcher) collectPart(ctx context.Context, i int) error {
 	err := s.scanPart(ctx, i, func(g int, sel bitmap) error { return s.take(i, g, sel) })
 	if s.best.cut(); len(s.best.hits) == 0 {
-		s.snaps[i] = nil // with what it decoded
+		s.done(i)
 	}
 	s.raise()
 	return err
+}
+
+// done lets go of a part with what was decoded of it.
+func (s *searcher) done(i int) {
+	if s.snaps[i] != nil {
+		s.snaps[i].release()
+		s.snaps[i] = nil
+	}
 }
 
 // raise tells those who look at other parts what no longer matters.
@@ -315,6 +330,9 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 		return nil
 	}
 	snap := s.parts[i].snapshot()
+	if s.borrows {
+		snap.borrow()
+	}
 	total := s.report
 	s.report = &Report{}
 	defer func() {
@@ -325,6 +343,7 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 	}()
 	cond, err := snap.plan(s.query.Where, s.match)
 	if err != nil {
+		snap.release()
 		return err
 	}
 	if x != nil {
@@ -336,6 +355,7 @@ func (s *searcher) scanPart(ctx context.Context, i int, f func(g int, sel bitmap
 		if x != nil {
 			x.skip(cond.whyNever())
 		}
+		snap.release()
 		return nil
 	}
 	s.report.Blocks++

@@ -144,6 +144,23 @@ func (s *snapshot) groupOf(row uint32) int {
 	return sort.Search(len(s.groups), func(i int) bool { return s.groups[i].hi > row })
 }
 
+// borrow makes the snapshot decode pages into memory that others use again when
+// it is released: what was read through it must not be looked at any more then.
+// Records are copies.
+func (s *snapshot) borrow() {
+	if p, ok := s.pages.(*blockPages); ok {
+		p.mem = pageMemories.Get().(*pageMemory)
+	}
+}
+
+// release ends the use of a snapshot that may have borrowed memory.
+func (s *snapshot) release() {
+	if p, ok := s.pages.(*blockPages); ok && p.mem != nil {
+		p.mem.free()
+		p.mem = nil
+	}
+}
+
 // corrupt is the error for content of the part that does not decode.
 func (s *snapshot) corrupt(reason string) error {
 	return &CorruptionError{File: s.label, Reason: reason}

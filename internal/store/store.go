@@ -25,6 +25,7 @@ type Store struct {
 	metrics *metrics
 	tail    tail
 	sums    *sumCache
+	dicts   *dictCache
 	lanes   [len(kinds)]*lane // in the order of kinds
 
 	manifestMu sync.Mutex
@@ -60,7 +61,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{dir: dir, o: o, log: o.Logger, lock: lock,
-		sums: newSumCache(), seals: make(chan *lane, len(kinds)), closing: make(chan struct{}),
+		sums: newSumCache(), dicts: newDictCache(), seals: make(chan *lane, len(kinds)), closing: make(chan struct{}),
 		sealerDone: make(chan struct{}), maintainDone: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -25,13 +25,13 @@ type traceEntries struct {
 
 func (e *traceEntries) id(i int) []byte { return e.ids[16*i:][:16] }
 
-func decodeTracePage(raw []byte, n int) (*traceEntries, bool) {
-	d := pageDecoder{decoder: decoder{b: raw}}
+func decodeTracePage(raw []byte, n int, mem *pageMemory) (*traceEntries, bool) {
+	d := pageDecoder{decoder: decoder{b: raw}, mem: mem}
 	e := &traceEntries{ids: d.take(16 * n), count: n}
 	if n > len(d.b) {
 		return nil, false
 	}
-	e.ends = make([]uint32, n)
+	e.ends = mem.takeEnds(n)
 	end := uint64(0)
 	for i := range e.ends {
 		if end += d.uvarint(); end > maxPage {
@@ -48,12 +48,17 @@ func (p *blockPages) tracePage(page int) (*traceEntries, error) {
 	if e := p.traces[page]; e != nil {
 		return e, nil
 	}
-	m := p.footer.tracePages[page].pageMeta
-	raw, err := p.page(m)
+	raw, err := p.page(p.footer.tracePages[page].pageMeta, p.mem)
 	if err != nil {
 		return nil, err
 	}
-	e, ok := decodeTracePage(raw, int(m.count))
+	return p.decodeTraces(page, raw)
+}
+
+// decodeTraces decodes a page of the trace index and keeps it.
+func (p *blockPages) decodeTraces(page int, raw []byte) (*traceEntries, error) {
+	m := p.footer.tracePages[page].pageMeta
+	e, ok := decodeTracePage(raw, int(m.count), p.mem)
 	if !ok {
 		return nil, p.corrupt(m, "malformed page of the trace index")
 	}
@@ -77,19 +82,42 @@ func (p *blockPages) traceID(n uint32) (id TraceID, err error) {
 	return id, nil
 }
 
+// findTrace returns the page and which of its ids id is; nil when it has not got
+// it. Nothing but ids is decoded then: every block is asked for a trace, and
+// nearly all have not got it.
+func (p *blockPages) findTrace(page int, id TraceID) (e *traceEntries, i int, err error) {
+	m := p.footer.tracePages[page].pageMeta
+	n := int(m.count)
+	var ids []byte
+	var raw []byte
+	if e = p.traces[page]; e != nil {
+		ids = e.ids
+	} else if raw, err = p.page(m, p.mem); err != nil {
+		return nil, 0, err
+	} else if len(raw)/16 < n {
+		return nil, 0, p.corrupt(m, "malformed page of the trace index")
+	} else {
+		ids = raw
+	}
+	i = sort.Search(n, func(i int) bool { return bytes.Compare(ids[16*i:][:16], id[:]) >= 0 })
+	if i == n || !bytes.Equal(ids[16*i:][:16], id[:]) {
+		return nil, 0, nil
+	}
+	if e == nil {
+		e, err = p.decodeTraces(page, raw)
+	}
+	return e, i, err
+}
+
 func (p *blockPages) traceRows(id TraceID) ([]uint32, error) {
 	pages := p.footer.tracePages
 	page := sort.Search(len(pages), func(i int) bool { return bytes.Compare(pages[i].first[:], id[:]) > 0 }) - 1
 	if page < 0 {
 		return nil, nil
 	}
-	e, err := p.tracePage(page)
-	if err != nil {
+	e, i, err := p.findTrace(page, id)
+	if e == nil || err != nil {
 		return nil, err
-	}
-	i := sort.Search(e.count, func(i int) bool { return bytes.Compare(e.id(i), id[:]) >= 0 })
-	if i == e.count || !bytes.Equal(e.id(i), id[:]) {
-		return nil, nil
 	}
 	from := uint32(0)
 	if i > 0 {

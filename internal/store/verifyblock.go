@@ -65,7 +65,7 @@ func (c *blockCheck) pages(ctx context.Context) (whole bool, err error) {
 			return
 		}
 		extents = append(extents, extent{m.offset, int64(m.stored)})
-		_, reason, err := readPage(c.r, m)
+		_, reason, err := readPage(c.r, m, nil)
 		if err != nil {
 			reason = "reading a page: " + err.Error()
 		}
