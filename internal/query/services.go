@@ -112,8 +112,9 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	if err != nil {
 		return nil, err
 	}
+	seconds := elapsed(a.Start, a.End, uint64(e.now().UnixNano()))
 	for _, r := range rows {
-		r.Stats = statsOf(r.Count, r.Errors, &r.durations, e.elapsed(a.Start, a.End))
+		r.Stats = statsOf(r.Count, r.Errors, &r.durations, seconds)
 	}
 	slices.SortFunc(rows, func(x, y *redRow) int {
 		return cmp.Or(cmp.Compare(y.Total, x.Total), cmp.Compare(x.Service, y.Service),
@@ -207,12 +208,12 @@ func (r *redRow) key() redKey { return redKey{r.Service, r.Operation, r.Kind} }
 
 // stepStats makes statistics of sums of a's steps.
 func (e *Engine) stepStats(a *Services) func(*store.OperationSum) redStep {
-	step, seconds := -1, 0.0
+	step, seconds, now := -1, 0.0, uint64(e.now().UnixNano())
 	return func(s *store.OperationSum) redStep {
 		if s.Cell != step {
 			step = s.Cell
 			begin := a.First + uint64(step)*uint64(a.Step)
-			seconds = e.elapsed(max(begin, a.Start), min(begin+uint64(a.Step), a.End))
+			seconds = elapsed(max(begin, a.Start), min(begin+uint64(a.Step), a.End), now)
 		}
 		return redStep{step, statsOf(s.Count, s.Errors, s.Durations, seconds)}
 	}
@@ -231,8 +232,8 @@ func (r *redRow) series(n int) {
 
 // elapsed is how much of [start, end) is over, in seconds: the current minute
 // does not count as a whole one.
-func (e *Engine) elapsed(start, end uint64) float64 {
-	end = min(end, uint64(e.now().UnixNano()))
+func elapsed(start, end, now uint64) float64 {
+	end = min(end, now)
 	if end <= start {
 		return 0
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"sync"
 	"time"
 )
 
@@ -146,7 +147,11 @@ func (v *view) summer(ctx context.Context, q SumQuery) (*summer, error) {
 
 // run yields the sums, service by service.
 func (s *summer) run(ctx context.Context, yield func(*OperationSum, error) bool) error {
-	for _, service := range s.services() {
+	services := s.services()
+	if len(services) > 1 && !s.query.ByOperation && s.query.Keep == nil {
+		return s.runAhead(ctx, services, yield)
+	}
+	for _, service := range services {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -165,6 +170,64 @@ func (s *summer) run(ctx context.Context, yield func(*OperationSum, error) bool)
 		}
 	}
 	return nil
+}
+
+// runAhead is run for the sums of whole services: the next ones are added up
+// while the reader looks at one.
+func (s *summer) runAhead(ctx context.Context, services []uint32, yield func(*OperationSum, error) bool) error {
+	for _, ahead := range inParallel(ctx, len(services), func(_ context.Context, i int) *serviceSums {
+		own := *s
+		own.rows, own.scratch = make([][]sumRow, len(s.nodes)), &[histogramBuckets]uint64{}
+		own.out = OperationSum{Service: s.names.service(services[i])}
+		ahead := serviceSumsPool.Get().(*serviceSums)
+		ahead.reset()
+		own.wholeService(services[i], ahead.add)
+		return ahead
+	}) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !ahead.each(yield) {
+			return nil
+		}
+		serviceSumsPool.Put(ahead)
+	}
+	return nil
+}
+
+// serviceSums are the sums of one service, kept for the reader.
+type serviceSums struct {
+	sums      []OperationSum
+	durations []Histogram // of each
+	counts    []uint64    // of all their buckets, one after the other
+}
+
+// serviceSumsPool holds those that nobody uses: they are large.
+var serviceSumsPool = sync.Pool{New: func() any { return new(serviceSums) }}
+
+func (a *serviceSums) reset() {
+	a.sums, a.durations, a.counts = a.sums[:0], a.durations[:0], a.counts[:0]
+}
+
+// add keeps a sum, which is its argument's for the time of the call only.
+func (a *serviceSums) add(sum *OperationSum, _ error) bool {
+	h := *sum.Durations
+	from := len(a.counts)
+	a.counts = append(a.counts, h.counts...)
+	h.counts = a.counts[from:len(a.counts):len(a.counts)]
+	a.sums, a.durations = append(a.sums, *sum), append(a.durations, h)
+	return true
+}
+
+// each yields the sums.
+func (a *serviceSums) each(yield func(*OperationSum, error) bool) bool {
+	for i := range a.sums {
+		a.sums[i].Durations = &a.durations[i]
+		if !yield(&a.sums[i], nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // services lists the services asked for that the nodes have.
