@@ -151,6 +151,8 @@ func tsdbOptions(o Options, f features.Collector) *tsdb.Options {
 	t.RetentionDuration = o.MaxAge.Milliseconds()
 	t.MaxBytes = o.MaxBytes
 	t.EnableExemplarStorage = true
+	// Locks for series, of which the default for very large servers has 5 MB.
+	t.StripeSize = 1 << 11
 	t.MaxExemplars = o.MaxExemplars
 	t.OutOfOrderTimeWindow = o.OutOfOrderWindow.Milliseconds()
 	t.FeatureRegistry = f
