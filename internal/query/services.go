@@ -70,14 +70,11 @@ const (
 )
 
 // statsOf gives the statistics of spans that took that long.
-func statsOf(count, errors uint64, durations *store.Histogram, seconds float64) Stats {
-	s := Stats{Count: count, Errors: errors}
+func statsOf(count, errors uint64, durations store.DurationBrief, seconds float64) Stats {
+	s := Stats{Count: count, Errors: errors, P50: durations.P50, P95: durations.P95, P99: durations.P99, Total: durations.Total}
 	if seconds > 0 {
 		s.Rate = float64(count) / seconds
 	}
-	var q [3]uint64
-	durations.Quantiles(q[:], .5, .95, .99)
-	s.P50, s.P95, s.P99, s.Total = q[0], q[1], q[2], durations.Total()
 	return s
 }
 
@@ -114,7 +111,7 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	}
 	seconds := elapsed(a.Start, a.End, uint64(e.now().UnixNano()))
 	for _, r := range rows {
-		r.Stats = statsOf(r.Count, r.Errors, &r.durations, seconds)
+		r.Stats = statsOf(r.Count, r.Errors, r.durations.Brief(), seconds)
 	}
 	slices.SortFunc(rows, func(x, y *redRow) int {
 		return cmp.Or(cmp.Compare(y.Total, x.Total), cmp.Compare(x.Service, y.Service),
@@ -148,11 +145,14 @@ func (q *ServiceSearch) sumQuery(a *Services) store.SumQuery {
 }
 
 // redRows adds up what q asks for. The rows have their steps if there are few
-// enough of them; whole says so.
+// enough of them and the reader has nothing ready; whole says so.
 func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (rows []*redRow, whole bool, err error) {
 	var row *redRow
-	stats := e.stepStats(a)
-	err = e.sums(ctx, q.sumQuery(a), &a.Report, func(s *store.OperationSum) {
+	sums, stats := q.sumQuery(a), e.stepStats(a)
+	if e.columns != nil {
+		sums.First, sums.Step = 0, 0
+	}
+	err = e.sums(ctx, sums, &a.Report, func(s *store.OperationSum) {
 		if row == nil || row.key() != keyOf(s) {
 			row = &redRow{RED: RED{Service: s.Service, Operation: s.Operation, Kind: s.SpanKind}}
 			row.Entry = s.Entry && !q.ByOperation && q.Kind == 0
@@ -162,7 +162,7 @@ func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (row
 		row.Errors += s.Errors
 		row.durations.Merge(s.Durations)
 		switch {
-		case a.Step == 0:
+		case sums.Step == 0:
 		case len(rows) <= maxSeries:
 			row.steps = append(row.steps, stats(s))
 		case len(rows) == maxSeries+1: // they would be in memory for nothing
@@ -171,7 +171,7 @@ func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (row
 			}
 		}
 	})
-	return rows, a.Step == 0 || len(rows) <= maxSeries, err
+	return rows, a.Step == 0 || sums.Step > 0 && len(rows) <= maxSeries, err
 }
 
 // redSteps gives rows their steps.
@@ -181,6 +181,7 @@ func (e *Engine) redSteps(ctx context.Context, q ServiceSearch, a *Services, row
 		byKey[r.key()] = r
 	}
 	sums := q.sumQuery(a)
+	sums.Brief = true
 	keep := sums.Keep
 	if q.ByOperation {
 		sums.Keep = func(service, operation string, kind int32) bool {
@@ -215,7 +216,11 @@ func (e *Engine) stepStats(a *Services) func(*store.OperationSum) redStep {
 			begin := a.First + uint64(step)*uint64(a.Step)
 			seconds = elapsed(max(begin, a.Start), min(begin+uint64(a.Step), a.End), now)
 		}
-		return redStep{step, statsOf(s.Count, s.Errors, s.Durations, seconds)}
+		brief := s.Brief
+		if s.Durations != nil {
+			brief = s.Durations.Brief()
+		}
+		return redStep{step, statsOf(s.Count, s.Errors, brief, seconds)}
 	}
 }
 

@@ -8,10 +8,19 @@ import (
 	"time"
 )
 
-// sumLevels are the lengths of time that nodes have, in minutes: each divides
-// the next, and common steps are few of them. The longest are for spans of a
-// sender whose clock is wrong by years.
-var sumLevels = [...]uint64{1, 5, 30, 120, 720, 8640, 86400, 864000}
+// sumLevels are the lengths of time that nodes have, in minutes: those of common
+// steps, so that a step is one node. The longest are for spans of a sender whose
+// clock is wrong by years.
+var sumLevels = [...]uint64{1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440, 8640, 86400, 864000}
+
+// partLevel is the longest level of which several make one of that level.
+func partLevel(level int) int {
+	part := level - 1
+	for sumLevels[level]%sumLevels[part] != 0 {
+		part--
+	}
+	return part
+}
 
 const (
 	// maxSumBytes bounds the memory of the nodes that are kept.
@@ -132,10 +141,12 @@ func (b *sumBuilding) cells(ctx context.Context, q *SumQuery, out *[]cellNode) e
 		cell, s := q.cell(at), sumStretch{0, at}
 		for level := range sumLevels {
 			longer := sumStretch{level, at}
-			if at%sumLevels[level] != 0 || longer.end() > hi || q.cell(longer.end()-1) != cell {
+			if longer.end() > hi || q.cell(longer.end()-1) != cell {
 				break
 			}
-			s = longer
+			if at%sumLevels[level] == 0 {
+				s = longer
+			}
 		}
 		stretches, cells = append(stretches, s), append(cells, cell)
 		at = s.end()
@@ -388,8 +399,9 @@ func (b *sumBuilding) shorter(n *newNode) []sumStretch {
 	}
 	var parts []sumStretch
 	total := 0
-	for at := n.start; at < n.end(); at += sumLevels[n.level-1] {
-		part := sumStretch{n.level - 1, at}
+	level := partLevel(n.level)
+	for at := n.start; at < n.end(); at += sumLevels[level] {
+		part := sumStretch{level, at}
 		parts = append(parts, part)
 		total += len(b.in(part))
 	}

@@ -12,8 +12,9 @@ import (
 // sumNode has the sums of one stretch of time over some blocks. It never
 // changes.
 type sumNode struct {
-	ops      []sumRow // by service and operation, sorted so
-	services []sumRow // by service and class
+	ops      []sumRow        // by service and operation, sorted so
+	services []sumRow        // by service and class
+	briefs   []DurationBrief // of services
 	// rest is what of services is not in ops, because there were too many. Even
 	// services lack some spans when incomplete is set.
 	rest       []sumRow
@@ -46,7 +47,7 @@ const (
 
 // sizeBytes is the memory that a node takes.
 func (n *sumNode) sizeBytes() int64 {
-	return int64(32*(cap(n.ops)+cap(n.services)+cap(n.rest))+cap(n.buckets)+16*cap(n.blocks)) + 200
+	return int64(32*(cap(n.ops)+cap(n.services)+cap(n.rest))+cap(n.buckets)+16*cap(n.blocks)+32*cap(n.briefs)) + 200
 }
 
 // addBuckets adds the buckets of a row to into, and returns the first of them
@@ -295,6 +296,10 @@ func (b *sumBuilder) node(blocks []string) *sumNode {
 		sum(of, o)
 	}
 	n.services = n.rows(classes)
+	n.briefs = make([]DurationBrief, len(n.services))
+	for i := range n.briefs {
+		n.briefs[i] = classes[classOf{n.services[i].service, n.services[i].key}].durations.Brief()
+	}
 	n.buckets = slices.Clip(n.buckets)
 	return n
 }

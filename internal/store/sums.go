@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 )
 
@@ -27,8 +26,24 @@ type SumQuery struct {
 	// ByOperation gives sums for each operation and span kind; without it they
 	// are for each service, of the requests to it if there are any.
 	ByOperation bool
+	// Brief asks for DurationBriefs rather than Durations: those of whole
+	// services by minute are kept ready.
+	Brief bool
 	// Report, when not nil, is filled while the answer is read.
 	Report *Report
+}
+
+// DurationBrief is what most want to know of a histogram of durations.
+type DurationBrief struct {
+	P50, P95, P99 uint64
+	Total         uint64
+}
+
+// Brief gives the brief of the histogram.
+func (h *Histogram) Brief() DurationBrief {
+	var q [3]uint64
+	h.Quantiles(q[:], .5, .95, .99)
+	return DurationBrief{P50: q[0], P95: q[1], P99: q[2], Total: h.Total()}
 }
 
 // OperationSum is rate, errors and durations of one service or operation in one
@@ -43,7 +58,8 @@ type OperationSum struct {
 	Cell      int
 	Count     uint64
 	Errors    uint64
-	Durations *Histogram
+	Durations *Histogram // nil when Brief was asked for
+	Brief     DurationBrief
 }
 
 // EntryKind reports whether spans of that kind are requests to their service:
@@ -94,14 +110,14 @@ func (v *view) sums(ctx context.Context, q SumQuery) iter.Seq2[*OperationSum, er
 
 // summer adds up the sums of nodes.
 type summer struct {
-	query    SumQuery
-	names    *sumNames
-	nodes    []cellNode
-	rows     [][]sumRow      // by node: those of the service being added up
-	kept     map[uint32]bool // by operation: what Keep said
-	scratch  *[histogramBuckets]uint64
-	low, top int // what is in use of scratch
-	out      OperationSum
+	query   SumQuery
+	names   *sumNames
+	nodes   []cellNode
+	rows    [][]sumRow        // by node: those of the service being added up
+	briefs  [][]DurationBrief // by node: of those rows; nil when they have none
+	kept    map[uint32]bool   // by operation: what Keep said
+	scratch *[histogramBuckets]uint64
+	out     OperationSum
 }
 
 // cellNode is a node and the cell it belongs to.
@@ -147,11 +163,7 @@ func (v *view) summer(ctx context.Context, q SumQuery) (*summer, error) {
 
 // run yields the sums, service by service.
 func (s *summer) run(ctx context.Context, yield func(*OperationSum, error) bool) error {
-	services := s.services()
-	if len(services) > 1 && !s.query.ByOperation && s.query.Keep == nil {
-		return s.runAhead(ctx, services, yield)
-	}
-	for _, service := range services {
+	for _, service := range s.services() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -170,64 +182,6 @@ func (s *summer) run(ctx context.Context, yield func(*OperationSum, error) bool)
 		}
 	}
 	return nil
-}
-
-// runAhead is run for the sums of whole services: the next ones are added up
-// while the reader looks at one.
-func (s *summer) runAhead(ctx context.Context, services []uint32, yield func(*OperationSum, error) bool) error {
-	for _, ahead := range inParallel(ctx, len(services), func(_ context.Context, i int) *serviceSums {
-		own := *s
-		own.rows, own.scratch = make([][]sumRow, len(s.nodes)), &[histogramBuckets]uint64{}
-		own.out = OperationSum{Service: s.names.service(services[i])}
-		ahead := serviceSumsPool.Get().(*serviceSums)
-		ahead.reset()
-		own.wholeService(services[i], ahead.add)
-		return ahead
-	}) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if !ahead.each(yield) {
-			return nil
-		}
-		serviceSumsPool.Put(ahead)
-	}
-	return nil
-}
-
-// serviceSums are the sums of one service, kept for the reader.
-type serviceSums struct {
-	sums      []OperationSum
-	durations []Histogram // of each
-	counts    []uint64    // of all their buckets, one after the other
-}
-
-// serviceSumsPool holds those that nobody uses: they are large.
-var serviceSumsPool = sync.Pool{New: func() any { return new(serviceSums) }}
-
-func (a *serviceSums) reset() {
-	a.sums, a.durations, a.counts = a.sums[:0], a.durations[:0], a.counts[:0]
-}
-
-// add keeps a sum, which is its argument's for the time of the call only.
-func (a *serviceSums) add(sum *OperationSum, _ error) bool {
-	h := *sum.Durations
-	from := len(a.counts)
-	a.counts = append(a.counts, h.counts...)
-	h.counts = a.counts[from:len(a.counts):len(a.counts)]
-	a.sums, a.durations = append(a.sums, *sum), append(a.durations, h)
-	return true
-}
-
-// each yields the sums.
-func (a *serviceSums) each(yield func(*OperationSum, error) bool) bool {
-	for i := range a.sums {
-		a.sums[i].Durations = &a.durations[i]
-		if !yield(&a.sums[i], nil) {
-			return false
-		}
-	}
-	return true
 }
 
 // services lists the services asked for that the nodes have.
@@ -251,21 +205,25 @@ func (s *summer) services() []uint32 {
 	return ids
 }
 
-// rowsOf returns the rows of a service, which are sorted by it.
-func rowsOf(rows []sumRow, service uint32) []sumRow {
-	from := sort.Search(len(rows), func(i int) bool { return rows[i].service >= service })
+// rowsOf returns the rows of a service, which are sorted by it, and where they
+// begin.
+func rowsOf(rows []sumRow, service uint32) (of []sumRow, from int) {
+	from = sort.Search(len(rows), func(i int) bool { return rows[i].service >= service })
 	to := from
 	for to < len(rows) && rows[to].service == service {
 		to++
 	}
-	return rows[from:to]
+	return rows[from:to], from
 }
 
 // wholeService yields the sums of all operations of a service.
 func (s *summer) wholeService(service uint32, yield func(*OperationSum, error) bool) bool {
 	class := uint32(otherClass)
+	s.briefs = make([][]DurationBrief, len(s.nodes))
 	for i, n := range s.nodes {
-		s.rows[i] = rowsOf(n.services, service)
+		var from int
+		s.rows[i], from = rowsOf(n.services, service)
+		s.briefs[i] = n.briefs[from:]
 		if len(s.rows[i]) > 0 && s.rows[i][0].key == entryClass {
 			class = entryClass
 		}
@@ -278,7 +236,7 @@ func (s *summer) wholeService(service uint32, yield func(*OperationSum, error) b
 func (s *summer) keptOperations(service uint32, yield func(*OperationSum, error) bool) bool {
 	entry := false
 	for i, n := range s.nodes {
-		s.rows[i] = rowsOf(n.ops, service)
+		s.rows[i], _ = rowsOf(n.ops, service)
 		for at := range s.rows[i] {
 			r := &s.rows[i][at]
 			entry = entry || EntryKind(s.names.operation(r.key).spanKind) && s.keeps(r.key)
@@ -295,7 +253,7 @@ func (s *summer) byOperation(service uint32, yield func(*OperationSum, error) bo
 	all := make([][]sumRow, len(s.nodes))
 	var keys []uint32
 	for i, n := range s.nodes {
-		all[i] = rowsOf(n.ops, service)
+		all[i], _ = rowsOf(n.ops, service)
 		for at := range all[i] {
 			keys = append(keys, all[i][at].key)
 		}
@@ -333,35 +291,54 @@ func (s *summer) keeps(key uint32) bool {
 	return kept
 }
 
+// countedRow is a row that counts, by its node and its place in s.rows.
+type countedRow struct{ node, at int }
+
 // emit adds up the rows in s.rows that count, cell by cell.
 func (s *summer) emit(yield func(*OperationSum, error) bool, counts func(*sumRow) bool) bool {
+	var counted []countedRow
 	for i := 0; i < len(s.nodes); {
 		cell := s.nodes[i].cell
 		s.out.Cell, s.out.Count, s.out.Errors = cell, 0, 0
-		s.low, s.top = histogramBuckets, 0
+		counted = counted[:0]
 		for ; i < len(s.nodes) && s.nodes[i].cell == cell; i++ {
 			for at := range s.rows[i] {
 				if r := &s.rows[i][at]; counts(r) {
 					s.out.Count += r.count
 					s.out.Errors += r.errors
-					low, top := addBuckets(s.nodes[i].buckets[r.from:r.to], s.scratch)
-					s.low, s.top = min(s.low, low), max(s.top, top)
+					counted = append(counted, countedRow{i, at})
 				}
 			}
 		}
-		if s.out.Count == 0 {
-			continue
-		}
-		h := Histogram{count: s.out.Count}
-		if s.low < s.top {
-			h.low, h.counts = s.low, s.scratch[s.low:s.top]
-		}
-		s.out.Durations = &h
-		more := yield(&s.out, nil)
-		clear(h.counts)
-		if !more {
+		if s.out.Count > 0 && !s.give(yield, counted) {
 			return false
 		}
 	}
 	return true
+}
+
+// give yields the sum of a cell, which is that of rows.
+func (s *summer) give(yield func(*OperationSum, error) bool, rows []countedRow) bool {
+	if s.query.Brief && len(rows) == 1 && s.briefs != nil {
+		s.out.Brief = s.briefs[rows[0].node][rows[0].at]
+		return yield(&s.out, nil)
+	}
+	low, top := histogramBuckets, 0
+	for _, c := range rows {
+		r := &s.rows[c.node][c.at]
+		first, last := addBuckets(s.nodes[c.node].buckets[r.from:r.to], s.scratch)
+		low, top = min(low, first), max(top, last)
+	}
+	h := Histogram{count: s.out.Count}
+	if low < top {
+		h.low, h.counts = low, s.scratch[low:top]
+	}
+	if s.query.Brief {
+		s.out.Brief = h.Brief()
+	} else {
+		s.out.Durations = &h
+	}
+	more := yield(&s.out, nil)
+	clear(h.counts)
+	return more
 }

@@ -107,6 +107,21 @@ func (h *history) checkSums(view *store.TestView, q store.SumQuery) {
 	ctx := context.Background()
 	minutes := collect(h.t, h.memory.Operations(ctx, q.Start, q.End, nil))
 	compareSums(h.t, q, sumsOf(h.t, view.Sums(ctx, q)), naiveSums(minutes, q))
+	briefs := func(q store.SumQuery) (out []string) {
+		for s, err := range view.Sums(ctx, q) {
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			if s.Durations != nil {
+				s.Brief = s.Durations.Brief()
+			}
+			out = append(out, fmt.Sprintf("%q %q %d entry=%v cell=%d: %d %d %v", s.Service, s.Operation, s.SpanKind, s.Entry, s.Cell, s.Count, s.Errors, s.Brief))
+		}
+		return out
+	}
+	want := briefs(q)
+	q.Brief = true
+	compareSums(h.t, q, briefs(q), want)
 }
 
 // spread is a batch of spans of few services over some hours, from far apart
