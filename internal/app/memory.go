@@ -30,7 +30,7 @@ type growth struct {
 }
 
 var (
-	usualGrowth    = growth{128 << 20, 50}
+	usualGrowth    = growth{64 << 20, 50}
 	operatorGrowth = growth{32 << 20, usual}
 )
 
