@@ -51,10 +51,10 @@ func (m *pageMemory) takeEnds(n int) []uint32 {
 
 const (
 	// slabBytes is the memory of a chunk of a slab.
-	slabBytes = 64 << 10
+	slabBytes = 256 << 10
 	// slabChunks bounds the chunks of a slab: more than a trace needs, and less
 	// than all of a block.
-	slabChunks = 16
+	slabChunks = 8
 )
 
 // slab cuts slices off chunks that it keeps. What is too much for it is allocated.
