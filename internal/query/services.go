@@ -87,13 +87,6 @@ var serviceGrid = grid{unit: time.Minute, want: 60, most: 300}
 type redRow struct {
 	RED
 	durations store.Histogram
-	steps     []redStep
-}
-
-// redStep is one step of a series.
-type redStep struct {
-	step int
-	Stats
 }
 
 // Services gives rate, errors and durations of services or of operations.
@@ -105,7 +98,7 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	if q.Step > 0 {
 		a.First, a.Step, steps = serviceGrid.steps(a.Start, a.End, q.Step)
 	}
-	rows, whole, err := e.redRows(ctx, q, a)
+	rows, whole, err := e.redRows(ctx, q, a, steps)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +113,12 @@ func (e *Engine) Services(ctx context.Context, q ServiceSearch) (*Services, erro
 	rows = rows[:min(len(rows), e.limit(q.Limit, 1000))]
 	first := rows[:min(len(rows), maxSeries)]
 	if !whole {
+		for _, r := range first {
+			r.Series = make([]Stats, steps)
+		}
 		if err := e.redSteps(ctx, q, a, first); err != nil {
 			return nil, err
 		}
-	}
-	for _, r := range first {
-		r.series(steps)
 	}
 	for _, r := range rows {
 		a.Rows = append(a.Rows, r.RED)
@@ -144,9 +137,9 @@ func (q *ServiceSearch) sumQuery(a *Services) store.SumQuery {
 	return sums
 }
 
-// redRows adds up what q asks for. The rows have their steps if there are few
+// redRows adds up what q asks for. The rows have their series if there are few
 // enough of them and the reader has nothing ready; whole says so.
-func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (rows []*redRow, whole bool, err error) {
+func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services, steps int) (rows []*redRow, whole bool, err error) {
 	var row *redRow
 	sums, stats := q.sumQuery(a), e.stepStats(a)
 	if e.columns != nil {
@@ -156,6 +149,9 @@ func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (row
 		if row == nil || row.key() != keyOf(s) {
 			row = &redRow{RED: RED{Service: s.Service, Operation: s.Operation, Kind: s.SpanKind}}
 			row.Entry = s.Entry && !q.ByOperation && q.Kind == 0
+			if sums.Step > 0 && len(rows) < maxSeries {
+				row.Series = make([]Stats, steps)
+			}
 			rows = append(rows, row)
 		}
 		row.Count += s.Count
@@ -164,17 +160,17 @@ func (e *Engine) redRows(ctx context.Context, q ServiceSearch, a *Services) (row
 		switch {
 		case sums.Step == 0:
 		case len(rows) <= maxSeries:
-			row.steps = append(row.steps, stats(s))
+			row.Series[s.Cell] = stats(s)
 		case len(rows) == maxSeries+1: // they would be in memory for nothing
 			for _, r := range rows {
-				r.steps = nil
+				r.Series = nil
 			}
 		}
 	})
 	return rows, a.Step == 0 || sums.Step > 0 && len(rows) <= maxSeries, err
 }
 
-// redSteps gives rows their steps.
+// redSteps fills the series of rows.
 func (e *Engine) redSteps(ctx context.Context, q ServiceSearch, a *Services, rows []*redRow) error {
 	byKey := map[redKey]*redRow{}
 	for _, r := range rows {
@@ -192,7 +188,7 @@ func (e *Engine) redSteps(ctx context.Context, q ServiceSearch, a *Services, row
 	// What this read is in the report already.
 	return e.sums(ctx, sums, &store.Report{}, func(s *store.OperationSum) {
 		if r := byKey[keyOf(s)]; r != nil {
-			r.steps = append(r.steps, stats(s))
+			r.Series[s.Cell] = stats(s)
 		}
 	})
 }
@@ -208,9 +204,9 @@ func keyOf(s *store.OperationSum) redKey { return redKey{s.Service, s.Operation,
 func (r *redRow) key() redKey { return redKey{r.Service, r.Operation, r.Kind} }
 
 // stepStats makes statistics of sums of a's steps.
-func (e *Engine) stepStats(a *Services) func(*store.OperationSum) redStep {
+func (e *Engine) stepStats(a *Services) func(*store.OperationSum) Stats {
 	step, seconds, now := -1, 0.0, uint64(e.now().UnixNano())
-	return func(s *store.OperationSum) redStep {
+	return func(s *store.OperationSum) Stats {
 		if s.Cell != step {
 			step = s.Cell
 			begin := a.First + uint64(step)*uint64(a.Step)
@@ -220,18 +216,7 @@ func (e *Engine) stepStats(a *Services) func(*store.OperationSum) redStep {
 		if s.Durations != nil {
 			brief = s.Durations.Brief()
 		}
-		return redStep{step, statsOf(s.Count, s.Errors, brief, seconds)}
-	}
-}
-
-// series gives the row its series of n steps.
-func (r *redRow) series(n int) {
-	if n == 0 {
-		return
-	}
-	r.Series = make([]Stats, n)
-	for _, s := range r.steps {
-		r.Series[s.step] = s.Stats
+		return statsOf(s.Count, s.Errors, brief, seconds)
 	}
 }
 

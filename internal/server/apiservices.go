@@ -47,15 +47,14 @@ func seriesOf(steps []query.Stats) *seriesAnswer {
 	if len(steps) == 0 {
 		return nil
 	}
-	a := &seriesAnswer{}
+	n := len(steps)
+	a := &seriesAnswer{make([]uint64, n), make([]uint64, n), make([]float64, n), make([]*uint64, n), make([]*uint64, n), make([]*uint64, n)}
 	for i := range steps {
 		st := &steps[i]
-		a.Count, a.Errors, a.Rate = append(a.Count, st.Count), append(a.Errors, st.Errors), append(a.Rate, st.Rate)
-		p50, p95, p99 := &st.P50, &st.P95, &st.P99
-		if st.Count == 0 {
-			p50, p95, p99 = nil, nil, nil
+		a.Count[i], a.Errors[i], a.Rate[i] = st.Count, st.Errors, st.Rate
+		if st.Count > 0 {
+			a.P50[i], a.P95[i], a.P99[i] = &st.P50, &st.P95, &st.P99
 		}
-		a.P50, a.P95, a.P99 = append(a.P50, p50), append(a.P95, p95), append(a.P99, p99)
 	}
 	return a
 }
