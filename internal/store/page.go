@@ -279,7 +279,7 @@ func (d *pageDecoder) presence() (set bitmap, list []uint32) {
 			d.fail()
 			return nil, nil
 		}
-		list = make([]uint32, 0, d.count)
+		list = d.mem.takeEnds(d.count)[:0]
 		row := uint64(0)
 		for i := range d.count {
 			step := d.uvarint()

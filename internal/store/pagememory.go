@@ -13,6 +13,8 @@ type pageMemory struct {
 	bytes slab[byte]
 	nums  slab[uint64]
 	ends  slab[uint32]
+	// chunks are for the columns of a snapshot, all empty.
+	chunks []cachedChunk
 }
 
 // pageMemories holds those that nobody uses.

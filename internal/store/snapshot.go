@@ -116,7 +116,7 @@ type textID struct {
 // group of the column is asked for.
 func (s *snapshot) chunk(c *columnInfo, g int) (*chunk, error) {
 	if s.cached == nil {
-		s.cached = make([]cachedChunk, s.columns)
+		s.cached = s.takeChunks()
 	}
 	cached := &s.cached[c.index]
 	if cached.group == g+1 {
@@ -153,9 +153,21 @@ func (s *snapshot) borrow() {
 	}
 }
 
+// takeChunks returns room for a chunk of each column.
+func (s *snapshot) takeChunks() []cachedChunk {
+	if p, ok := s.pages.(*blockPages); ok && p.mem != nil && cap(p.mem.chunks) >= s.columns {
+		return p.mem.chunks[:s.columns]
+	}
+	return make([]cachedChunk, s.columns)
+}
+
 // release ends the use of a snapshot that may have borrowed memory.
 func (s *snapshot) release() {
 	if p, ok := s.pages.(*blockPages); ok && p.mem != nil {
+		if s.cached != nil {
+			clear(s.cached)
+			p.mem.chunks, s.cached = s.cached[:0], nil
+		}
 		p.mem.free()
 		p.mem = nil
 	}
