@@ -219,7 +219,9 @@ func rowsOf(rows []sumRow, service uint32) (of []sumRow, from int) {
 // wholeService yields the sums of all operations of a service.
 func (s *summer) wholeService(service uint32, yield func(*OperationSum, error) bool) bool {
 	class := uint32(otherClass)
-	s.briefs = make([][]DurationBrief, len(s.nodes))
+	if s.briefs == nil {
+		s.briefs = make([][]DurationBrief, len(s.nodes))
+	}
 	for i, n := range s.nodes {
 		var from int
 		s.rows[i], from = rowsOf(n.services, service)
