@@ -65,6 +65,7 @@ func TestWorkshopOf2024(t *testing.T) {
 	rollout(t, namespace, "deployment/python-guestbook-backend")
 	rollout(t, namespace, "deployment/python-guestbook-frontend")
 	answering(t, pages...)
+	before = settled(t, "the traces before requests are counted", roots) // with those of asking for the pages
 	requests = swarm(t, locust, 2, 30, 60)
 	sampled(t, settled(t, "the traces at 1", roots)-before, requests, 1)
 }
