@@ -29,28 +29,36 @@ type growth struct {
 	least int   // percent of the heap, where that is more
 }
 
-var (
-	usualGrowth    = growth{64 << 20, 50}
-	operatorGrowth = growth{32 << 20, usual}
-)
+// growthOf is for a command. What passes telemetry on allocates most and keeps
+// least; what keeps it in a store reads it where it came, and has a heap for
+// which 64 MiB are enough; an operator is busy for moments, and to be small.
+func growthOf(command string) growth {
+	switch command {
+	case "up":
+		return growth{64 << 20, 50}
+	case "operator":
+		return growth{32 << 20, usual}
+	}
+	return growth{128 << 20, 50}
+}
 
 // tuneMemory fits the garbage collector to the container and to the load. It
 // sets the memory limit from the cgroup, so that Go collects harder before the
 // kernel kills, and lets a busy process with a small heap collect less often:
 // decoding telemetry allocates much and keeps little, and a heap that may only
-// double is collected several times a second. A larger one need not double. An
-// operator is busy for moments, and to be small, so it gets less. GOMEMLIMIT and
-// GOGC win.
+// double is collected several times a second. A larger one need not double.
+// GOMEMLIMIT and GOGC win.
 func tuneMemory(args []string) {
 	// Without a cgroup, or without a limit, there is nothing to set.
 	limit, _ := memlimit.SetGoMemLimitWithOpts(memlimit.WithRatio(ofLimit), memlimit.WithProvider(memlimit.FromCgroup))
 	if os.Getenv("GOGC") != "" {
 		return
 	}
-	g := usualGrowth
-	if len(args) > 0 && args[0] == "operator" {
-		g = operatorGrowth
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
 	}
+	g := growthOf(command)
 	if limit > 0 {
 		g.slack = min(g.slack, limit/slackOfLimit)
 	}
