@@ -53,15 +53,21 @@ func eachPart[T any](ctx context.Context, s *searcher, f func(ctx context.Contex
 // dots gives start, duration and failure of the spans that q asks for, part by
 // part; its Limit and OnePerTrace do not count.
 func (v *view) dots(ctx context.Context, q Query) iter.Seq2[*Dots, error] {
+	return allColumns(ctx, v, Spans, q, (*Dots).add)
+}
+
+// allColumns collects with add columns of the records of kind k that q asks for,
+// part by part.
+func allColumns[T any](ctx context.Context, v *view, k Kind, q Query, add func(*T, *snapshot, int, bitmap) error) iter.Seq2[*T, error] {
 	m, err := NewMatcher(q.Where)
 	if err != nil {
-		return func(yield func(*Dots, error) bool) { yield(nil, err) }
+		return func(yield func(*T, error) bool) { yield(nil, err) }
 	}
-	return eachPart(ctx, newSearcher(v, q, Spans, m, nil), func(ctx context.Context, s *searcher, i int) (*Dots, error) {
-		d := &Dots{}
-		err := s.scanPart(ctx, i, func(g int, sel bitmap) error { return d.add(s.snaps[i], g, sel) })
+	return eachPart(ctx, newSearcher(v, q, k, m, nil), func(ctx context.Context, s *searcher, i int) (*T, error) {
+		all := new(T)
+		err := s.scanPart(ctx, i, func(g int, sel bitmap) error { return add(all, s.snaps[i], g, sel) })
 		s.snaps[i] = nil // with what it decoded
-		return d, err
+		return all, err
 	})
 }
 
@@ -96,16 +102,7 @@ type Ticks struct {
 // ticks gives time and severity of the log records that q asks for, part by
 // part; its Limit does not count.
 func (v *view) ticks(ctx context.Context, q Query) iter.Seq2[*Ticks, error] {
-	m, err := NewMatcher(q.Where)
-	if err != nil {
-		return func(yield func(*Ticks, error) bool) { yield(nil, err) }
-	}
-	return eachPart(ctx, newSearcher(v, q, Logs, m, nil), func(ctx context.Context, s *searcher, i int) (*Ticks, error) {
-		t := &Ticks{}
-		err := s.scanPart(ctx, i, func(g int, sel bitmap) error { return t.add(s.snaps[i], g, sel) })
-		s.snaps[i] = nil // with what it decoded
-		return t, err
-	})
+	return allColumns(ctx, v, Logs, q, (*Ticks).add)
 }
 
 // add appends the rows of sel in group g.

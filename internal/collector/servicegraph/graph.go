@@ -2,6 +2,7 @@ package servicegraph
 
 import (
 	"encoding/binary"
+	"sort"
 	"sync"
 	"time"
 )
@@ -299,21 +300,8 @@ func (g *graph) record(slot uint32, now time.Duration, end string) {
 	client, server := float64(e.clientNanos)/1e9, float64(e.serverNanos)/1e9
 	s.clientSeconds += client
 	s.serverSeconds += server
-	s.clientTimes[bucket(g.bounds, client)]++
-	s.serverTimes[bucket(g.bounds, server)]++
-}
-
-// bucket is the number of the first bound that is not below v.
-func bucket(bounds []float64, v float64) int {
-	low, high := 0, len(bounds)
-	for low < high {
-		if middle := (low + high) / 2; bounds[middle] < v {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low
+	s.clientTimes[sort.SearchFloat64s(g.bounds, client)]++
+	s.serverTimes[sort.SearchFloat64s(g.bounds, server)]++
 }
 
 // begin makes a series, which holds its texts.
