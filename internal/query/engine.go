@@ -96,6 +96,13 @@ func (e *Engine) logs(ctx context.Context, q store.Query) iter.Seq2[*store.Log, 
 	})
 }
 
+// fromColumns is what ask gives of q from the columns of the reader, within the
+// engine's budget. q.Report must be set.
+func fromColumns[T any](ctx context.Context, e *Engine, q store.Query, ask func(context.Context, store.Query) iter.Seq2[T, error]) iter.Seq2[T, error] {
+	q.MaxRows = e.limits.MaxRows
+	return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[T, error] { return ask(ctx, q) })
+}
+
 // within yields what read yields, for at most limit: then it ends without an
 // error, and report says why. An error is yielded once, at the end.
 func within[T any](ctx context.Context, limit time.Duration, report *store.Report,

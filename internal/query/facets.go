@@ -146,8 +146,7 @@ func (e *Engine) countColumns(ctx context.Context, kind store.Kind, q store.Quer
 	for i := range counters {
 		fields[i] = counters[i].field
 	}
-	q.MaxRows = e.limits.MaxRows
-	for t, err := range within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Tally, error] {
+	for t, err := range fromColumns(ctx, e, q, func(ctx context.Context, q store.Query) iter.Seq2[*store.Tally, error] {
 		return e.columns.Tally(ctx, kind, q, fields)
 	}) {
 		if err != nil {

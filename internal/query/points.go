@@ -66,10 +66,7 @@ func (e *Engine) Points(ctx context.Context, q PointSearch) (*Points, error) {
 // reports into q.Report, which must be set.
 func (e *Engine) dots(ctx context.Context, q store.Query) iter.Seq2[*store.Dots, error] {
 	if e.columns != nil {
-		q.MaxRows = e.limits.MaxRows
-		return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Dots, error] {
-			return e.columns.Dots(ctx, q)
-		})
+		return fromColumns(ctx, e, q, e.columns.Dots)
 	}
 	q.Need = store.NeedCore
 	return func(yield func(*store.Dots, error) bool) {

@@ -440,10 +440,7 @@ func (e *Engine) LogVolume(ctx context.Context, q VolumeSearch) (*Volume, error)
 // reports into q.Report, which must be set.
 func (e *Engine) ticks(ctx context.Context, q store.Query) iter.Seq2[*store.Ticks, error] {
 	if e.columns != nil {
-		q.MaxRows = e.limits.MaxRows
-		return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Ticks, error] {
-			return e.columns.Ticks(ctx, q)
-		})
+		return fromColumns(ctx, e, q, e.columns.Ticks)
 	}
 	q.Need = store.NeedCore
 	return func(yield func(*store.Ticks, error) bool) {

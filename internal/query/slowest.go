@@ -13,10 +13,7 @@ import (
 // trace one when q.OnePerTrace. It reads all that match.
 func (e *Engine) slowest(ctx context.Context, q store.Query) iter.Seq2[*store.Span, error] {
 	if e.columns != nil {
-		q.MaxRows = e.limits.MaxRows
-		return within(ctx, e.limits.MaxTime, q.Report, func(ctx context.Context) iter.Seq2[*store.Span, error] {
-			return e.columns.Slowest(ctx, q)
-		})
+		return fromColumns(ctx, e, q, e.columns.Slowest)
 	}
 	limit, perTrace := q.Limit, q.OnePerTrace
 	q.Limit, q.OnePerTrace = 0, false
