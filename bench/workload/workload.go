@@ -11,6 +11,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/signalbox-otel/signalbox/internal/ingest"
 	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
@@ -160,6 +163,25 @@ func (w *Workload) Long(n int) []store.Span {
 	}
 	spans[0].End = max(spans[0].End, spans[n-1].End)
 	return spans
+}
+
+// Received makes n requests and the batches that they are once received, in which
+// spans of a resource stand together.
+func (w *Workload) Received(n int) (requests []ptrace.Traces, batches []*store.Batch, err error) {
+	for range n {
+		made := w.Batch()
+		spans := make([]*store.Span, len(made.Spans))
+		for i := range spans {
+			spans[i] = &made.Spans[i]
+		}
+		td := ingest.ToTraces(spans)
+		b, err := ingest.Traces(td)
+		if err != nil {
+			return nil, nil, err
+		}
+		requests, batches = append(requests, td), append(batches, b)
+	}
+	return requests, batches, nil
 }
 
 // Batches makes n spans or a few more.

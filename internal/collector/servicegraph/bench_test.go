@@ -9,12 +9,9 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/connector"
 	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/signalbox-otel/signalbox/bench/workload"
 	"github.com/signalbox-otel/signalbox/internal/collector/wire"
-	"github.com/signalbox-otel/signalbox/internal/ingest"
-	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // BenchmarkSpan folds the spans of bench/workload as `signalbox up` does, by
@@ -39,22 +36,9 @@ func BenchmarkSpan(b *testing.B) {
 		})
 		return c
 	}
-	var batches []*store.Batch
-	var pdata []ptrace.Traces
-	w := workload.New(1)
-	for range 50 {
-		made := w.Batch()
-		spans := make([]*store.Span, len(made.Spans))
-		for i := range spans {
-			spans[i] = &made.Spans[i]
-		}
-		// As they come from the wire: spans of a resource stand together.
-		td := ingest.ToTraces(spans)
-		batch, err := ingest.Traces(td)
-		if err != nil {
-			b.Fatal(err)
-		}
-		batches, pdata = append(batches, batch), append(pdata, td)
+	pdata, batches, err := workload.New(1).Received(50)
+	if err != nil {
+		b.Fatal(err)
 	}
 	round := uint64(0)
 	// run folds b.N spans; renew makes other traces of those of a request.

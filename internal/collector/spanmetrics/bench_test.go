@@ -4,33 +4,17 @@ import (
 	"testing"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/connector/spanmetricsconnector"
-	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/signalbox-otel/signalbox/bench/workload"
 	"github.com/signalbox-otel/signalbox/internal/collector/wire"
-	"github.com/signalbox-otel/signalbox/internal/ingest"
-	"github.com/signalbox-otel/signalbox/internal/store"
 )
 
 // BenchmarkSpan counts spans as `signalbox up` does: by contrib's connector, by
 // ours of pdata, and by ours of batches. Each operation is one span.
 func BenchmarkSpan(b *testing.B) {
-	var batches []*store.Batch
-	var requests []ptrace.Traces
-	w := workload.New(1_700_000_000_000_000_000)
-	for range 100 {
-		batch := w.Batch()
-		spans := make([]*store.Span, len(batch.Spans))
-		for i := range spans {
-			spans[i] = &batch.Spans[i]
-		}
-		// As they come from the wire: spans of a resource stand together.
-		td := ingest.ToTraces(spans)
-		again, err := ingest.Traces(td)
-		if err != nil {
-			b.Fatal(err)
-		}
-		batches, requests = append(batches, again), append(requests, td)
+	requests, batches, err := workload.New(1_700_000_000_000_000_000).Received(100)
+	if err != nil {
+		b.Fatal(err)
 	}
 	cfg := config(b, func(c *spanmetricsconnector.Config) {
 		c.Exemplars.Enabled = true
